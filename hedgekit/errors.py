@@ -1,0 +1,58 @@
+"""Every error hedgekit raises on purpose.
+
+    HedgekitError
+    ├── ConfigError            the user's side: a wrong parameter, option or file
+    │   └── LiveHostRefused    a live order host was asked for (law L8: paper only)
+    ├── DataError              the user's data: gaps, duplicates, wrong columns
+    ├── JournalError           the journal cannot be written, or its hash chain is broken
+    ├── SessionError           a paper session cannot start, go on or be reached
+    └── VenueError             the venue's side: it refused, or answered nonsense
+
+A message says what was wrong, which value, and what to write instead. The
+command line prints the message alone; a traceback is for our own mistakes.
+"""
+
+from __future__ import annotations
+
+
+class HedgekitError(Exception):
+    """Base of every error that hedgekit raises on purpose."""
+
+
+class ConfigError(HedgekitError):
+    """A parameter, option or file given by the user is wrong."""
+
+
+class LiveHostRefused(ConfigError):
+    """Orders may go to the sandbox or to a venue's demo host only (L8)."""
+
+
+class DataError(HedgekitError):
+    """Market data that cannot be used as it stands."""
+
+
+class JournalError(HedgekitError):
+    """The journal cannot be opened, written or trusted."""
+
+
+class SessionError(HedgekitError):
+    """A paper session cannot start, continue or be reached."""
+
+
+class VenueError(HedgekitError):
+    """The venue refused a request or sent something that has no meaning.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in one line.
+    status : int, optional
+        HTTP status of the venue's answer.
+    code : int or str, optional
+        The venue's own error code.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: int | str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code

@@ -1,0 +1,119 @@
+"""Every number of a strategy: default, range, unit and the article's rule.
+
+The hard range is what the code accepts; ``usual`` is what the article calls
+usual, and widgets use it for their sliders. A wrong value gives one error that
+names the value, the range and the fix; a misspelt name gets "did you mean".
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hedgekit.errors import ConfigError
+
+WINDOW_MAX = 512
+"""Longest lookback in bars: the compiled state has room for this many."""
+
+
+def _number(  # noqa: PLR0913 - one row of a table, read across
+    default: float, low: float, high: float, unit: str, rule: str, help_: str, usual: tuple[float, float] | None = None
+) -> Any:  # noqa: ANN401 - pydantic's own Field type is Any
+    extra: dict[str, Any] = {"unit": unit, "rule": rule, "usual": list(usual or (low, high))}
+    return Field(default=default, ge=low, le=high, description=help_, json_schema_extra=extra)
+
+
+class Params(BaseModel):
+    """A strategy's parameters, validated and frozen.
+
+    Raises
+    ------
+    ConfigError
+        From :meth:`make`, naming the parameter, its value, its range and the fix.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    structure: Literal["pairs", "unhedged"] = Field(
+        default="pairs",
+        description="hedge structure",
+        json_schema_extra={"unit": "", "rule": "A6", "usual": ["pairs", "unhedged"]},
+    )
+    lookback: int = _number(20, 5, WINDOW_MAX, "bars", "A1", "window of the z-score, the present bar included", (20, 60))
+    entry: float = _number(2.0, 0.1, 10.0, "sd", "A1", "enter when |z| reaches this", (1.5, 2.5))
+    target: float = _number(0.5, -10.0, 10.0, "sd", "A2", "take profit when z comes back to this, on the side entered", (0.0, 1.0))
+    stop: float = _number(3.5, 0.1, 100.0, "sd", "A2", "close both legs when z goes on to this", (3.0, 5.0))
+    bar_s: float = _number(60.0, 0.1, 604_800.0, "s", "A1", "length of a bar")
+    bar_offset_s: float = _number(0.0, 0.0, 604_800.0, "s", "A1", "a bar closes at multiples of bar_s after midnight UTC, plus this")
+    notional: float = _number(100_000.0, 1e-6, 1e12, "quote currency", "A4", "size of the primary leg")
+    tolerance: float = _number(0.05, 0.0, 1.0, "fraction of notional", "A15", "net delta allowed before a rebalance", (0.02, 0.10))
+    interval_s: float = _number(5.0, 0.001, 86_400.0, "s", "A15", "shortest time between two looks at the delta", (1.0, 60.0))
+    risk_aversion: float = _number(
+        10.0, 0.0, 1e6, "1 / notional", "A16", "price of variance when a rebalance is weighed against its cost", (1.0, 20.0)
+    )
+    horizon_bars: float = _number(10.0, 0.1, 10_000.0, "bars", "A16", "how long a rebalance is expected to matter", (1.0, 60.0))
+    slippage_buffer: float = _number(
+        0.003, 0.0, 0.1, "fraction of notional", "A20", "kept back in every profitability calculation", (0.002, 0.005)
+    )
+    max_quote_age_s: float = _number(5.0, 0.001, 86_400.0, "s", "A9", "no decision on a quote older than this", (1.0, 60.0))
+    fit_bars: int = _number(250, 30, 1_000_000, "bars", "A4", "returns used to estimate the hedge ratio", (126, 252))
+    refit_bars: int = _number(42, 1, 1_000_000, "bars", "A5", "bars between two estimates of the hedge ratio", (21, 42))
+    plan_valid_days: float = _number(90.0, 0.001, 3_650.0, "days", "A5", "a plan older than this opens no trade", (30.0, 90.0))
+    significance: float = _number(0.05, 0.0001, 0.5, "probability", "A4", "a plan's evidence must have a p-value below this", (0.01, 0.1))
+    evidence_override: str | None = Field(
+        default=None,
+        min_length=10,
+        description="the reason for trading although the evidence fails; written to the journal and the report",
+        json_schema_extra={"unit": "", "rule": "A4", "usual": []},
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.target < self.entry < self.stop:
+            msg = (
+                f"target={self.target:g}, entry={self.entry:g}, stop={self.stop:g}: "
+                "they must satisfy target < entry < stop; write for example target=0.5, entry=2, stop=3.5"
+            )
+            raise ValueError(msg)
+        if self.bar_offset_s >= self.bar_s:
+            msg = f"bar_offset_s={self.bar_offset_s:g}: must be below bar_s={self.bar_s:g}"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def make(cls, **values: Any) -> Self:  # noqa: ANN401 - anything may come from a notebook; it is validated here
+        """Return validated parameters, or raise one :class:`ConfigError` that says the fix."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError("; ".join(cls._say(item) for item in error.errors())) from None
+
+    @classmethod
+    def _say(cls, item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+        name, value = ".".join(map(str, item["loc"])), item.get("input")
+        if item["type"] == "extra_forbidden":
+            near = get_close_matches(name, cls.model_fields, n=1)
+            return f"unknown parameter {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(cls.model_fields)}")
+        if not name:
+            return str(item["msg"]).removeprefix("Value error, ")
+        low, high, unit, rule = cls.range_of(name)
+        allowed = f"must be {low:g} to {high:g} {unit}".rstrip() if low is not None else str(item["msg"]).lower()
+        usual = cls._extra(name)["usual"]
+        fix = f"; usual values: {', '.join(f'{u:g}' if isinstance(u, float | int) else u for u in usual)}" if usual else ""
+        return f"{name}={value!r}: {allowed} ({rule}){fix}"
+
+    @classmethod
+    def _extra(cls, name: str) -> dict[str, Any]:
+        extra = cls.model_fields[name].json_schema_extra
+        return extra if isinstance(extra, dict) else {}
+
+    @classmethod
+    def range_of(cls, name: str) -> tuple[float | None, float | None, str, str]:
+        """Return (lowest, highest, unit, rule) of a parameter; None where it has no range."""
+        bounds = {type(m).__name__: m for m in cls.model_fields[name].metadata}
+        low = getattr(bounds.get("Ge"), "ge", None)
+        high = getattr(bounds.get("Le"), "le", None)
+        extra = cls._extra(name)
+        return low, high, str(extra["unit"]), str(extra["rule"])
