@@ -58,11 +58,13 @@ class Reason(StrEnum):
     WARMING_UP = "warming_up"
     NO_PLAN = "no_plan"
     PLAN_EXPIRED = "plan_expired"
+    NO_EVIDENCE = "no_evidence"
     PLAN_REVISED = "plan_revised"
     STALE_QUOTE = "stale_quote"
     NO_SIGNAL = "no_signal"
     BEYOND_STOP = "beyond_stop"
     EDGE_BELOW_COST = "edge_below_cost"
+    BELOW_ONE_LOT = "below_one_lot"
     ENTRY = "entry"
     WAIT_TARGET = "wait_target"
     TARGET = "target"
@@ -72,6 +74,7 @@ class Reason(StrEnum):
     COST_EXCEEDS_BENEFIT = "cost_exceeds_benefit"
     WORKING = "working"
     LEG_SHORTFALL = "leg_shortfall"
+    LEG_REJECTED = "leg_rejected"
     FILLED = "filled"
     PAUSED = "paused"
     FLATTEN = "flatten"
@@ -152,6 +155,11 @@ class HedgePlan(msgspec.Struct, frozen=True):
     evidence: Evidence
     unit: str = "dollar per dollar"
     override: str | None = None
+
+    def trusted(self, significance: float) -> bool:
+        """Whether the plan may open trades: its evidence holds, or a person overrode it and said why."""
+        p_value = self.evidence.p_value
+        return self.override is not None or (p_value is not None and p_value < significance)
 
 
 class Order(msgspec.Struct, frozen=True):

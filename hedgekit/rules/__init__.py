@@ -1,1 +1,5 @@
-"""hedgekit."""
+"""The article's rules as pure compiled functions, one rule per file.
+
+They know numbers only: no events, no time but what they are given, no I/O.
+``hedgekit.step`` puts them together.
+"""

@@ -1,0 +1,293 @@
+"""The sans-I/O state machine around the compiled step: ``on(event) -> Decision``.
+
+The Hedger only packs events into records and unpacks decisions: it names orders,
+turns floats into exact quantities, and remembers which orders are alive. It reads
+no clock: its driver wakes it with a :class:`~hedgekit.types.Timer` at
+:attr:`Hedger.wakeup_ns`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from hedgekit.errors import ConfigError, VenueError
+from hedgekit.params import Params
+from hedgekit.rules import state as codes
+from hedgekit.step import step, wakeup_ns
+from hedgekit.types import (
+    NS,
+    Ack,
+    Action,
+    Cancelled,
+    Command,
+    Decision,
+    Fill,
+    Gap,
+    Input,
+    Instrument,
+    Order,
+    Phase,
+    PlanRevised,
+    Priority,
+    Quote,
+    Reason,
+    Reconciled,
+    Reject,
+    Timer,
+)
+
+_ROUTINE = (Reason.NOTED, Reason.IN_BAND)
+
+
+def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
+    """Return the flat record of a strategy's numbers that the step reads.
+
+    Raises
+    ------
+    ConfigError
+        If the number of instruments does not fit the structure.
+    """
+    if len(instruments) != 2:  # noqa: PLR2004 - a pair
+        msg = f"structure={params.structure!r} needs 2 instruments (primary, hedge), got {len(instruments)}"
+        raise ConfigError(msg)
+    record = np.zeros(1, codes.PARAMS)[0]
+    record["structure"] = codes.STRUCTURES[params.structure]
+    record["n_legs"] = len(instruments)
+    record["lookback"] = params.lookback
+    for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
+        record[f"{name}_ns"] = round(seconds * NS)
+    record["max_age_ns"] = round(params.max_quote_age_s * NS)
+    record["buffer"] = params.slippage_buffer
+    for name in ("entry", "target", "stop", "notional", "tolerance", "risk_aversion", "horizon_bars"):
+        record[name] = getattr(params, name)
+    for leg, instrument in enumerate(instruments):
+        record["lot"][leg] = float(instrument.lot)
+        record["multiplier"][leg] = float(instrument.multiplier)
+        record["fee_rate"][leg] = float(instrument.fees.rate)
+        record["fee_unit"][leg] = float(instrument.fees.per_unit)
+    return record
+
+
+def routine(decision: Decision) -> bool:
+    """Whether a decision says nothing new (a hold between bars) and need not be journalled."""
+    return decision.action is Action.HOLD and decision.reason in _ROUTINE
+
+
+class Unpacker:
+    """Turns outcome records into :class:`Decision`, naming orders and knowing which are alive.
+
+    Shared by the Hedger and the backtest, so that both say the same in the same words.
+    """
+
+    def __init__(self, session: str, instruments: Sequence[Instrument]) -> None:
+        self.session = session
+        self.instruments = tuple(instruments)
+        self.alive: dict[str, tuple[int, Decimal]] = {}
+        self.sequence = 0
+        self._legs = len(self.instruments)
+
+    def decision(self, out: np.void) -> Decision:
+        """Return the decision in ``out``; its orders are alive from now on, its cancels asked for."""
+        legs = self._legs
+        action = codes.ACTIONS[out["action"]]
+        order_qty, cancel = out["order"][:legs].tolist(), out["cancel"][:legs].tolist()
+        orders = self._orders(out, action, order_qty) if any(order_qty) else ()
+        cancels = tuple(name for name, (leg, _) in self.alive.items() if cancel[leg]) if any(cancel) else ()
+        for order in orders:
+            self.alive[order.order_id] = (order.leg, order.qty)
+        return Decision(
+            ts_ns=int(out["ts_ns"]),
+            action=action,
+            reason=codes.REASONS[out["reason"]],
+            phase=codes.PHASES[out["phase"]],
+            trade=int(out["trade"]),
+            z=_number(out["z"]),
+            ratio=_number(out["ratio"]),
+            delta=_number(out["delta"]),
+            cost=float(out["cost"]),
+            benefit=float(out["benefit"]),
+            mids=tuple(out["mid"][:legs].tolist()),
+            positions=tuple(out["pos"][:legs].tolist()),
+            targets=tuple(out["target"][:legs].tolist()),
+            orders=orders,
+            cancels=cancels,
+        )
+
+    def _orders(self, out: np.void, action: Action, quantities: Sequence[float]) -> tuple[Order, ...]:
+        self.sequence += 1
+        closing = codes.PHASES[out["phase"]] is Phase.CLOSING
+        return tuple(
+            Order(
+                order_id=f"{self.session}-{self.sequence}-{leg}",
+                ts_ns=int(out["ts_ns"]),
+                leg=leg,
+                instrument=self.instruments[leg].key,
+                qty=whole(qty, self.instruments[leg].lot),
+                expected=Decimal(repr(float(out["expected"][leg]))),
+                priority=Priority.CLOSE if closing else (Priority.HEDGE if leg else Priority.PRIMARY),
+                trade=int(out["trade"]),
+            )
+            for leg, qty in enumerate(quantities)
+            if qty
+        )
+
+    def filled(self, order_id: str, qty: Decimal) -> int:
+        """Take a fill off a living order; return its leg."""
+        leg, left = self.find(order_id)
+        if left == qty:
+            del self.alive[order_id]
+        else:
+            self.alive[order_id] = (leg, left - qty)
+        return leg
+
+    def over(self, order_id: str) -> tuple[int, Decimal]:
+        """Forget an order that is over; return its leg and what was not filled."""
+        found = self.find(order_id)
+        del self.alive[order_id]
+        return found
+
+    def find(self, order_id: str) -> tuple[int, Decimal]:
+        """Return (leg, quantity left) of a living order.
+
+        Raises
+        ------
+        VenueError
+            If this session has no such order alive.
+        """
+        if order_id not in self.alive:
+            msg = f"the venue reports on order {order_id!r}, which this session does not have open"
+            raise VenueError(msg)
+        return self.alive[order_id]
+
+
+def whole(qty: float, lot: Decimal) -> Decimal:
+    """Return the exact multiple of ``lot`` nearest to a computed quantity."""
+    return Decimal(round(qty / float(lot))) * lot
+
+
+def _number(value: np.float64) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+class Hedger:
+    """Decides for one pair: events in, decisions out, nothing else.
+
+    Parameters
+    ----------
+    session : str
+        Name of the session; part of every client order id.
+    instruments : sequence of Instrument
+        Leg order: the primary first, then its hedge.
+    params : Params
+        The strategy's numbers.
+
+    Examples
+    --------
+    >>> hedger = Hedger("s1", [ko, pep], Params())            # doctest: +SKIP
+    >>> decision = hedger.on(Quote(ts_ns=..., ...))           # doctest: +SKIP
+    """
+
+    def __init__(self, session: str, instruments: Sequence[Instrument], params: Params) -> None:
+        self.params = params
+        self.instruments = tuple(instruments)
+        self._legs = {instrument.key: leg for leg, instrument in enumerate(self.instruments)}
+        self._p = pack_params(params, self.instruments)
+        self._s = np.zeros(1, codes.STATE)[0]
+        self._o = np.zeros(1, codes.OBSERVATION)[0]
+        self._out = np.zeros(1, codes.OUT)[0]
+        self._s["z"] = math.nan
+        self._unpack = Unpacker(session, self.instruments)
+        self._fills: set[str] = set()
+
+    # ------------------------------------------------------------- what a driver needs to know
+
+    @property
+    def wakeup_ns(self) -> int | None:
+        """When to send the next :class:`Timer`; None for not until something happens."""
+        return int(wakeup_ns(self._s)) or None
+
+    @property
+    def phase(self) -> Phase:
+        """Where the pair is in its life."""
+        return codes.PHASES[self._s["phase"]]
+
+    @property
+    def bars(self) -> int:
+        """Bars closed so far."""
+        return int(self._s["bars"])
+
+    @property
+    def positions(self) -> dict[str, float]:
+        """Filled quantity by instrument key."""
+        return {key: float(self._s["pos"][leg]) for key, leg in self._legs.items()}
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """Client ids of the orders that are alive."""
+        return tuple(self._unpack.alive)
+
+    # ------------------------------------------------------------- the one entry
+
+    def on(self, event: Input) -> Decision:
+        """Take one event, return one decision (often "hold"; always with a reason).
+
+        Raises
+        ------
+        VenueError
+            If the event speaks of an order or instrument that this session does not have.
+        """
+        observation: dict[str, Any] | None = self._observe(event)
+        for field in ("leg", "a", "b", "until_ns", "flag"):
+            self._o[field] = 0 if observation is None else observation.get(field, 0)
+        self._o["kind"] = codes.NOTE if observation is None else observation["kind"]
+        self._o["ts_ns"] = event.ts_ns
+        step(self._s, self._p, self._o, self._out)
+        return self._unpack.decision(self._out)
+
+    def _observe(self, event: Input) -> dict[str, Any] | None:  # noqa: PLR0911 - one return for each kind of event
+        match event:
+            case Quote():
+                return {"kind": codes.QUOTE, "leg": self._leg(event.instrument), "a": event.bid, "b": event.ask}
+            case Timer():
+                return {"kind": codes.TIMER}
+            case Fill():
+                if event.fill_id in self._fills:
+                    return None
+                leg = self._unpack.filled(event.order_id, event.qty)
+                self._fills.add(event.fill_id)
+                return {"kind": codes.FILL, "leg": leg, "a": float(event.qty)}
+            case Cancelled():
+                if event.order_id not in self._unpack.alive:
+                    return None
+                leg, left = self._unpack.over(event.order_id)
+                return {"kind": codes.DONE, "leg": leg, "a": float(left)}
+            case Reject():
+                leg, left = self._unpack.over(event.order_id)
+                return {"kind": codes.REJECTED, "leg": leg, "a": float(left)}
+            case PlanRevised():
+                plan = event.plan
+                return {"kind": codes.PLAN, "a": plan.ratio, "until_ns": plan.valid_until_ns, "flag": int(plan.trusted(self.params.significance))}
+            case Command():
+                return {"kind": codes.COMMAND, "leg": self._command(event.name)}
+            case Gap():
+                return {"kind": codes.GAP}
+            case Ack() | Reconciled():
+                return None
+
+    def _leg(self, key: str) -> int:
+        if key not in self._legs:
+            msg = f"the venue sent a quote for {key!r}; this session trades {', '.join(self._legs)}"
+            raise VenueError(msg)
+        return self._legs[key]
+
+    @staticmethod
+    def _command(name: str) -> int:
+        if name not in codes.COMMANDS:
+            msg = f"unknown command {name!r}; known: {', '.join(codes.COMMANDS)}"
+            raise ConfigError(msg)
+        return codes.COMMANDS[name]

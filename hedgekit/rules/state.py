@@ -1,0 +1,152 @@
+"""The flat records that the compiled step reads and writes, and the codes in them.
+
+One record each for state, parameters, observation and outcome, so that one call
+carries four pointers whatever the strategy, and so that a backtest, a replay and
+a paper session keep their state in the same bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hedgekit.params import WINDOW_MAX
+from hedgekit.types import Action, Phase, Reason
+
+LEGS_MAX = 4
+"""Most legs in one structure: one primary and up to three hedges."""
+
+PHASES = tuple(Phase)
+ACTIONS = tuple(Action)
+REASONS = tuple(Reason)
+
+FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
+(HOLD, ENTER, CLOSE, REBALANCE, REPAIR, SKIP, VETO) = range(len(ACTIONS))
+(
+    WARMING_UP,
+    NO_PLAN,
+    PLAN_EXPIRED,
+    NO_EVIDENCE,
+    PLAN_REVISED,
+    STALE_QUOTE,
+    NO_SIGNAL,
+    BEYOND_STOP,
+    EDGE_BELOW_COST,
+    BELOW_ONE_LOT,
+    ENTRY,
+    WAIT_TARGET,
+    TARGET,
+    STOP,
+    IN_BAND,
+    DRIFT,
+    COST_EXCEEDS_BENEFIT,
+    WORKING,
+    LEG_SHORTFALL,
+    LEG_REJECTED,
+    FILLED,
+    PAUSED,
+    FLATTEN,
+    HALT,
+    NOTED,
+) = range(len(REASONS))
+
+QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, NOTE = range(9)
+"""Kinds of observation."""
+
+PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
+COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD}
+
+PAIRS, UNHEDGED = range(2)
+STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED}
+
+_i, _f, _legs = np.int64, np.float64, (LEGS_MAX,)
+
+STATE = np.dtype(
+    [
+        ("phase", _i),
+        ("trade", _i),  # number of the present or last round trip, from 1
+        ("side", _i),  # +1 long the spread (long primary), -1 short it, 0 flat
+        ("bars", _i),  # bars closed since the start
+        ("warm", _i),  # bars in the window since the start or the last gap
+        ("head", _i),  # where the next bar is written
+        ("has_plan", _i),
+        ("evidence_ok", _i),
+        ("plan_until_ns", _i),
+        ("next_bar_ns", _i),  # 0: no quote since the last bar, so none to close
+        ("look_ns", _i),  # 0: no look at the delta is waiting
+        ("last_look_ns", _i),
+        ("paused", _i),
+        ("z", _f),
+        ("sd", _f),  # of the spread over the window, log units
+        ("ratio", _f, _legs),  # dollars of each hedge for a dollar of primary; the primary's own entry is unused
+        ("pos", _f, _legs),  # signed, filled
+        ("working", _f, _legs),  # signed, ordered and neither filled nor over
+        ("cancelling", _i, _legs),
+        ("target", _f, _legs),
+        ("bid", _f, _legs),
+        ("ask", _f, _legs),
+        ("quote_ns", _i, _legs),
+        ("window", _f, (LEGS_MAX, WINDOW_MAX)),  # ln(mid x multiplier) at bar closes
+    ],
+    align=True,
+)
+
+PARAMS = np.dtype(
+    [
+        ("structure", _i),
+        ("n_legs", _i),
+        ("lookback", _i),
+        ("bar_ns", _i),
+        ("offset_ns", _i),
+        ("interval_ns", _i),
+        ("max_age_ns", _i),
+        ("entry", _f),
+        ("target", _f),
+        ("stop", _f),
+        ("notional", _f),
+        ("tolerance", _f),
+        ("risk_aversion", _f),
+        ("horizon_bars", _f),
+        ("buffer", _f),
+        ("lot", _f, _legs),
+        ("multiplier", _f, _legs),
+        ("fee_rate", _f, _legs),
+        ("fee_unit", _f, _legs),
+    ],
+    align=True,
+)
+
+OBSERVATION = np.dtype(
+    [
+        ("kind", _i),
+        ("ts_ns", _i),
+        ("leg", _i),  # or the command's code
+        ("a", _f),  # bid; signed quantity filled or no longer working; ratio
+        ("b", _f),  # ask
+        ("until_ns", _i),  # expiry of a plan
+        ("flag", _i),  # 1: the plan's evidence holds or is overridden
+    ],
+    align=True,
+)
+
+OUT = np.dtype(
+    [
+        ("ts_ns", _i),
+        ("action", _i),
+        ("reason", _i),
+        ("phase", _i),
+        ("trade", _i),
+        ("bar", _i),  # 1: this call closed a bar
+        ("z", _f),
+        ("ratio", _f),
+        ("delta", _f),
+        ("cost", _f),
+        ("benefit", _f),
+        ("mid", _f, _legs),
+        ("pos", _f, _legs),
+        ("target", _f, _legs),
+        ("order", _f, _legs),  # signed quantity to order now
+        ("expected", _f, _legs),  # touch price that the order is decided on
+        ("cancel", _i, _legs),  # 1: cancel what works on this leg
+    ],
+    align=True,
+)

@@ -1,0 +1,40 @@
+"""When a hedge ratio is due, and on which bars it rests (A4, A5).
+
+The same object serves the backtest and the paper session, so both estimate the
+same ratio at the same bar from the same past bars, off the tick path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hedgekit.stats.ratio import plan_at
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hedgekit.params import Params
+    from hedgekit.types import HedgePlan
+
+
+class Reviser:
+    """Estimates a new ratio at bar ``fit_bars + 1`` and every ``refit_bars`` bars after it."""
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+        self.next_fit = params.fit_bars + 1
+        """Number of closed bars at which the next ratio is due."""
+
+    def revise(self, mids: np.ndarray, ts_ns: int) -> HedgePlan:
+        """Return the ratio due now.
+
+        Parameters
+        ----------
+        mids : ndarray of float64, shape (bars, 2)
+            Mid prices of (primary, hedge) at every bar close so far.
+        ts_ns : int
+            Close of the newest bar, nanoseconds UTC.
+        """
+        self.next_fit += self.params.refit_bars
+        return plan_at(mids[:, 0], mids[:, 1], ts_ns, self.params)
+

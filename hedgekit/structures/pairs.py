@@ -1,0 +1,34 @@
+"""A6, the pairs structure: long the under-performer, short the out-performer.
+
+The hedge is ``ratio`` dollars for each dollar of primary, on the other side, in
+whole lots. Net delta is the hedge instrument's dollar exposure that is left,
+ratio x V_primary + V_hedge, as a fraction of the primary's notional.
+"""
+
+from __future__ import annotations
+
+import math
+
+from hedgekit.compiled import compiled
+
+ROLES = ("primary", "hedge")
+
+
+@compiled
+def lots(quantity, lot):  # noqa: ANN001, ANN201 - compiled
+    """Quantity rounded to the nearest whole lot, ties away from zero."""
+    return math.copysign(math.floor(abs(quantity) / lot + 0.5), quantity) * lot
+
+
+@compiled
+def hedge_quantity(primary, ratio, primary_price, hedge_price, lot):  # noqa: ANN001, ANN201 - compiled
+    """Signed hedge quantity for ``primary`` units; prices in money per unit."""
+    return lots(-ratio * primary * primary_price / hedge_price, lot)
+
+
+@compiled
+def net_delta(primary_value, hedge_value, ratio):  # noqa: ANN001, ANN201 - compiled
+    """Exposure left, as a fraction of the primary's notional; nan without a primary."""
+    if primary_value == 0.0:
+        return math.nan
+    return (ratio * primary_value + hedge_value) / abs(primary_value)
