@@ -6,6 +6,7 @@
     ├── DataError              the user's data: gaps, duplicates, wrong columns
     ├── JournalError           the journal cannot be written, or its hash chain is broken
     ├── SessionError           a paper session cannot start, go on or be reached
+    ├── ReportError            a report notebook failed, or ran out of time
     └── VenueError             the venue's side: it refused, or answered nonsense
 
 A message says what was wrong, which value, and what to write instead. The
@@ -37,6 +38,10 @@ class JournalError(HedgekitError):
 
 class SessionError(HedgekitError):
     """A paper session cannot start, continue or be reached."""
+
+
+class ReportError(HedgekitError):
+    """A report notebook failed or ran out of time; the message names the cell and the partial notebook."""
 
 
 class VenueError(HedgekitError):
