@@ -271,7 +271,12 @@ class Hedger:
                 return {"kind": codes.REJECTED, "leg": leg, "a": float(left)}
             case PlanRevised():
                 plan = event.plan
-                return {"kind": codes.PLAN, "a": plan.ratio, "until_ns": plan.valid_until_ns, "flag": int(plan.trusted(self.params.significance))}
+                return {
+                    "kind": codes.PLAN,
+                    "a": plan.ratio,
+                    "until_ns": plan.valid_until_ns,
+                    "flag": int(plan.trusted(self.params.significance)),
+                }
             case Command():
                 return {"kind": codes.COMMAND, "leg": self._command(event.name)}
             case Gap():

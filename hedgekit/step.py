@@ -358,6 +358,21 @@ def _on_timer(s, p, o, out):
 
 
 @compiled
+def _on_fill(s, p, o, out):
+    s.pos[o.leg] += o.a
+    s.working[o.leg] -= o.a
+    if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
+        s.working[o.leg] = 0.0
+        if s.cancelling[o.leg]:  # the fill was faster than the cancel: order what is now missing
+            s.cancelling[o.leg] = 0
+            if s.phase != HALTED and _converge_leg(s, p, out, o.leg):
+                return _say(out, REPAIR, LEG_SHORTFALL)
+    if _settle(s, p):
+        _say(out, HOLD, FILLED)
+    return None
+
+
+@compiled
 def _on_refused(s, p, out, refused):
     """A leg that the venue refuses is not ordered again at once.
 
@@ -456,10 +471,7 @@ def step(s, p, o, out):
     elif o.kind == TIMER:
         _on_timer(s, p, o, out)
     elif o.kind == FILL:
-        s.pos[o.leg] += o.a
-        s.working[o.leg] -= o.a
-        if _settle(s, p):
-            _say(out, HOLD, FILLED)
+        _on_fill(s, p, o, out)
     elif o.kind == DONE or o.kind == REJECTED:
         _on_order_over(s, p, o, out)
     elif o.kind == PLAN:

@@ -182,6 +182,24 @@ class Order(msgspec.Struct, frozen=True):
     tif: str = "gtc"
 
 
+class Request(msgspec.Struct, frozen=True):
+    """One REST request as a venue file encodes it; ``order_id`` ties it to an order of ours."""
+
+    method: str
+    path: str
+    purpose: str
+    priority: Priority
+    body: bytes | None = None
+    order_id: str | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a request. Status 0: none came (connection lost or timed out), outcome unknown."""
+
+    status: int
+    body: bytes = b""
+
+
 # --------------------------------------------------------------------- events
 
 

@@ -1,1 +1,1 @@
-"""hedgekit."""
+"""What crosses the network: transport (bytes), outbox (orders)."""

@@ -35,6 +35,9 @@ class Reviser:
         ts_ns : int
             Close of the newest bar, nanoseconds UTC.
         """
-        self.next_fit += self.params.refit_bars
+        self.passed()
         return plan_at(mids[:, 0], mids[:, 1], ts_ns, self.params)
 
+    def passed(self) -> None:
+        """Note that the ratio due now is known already (a restart reads it from the journal)."""
+        self.next_fit += self.params.refit_bars

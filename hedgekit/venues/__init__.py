@@ -1,1 +1,1 @@
-"""hedgekit."""
+"""Venues, one file each: addresses, encoding, parsing. No sockets, no clocks, no state."""

@@ -1,0 +1,182 @@
+"""Bytes over the network: REST requests and WebSocket frames, by aiohttp.
+
+Nothing here decides or waits for a time-out: answers and frames are handed to
+the session's inbox, time-outs are timers of the session's scheduler. A request
+for orders goes to loopback or to a venue's demo host, never elsewhere, and no
+redirect is followed (L8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from hedgekit.errors import LiveHostRefused, SessionError, VenueError
+from hedgekit.types import Reply, Request
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+_LOGIN_S = 10.0
+_REDIRECT = range(300, 400)
+
+
+def require_paper(url: str, demo_hosts: Iterable[str]) -> str:
+    """Return ``url`` if orders may go there, else raise.
+
+    Raises
+    ------
+    LiveHostRefused
+        If the host is neither loopback nor one of the venue's demo hosts.
+    """
+    host = urlsplit(url).hostname or ""
+    if host in demo_hosts or host == "localhost":
+        return url
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        msg = f"{host!r} is not a paper host: hedgekit sends orders to the sandbox on 127.0.0.1 or to {', '.join(demo_hosts)} only"
+        raise LiveHostRefused(msg)
+    return url
+
+
+class Rest:
+    """Sends numbered requests; each answer is handed to ``on_reply(number, reply)``.
+
+    Parameters
+    ----------
+    base_url : str
+        Scheme, host and port.
+    headers : dict
+        Authentication; kept out of every repr and error.
+    on_reply : callable
+        Called on the event loop.
+    label : callable
+        Turns a request's number into extra headers (the tape's barrier counts requests by them).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: dict[str, str],
+        on_reply: Callable[[int, Reply], None],
+        label: Callable[[int], dict[str, str]] = lambda _: {},
+    ) -> None:
+        self._http = aiohttp.ClientSession(base_url, headers=headers, timeout=_NO_TIMEOUT)
+        self._on_reply, self._label = on_reply, label
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.sent = 0
+
+    def send(self, request: Request) -> int:
+        """Start a request and return its number (from 1)."""
+        self.sent += 1
+        task = asyncio.get_running_loop().create_task(self._exchange(self.sent, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return self.sent
+
+    async def _exchange(self, number: int, request: Request) -> None:
+        try:
+            async with self._http.request(
+                request.method, request.path, data=request.body, headers=self._label(number), allow_redirects=False
+            ) as response:
+                reply = Reply(response.status, await response.read())
+        except (aiohttp.ClientError, OSError):
+            reply = Reply(0)
+        if reply.status in _REDIRECT:
+            reply = Reply(reply.status, b'{"message":"the venue answered with a redirect; hedgekit follows none"}')
+        self._on_reply(number, reply)
+
+    async def close(self) -> None:
+        """Drop what is under way and close the connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+
+
+class Stream:
+    """One WebSocket: logs in, then hands every frame to ``on_frame``."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, http: aiohttp.ClientSession, name: str) -> None:
+        self._socket, self._http, self._name = socket, http, name
+        self._reader: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, url: str, login: Iterator[tuple[bytes | None, str]], *, name: str, headers: dict[str, str] | None = None) -> Self:
+        """Connect and log in.
+
+        Raises
+        ------
+        SessionError
+            If nobody listens at ``url``.
+        VenueError
+            If the venue does not accept the login.
+        """
+        http = aiohttp.ClientSession(timeout=_NO_TIMEOUT)
+        try:
+            socket = await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20)
+            stream = cls(socket, http, name)
+            await asyncio.wait_for(stream._login(login), _LOGIN_S)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            await http.close()
+            msg = f"cannot open the {name} stream at {urlsplit(url).netloc}: {type(error).__name__}; is the venue running?"
+            raise SessionError(msg) from None
+        except BaseException:
+            await http.close()
+            raise
+        return stream
+
+    async def _login(self, login: Iterator[tuple[bytes | None, str]]) -> None:
+        for message, expected in login:
+            if message is not None:
+                await self._socket.send_str(message.decode())
+            answer = await self.receive()
+            text = answer if isinstance(answer, str) else answer.decode()
+            if expected not in text:
+                error = f"the {self._name} stream refused the login: {text[:200]}"
+                raise VenueError(error)
+
+    async def receive(self) -> str | bytes:
+        """Return the next frame.
+
+        Raises
+        ------
+        SessionError
+            If the connection is over.
+        """
+        message = await self._socket.receive()
+        if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            error = f"the {self._name} stream was closed by the venue"
+            raise SessionError(error)
+        data: str | bytes = message.data
+        return data
+
+    async def send(self, text: str) -> None:
+        """Send one text frame."""
+        await self._socket.send_str(text)
+
+    def pump(self, on_frame: Callable[[str | bytes], None], on_end: Callable[[SessionError], None]) -> None:
+        """Hand every frame to ``on_frame`` from now on, and the end to ``on_end``."""
+
+        async def read() -> None:
+            try:
+                while True:
+                    on_frame(await self.receive())
+            except SessionError as error:
+                on_end(error)
+
+        self._reader = asyncio.get_running_loop().create_task(read())
+
+    async def close(self) -> None:
+        """Stop reading and close the connection."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        await self._socket.close()
+        await self._http.close()

@@ -1,0 +1,6 @@
+"""Driver 3: a paper session, its own process, trading through a real exchange interface."""
+
+from hedgekit.paper.config import SessionConfig
+from hedgekit.paper.session import Session
+
+__all__ = ["Session", "SessionConfig"]

@@ -1,0 +1,87 @@
+"""What a paper session is told: written to a file by whoever starts it, without secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hedgekit.errors import ConfigError
+from hedgekit.params import Params
+from hedgekit.types import Instrument
+
+CONTROL_TOKEN_ENV = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
+
+
+class SessionConfig(msgspec.Struct, frozen=True):
+    """One paper session.
+
+    Attributes
+    ----------
+    session : str
+        Its name; first part of every client order id, so one account never sees it twice.
+    journal : str
+        SQLite file or SQLAlchemy URL.
+    rest, stream, data, control : str
+        Addresses of the venue (REST, trade updates, market data) and of the tape's control port.
+    instruments : tuple of Instrument
+        Primary first.
+    params : dict
+        Arguments of :meth:`hedgekit.params.Params.make`.
+    market : dict
+        What the prices are, for the report.
+    """
+
+    session: str
+    journal: str
+    rest: str
+    stream: str
+    data: str
+    control: str
+    instruments: tuple[Instrument, ...]
+    params: dict[str, Any]
+    market: dict[str, str]
+
+    def strategy(self) -> Params:
+        """Return the validated parameters."""
+        return Params.make(**self.params)
+
+    def save(self, path: Path) -> Path:
+        """Write the configuration as JSON and return its path."""
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2))
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> SessionConfig:
+        """Read a configuration.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing or not a session's configuration.
+        """
+        try:
+            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
+        except FileNotFoundError:
+            msg = f"no session configuration at {path}; `hedgekit demo` writes one, or see `hedgekit paper --help`"
+            raise ConfigError(msg) from None
+        except (msgspec.MsgspecError, OSError) as error:
+            msg = f"{path} is not a session configuration: {error}"
+            raise ConfigError(msg) from None
+
+
+def secret(name: str) -> str:
+    """Return a secret from the environment.
+
+    Raises
+    ------
+    ConfigError
+        Naming the variable, never a value.
+    """
+    value = os.environ.get(name)
+    if not value:
+        msg = f"environment variable {name} is not set; secrets are read from the environment only"
+        raise ConfigError(msg)
+    return value

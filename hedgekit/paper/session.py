@@ -1,0 +1,241 @@
+"""The session: the only part of a paper trade that owns sockets, journal and time.
+
+One instant at a time: take everything that arrived, journal each event and what
+the Hedger decided on it, commit, and only then send. Killed anywhere, it finds
+in its journal what it had decided, replays it into a new Hedger, and repeats the
+requests whose outcome it does not know under the same client ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hedgekit.clock import Handle, Scheduler
+from hedgekit.errors import SessionError
+from hedgekit.hedger import Hedger, routine
+from hedgekit.journal import Journal
+from hedgekit.net.outbox import TIMEOUT_NS, Outbox
+from hedgekit.net.transport import Rest, Stream, require_paper
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
+from hedgekit.paper.pacer import Inbox, Instant, TapePacer
+from hedgekit.replay import Bars, Replayer
+from hedgekit.types import Command, Decision, Event, PlanRevised, Reconciled, Request, SessionEnded, SessionStarted, Timer
+from hedgekit.venues import alpaca
+
+if TYPE_CHECKING:
+    from hedgekit.types import Reply
+
+Point = Callable[[str], Awaitable[None]]
+"""Called at named points of the loop; tests kill the process there."""
+
+
+async def _nowhere(_: str) -> None:
+    """Pass every point."""
+
+
+class Session:
+    """One paper session on a tape.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        Where, what and with which numbers.
+    at : callable, optional
+        Awaited with a name at "events received", "intent committed" and "requests sent".
+    """
+
+    def __init__(self, config: SessionConfig, *, at: Point = _nowhere) -> None:
+        self.config = config
+        self.params = config.strategy()
+        require_paper(config.rest, alpaca.ORDER_HOSTS)
+        self._keys = (secret(alpaca.KEY_ENV[0]), secret(alpaca.KEY_ENV[1]))
+        self._at = at
+        self.hedger = Hedger(config.session, config.instruments, self.params)
+        self._outbox = Outbox(alpaca)
+        self._bars = Bars(self.params)
+        self._clock = Scheduler()
+        self._wake: Handle | None = None
+        self._waiting: dict[int, Handle] = {}
+        self._due: list[Request] = []
+        self._now_ns = 0
+        self._intents: list[Decision] = []
+        self._stopped = False
+
+    # -------------------------------------------------------------------- life
+
+    async def run(self) -> str:
+        """Trade until the tape ends; return the hash of the event log.
+
+        Raises
+        ------
+        SessionError
+            If the venue cannot be reached, or its positions are not the journal's.
+        JournalError
+            If the journal cannot be written or was written by other code.
+        """
+        token = secret(CONTROL_TOKEN_ENV)
+        with Journal.open(self.config.journal, self.config.session, mode="write") as self._journal:
+            self._journal.guard([*self._keys, token])
+            self._restore()
+            inbox = Inbox()
+            control = await Stream.open(self.config.control, iter(()), name="control", headers={"Authorization": f"Bearer {token}"})
+            self._pacer = TapePacer(control, inbox)
+            self._rest = Rest(self.config.rest, alpaca.headers(*self._keys), inbox.on_reply, self._pacer.label)
+            streams = [control]
+            try:
+                self._clock.now_ns = self._now_ns = await self._pacer.attach(self._journal.last_instant)
+                streams += await self._subscribe(inbox)
+                await self._trade()
+            finally:
+                await self._rest.close()
+                await asyncio.gather(*(stream.close() for stream in streams))
+            return self._journal.head
+
+    async def _subscribe(self, inbox: Inbox) -> list[Stream]:
+        stream = await Stream.open(self.config.stream, alpaca.stream_login(*self._keys), name="trade-updates")
+        keys = [instrument.key for instrument in self.config.instruments]
+        data = await Stream.open(self.config.data, alpaca.data_login(*self._keys, keys), name="market-data")
+        stream.pump(inbox.on_trade, inbox.on_end)
+        data.pump(inbox.on_quotes, inbox.on_end)
+        return [stream, data]
+
+    def _restore(self) -> None:
+        """Bring Hedger, outbox and bars to where the journal ends."""
+        replayer = Replayer(self.hedger, self._bars)
+        records = list(self._journal.records())
+        if any(isinstance(record, SessionEnded) for record in records):
+            msg = f"session {self.config.session!r} has ended; start a new one under another name"
+            raise SessionError(msg)
+        for record in records:
+            replayer.feed(record)
+        replayer.finish()
+        self._outbox.restore(records)
+        self._stopped = any(isinstance(record, Command) and record.name == "stop" for record in records)
+
+    # -------------------------------------------------------------------- loop
+
+    async def _trade(self) -> None:
+        if self._journal.count == 0:
+            self._start()
+        missed = await self._pacer.missed()
+        if missed is not None:
+            await self._live(missed)
+        self._send([*self._outbox.resume(), *self._outbox.reconcile()])
+        while True:
+            instant = await self._pacer.next(requests=self._rest.sent, timer_ns=self._next_timer())
+            if instant.end and self._stopped:
+                break
+            await self._live(instant)
+        self._journal.append(SessionEnded(ts_ns=instant.now_ns, reason="tape ended"))
+        self._journal.commit(instant.number)
+
+    def _start(self) -> None:
+        self._journal.append(
+            SessionStarted(
+                ts_ns=self._clock.now_ns,
+                session=self.config.session,
+                instruments=self.config.instruments,
+                params=self.params.model_dump(),
+                market=self.config.market,
+                version=version("hedgekit"),
+            )
+        )
+
+    async def _live(self, instant: Instant) -> None:
+        """Receive, decide, make durable, and only then send."""
+        await self._at("events received")
+        self._now_ns = instant.now_ns
+        requests = self._receive(instant)
+        self._clock.advance(instant.now_ns)
+        due, self._due = self._due, []
+        requests += due
+        if instant.end:
+            self._stopped = True
+            self._apply(Command(ts_ns=instant.now_ns, name="stop"))
+        while (wake := self.hedger.wakeup_ns) is not None and wake <= instant.now_ns:
+            self._apply(Timer(ts_ns=instant.now_ns))
+        self._journal.commit(instant.number)
+        intents, self._intents = self._intents, []
+        if intents:
+            await self._at("intent committed")
+        self._send([*requests, *(request for decision in intents for request in self._outbox.requests_of(decision))])
+        if intents:
+            await self._at("requests sent")
+
+    def _receive(self, instant: Instant) -> list[Request]:
+        """Turn everything that arrived into events, in canonical order."""
+        requests: list[Request] = []
+        for number, reply in instant.replies:
+            requests += self._on_reply(number, reply, instant.now_ns)
+        for frame in instant.trade:
+            update = alpaca.update_of(frame, instant.now_ns)
+            if update is not None and self._outbox.fresh(update):
+                requests += self._apply(update)
+        for frame in instant.quotes:
+            for quote in alpaca.quotes_of(frame, instant.now_ns):
+                self._apply(quote)
+        return requests
+
+    def _on_reply(self, number: int, reply: Reply, now_ns: int) -> list[Request]:
+        if number in self._waiting:
+            self._waiting.pop(number).cancel()
+        events, requests, again = self._outbox.on_reply(number, reply, now_ns)
+        if again is not None:
+            self._repeat(*again)
+        for event in events:
+            requests = requests + self._apply(self._checked(event))
+        return requests
+
+    def _apply(self, event: Event) -> list[Request]:
+        """Journal an event and what was decided on it; return cancels that had waited for it."""
+        self._journal.append(event)
+        requests = self._outbox.note(event)
+        decision = self.hedger.on(event)
+        if not routine(decision):
+            self._journal.append(decision)
+            if decision.orders or decision.cancels:
+                self._intents.append(decision)
+        plan = self._bars.add(event, decision, self.hedger.bars)
+        if plan is not None:
+            requests = requests + self._apply(PlanRevised(ts_ns=event.ts_ns, plan=plan))
+        return requests
+
+    def _checked(self, event: Event) -> Event:
+        """Compare the venue's word with ours; disagreement stops the session."""
+        if not isinstance(event, Reconciled):
+            return event
+        ours = {key: qty for key, qty in self.hedger.positions.items() if qty}
+        theirs = {key: float(qty) for key, qty in event.positions.items() if qty}
+        if ours != theirs:
+            self._journal.append(msgspec.structs.replace(event, agrees=False))
+            self._journal.commit(self._journal.last_instant)
+            msg = f"the venue holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
+            raise SessionError(msg)
+        return event
+
+    # -------------------------------------------------------------- sending, timers
+
+    def _send(self, requests: Iterable[Request]) -> None:
+        for request in requests:
+            number = self._rest.send(request)
+            self._outbox.sent(number, request)
+            self._waiting[number] = self._clock.call_at(self._now_ns + TIMEOUT_NS, partial(self._lost, number))
+
+    def _lost(self, number: int) -> None:
+        self._waiting.pop(number, None)
+        again = self._outbox.lost(number)
+        if again is not None:
+            self._repeat(*again)
+
+    def _repeat(self, request: Request, delay_ns: int) -> None:
+        self._clock.call_at(self._now_ns + delay_ns, partial(self._due.append, request))
+
+    def _next_timer(self) -> int | None:
+        times = [at for at in (self._clock.next_ns(), self.hedger.wakeup_ns) if at is not None]
+        return min(times, default=None)

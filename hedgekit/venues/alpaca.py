@@ -1,0 +1,299 @@
+"""Alpaca (paper): what to send and what the answers mean.
+
+Checked against the sandbox's strict server and the field lists of Alpaca's own
+OpenAPI files; never yet run against Alpaca's servers.
+
+**Idempotency (L2).** ``client_order_id`` is unique for an account: posting an
+order again with the id of an earlier one is refused with 422, whatever became of
+the first. So an order whose outcome is unknown is posted again with the same id,
+and the refusal is answered by a look-up. "Not found" alone would prove nothing.
+
+**No sequence numbers** on either socket: a gap cannot be seen, only a new
+connection. The sandbox adds one field to fills, ``fee``; Alpaca's paper accounts
+charge none, and a missing ``fee`` is read as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hedgekit.errors import VenueError
+from hedgekit.types import Ack, Cancelled, Fill, Order, Priority, Quote, Reject, Reply, Request
+
+NAME = "ALPACA"
+REST = "https://paper-api.alpaca.markets"
+STREAM = "wss://paper-api.alpaca.markets/stream"
+DATA = "wss://stream.data.alpaca.markets/v2/iex"
+ORDER_HOSTS = frozenset({"paper-api.alpaca.markets"})
+"""Hosts that may get orders besides loopback (L8)."""
+
+KEY_ENV = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+"""Environment variables that hold the account's key and secret."""
+
+DUPLICATE = "client_order_id must be unique"
+
+
+# ------------------------------------------------------------------- requests
+
+
+def headers(key: str, secret: str) -> dict[str, str]:
+    """Return the headers that sign a request (Alpaca: the keys themselves)."""
+    return {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret, "Content-Type": "application/json"}
+
+
+def submit(order: Order) -> Request:
+    """Encode an order entry."""
+    body: dict[str, str] = {
+        "symbol": symbol(order.instrument),
+        "qty": format(abs(order.qty), "f"),
+        "side": "buy" if order.qty > 0 else "sell",
+        "type": order.kind,
+        "time_in_force": order.tif,
+        "client_order_id": order.order_id,
+    }
+    if order.limit is not None:
+        body["limit_price"] = format(order.limit, "f")
+    return Request("POST", "/v2/orders", "submit", order.priority, msgspec.json.encode(body), order.order_id)
+
+
+def lookup(order_id: str) -> Request:
+    """Encode the look-up of an order by our own id."""
+    return Request("GET", f"/v2/orders:by_client_order_id?client_order_id={order_id}", "lookup", Priority.QUERY, None, order_id)
+
+
+def cancel(order_id: str, venue_order_id: str) -> Request:
+    """Encode a cancel; that it happened is told by the trade-updates stream."""
+    return Request("DELETE", f"/v2/orders/{venue_order_id}", "cancel", Priority.CLOSE, None, order_id)
+
+
+def account() -> Request:
+    """Encode the question for cash."""
+    return Request("GET", "/v2/account", "account", Priority.QUERY)
+
+
+def positions() -> Request:
+    """Encode the question for all positions."""
+    return Request("GET", "/v2/positions", "positions", Priority.QUERY)
+
+
+def symbol(key: str) -> str:
+    """Return the venue's symbol of an instrument key."""
+    return key.partition(":")[2]
+
+
+# -------------------------------------------------------------------- replies
+
+
+class _Order(msgspec.Struct):
+    id: str
+    client_order_id: str
+    status: str
+
+
+class _Error(msgspec.Struct):
+    message: str
+    code: int = 0
+
+
+class _Position(msgspec.Struct):
+    symbol: str
+    qty: Decimal
+
+
+class _Account(msgspec.Struct):
+    cash: Decimal
+
+
+def _decode(body: bytes, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        msg = f"alpaca: {what} cannot be read ({error}): {body[:200]!r}"
+        raise VenueError(msg) from error
+
+
+def order_id_of(reply: Reply) -> str:
+    """Return the venue's id from the answer to a submit or a look-up."""
+    found: _Order = _decode(reply.body, _Order, "order")
+    return found.id
+
+
+def error_of(reply: Reply) -> tuple[str, str]:
+    """Return (code, message) of a refusal; a body that is not Alpaca's is quoted."""
+    try:
+        error: _Error = _decode(reply.body, _Error, "error")
+    except VenueError:
+        return str(reply.status), f"HTTP {reply.status}: {reply.body[:200]!r}"
+    return str(error.code), error.message
+
+
+def duplicate(reply: Reply) -> bool:
+    """Whether a submit was refused because the venue already has that id."""
+    return reply.status == 422 and DUPLICATE in error_of(reply)[1]  # noqa: PLR2004 - the venue's own status
+
+
+def positions_of(reply: Reply) -> dict[str, Decimal]:
+    """Return signed quantity by instrument key."""
+    found: list[_Position] = _decode(reply.body, list[_Position], "positions")
+    return {f"{NAME}:{position.symbol}": position.qty for position in found}
+
+
+def cash_of(reply: Reply) -> Decimal:
+    """Return the account's cash."""
+    found: _Account = _decode(reply.body, _Account, "account")
+    return found.cash
+
+
+# ------------------------------------------------------------ market-data socket
+
+
+def data_login(key: str, secret: str, keys: list[str]) -> Iterator[tuple[bytes | None, str]]:
+    """Yield (message to send or None, text that the answer must hold), in turn."""
+    yield None, '"connected"'
+    yield msgspec.json.encode({"action": "auth", "key": key, "secret": secret}), '"authenticated"'
+    yield msgspec.json.encode({"action": "subscribe", "quotes": [symbol(k) for k in keys]}), '"subscription"'
+
+
+class _Message(msgspec.Struct):
+    T: str
+    S: str = ""
+    bp: float = 0.0
+    bs: float = 0.0
+    ap: float = 0.0
+    as_: float = msgspec.field(default=0.0, name="as")
+    t: str = ""
+    code: int = 0
+    msg: str = ""
+
+
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+
+
+def quotes_of(frame: bytes | str, ts_ns: int) -> list[Quote]:
+    """Parse a market-data frame; every message in it must be a quote.
+
+    Raises
+    ------
+    VenueError
+        If the frame is an error of the venue's, or not understood: nothing is dropped.
+    """
+    try:
+        messages = _MESSAGES.decode(frame)
+    except msgspec.MsgspecError as error:
+        msg = f"alpaca: market data cannot be read ({error}): {frame[:200]!r}"
+        raise VenueError(msg) from error
+    return [_quote(message, ts_ns) for message in messages]
+
+
+def _quote(message: _Message, ts_ns: int) -> Quote:
+    if message.T == "error":
+        msg = f"alpaca: market data error {message.code}: {message.msg}"
+        raise VenueError(msg, code=message.code)
+    if message.T != "q":
+        msg = f"alpaca: market data message of type {message.T!r} is not understood"
+        raise VenueError(msg)
+    return Quote(
+        ts_ns=ts_ns,
+        instrument=f"{NAME}:{message.S}",
+        venue_ns=parse_time(message.t),
+        bid=message.bp,
+        ask=message.ap,
+        bid_size=message.bs,
+        ask_size=message.as_,
+    )
+
+
+def parse_time(text: str) -> int:
+    """Return nanoseconds UTC of an RFC 3339 time ending in Z, all nine digits kept."""
+    head, _, fraction = text.removesuffix("Z").partition(".")
+    try:
+        seconds = int(datetime.fromisoformat(head + "+00:00").timestamp())
+        return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+    except ValueError as error:
+        msg = f"alpaca: {text!r} is not an RFC 3339 time in UTC"
+        raise VenueError(msg) from error
+
+
+# ----------------------------------------------------------- trade-updates socket
+
+
+def stream_login(key: str, secret: str) -> Iterator[tuple[bytes | None, str]]:
+    """Yield (message to send or None, text that the answer must hold), in turn."""
+    yield msgspec.json.encode({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}), '"authorized"'
+    yield msgspec.json.encode({"action": "listen", "data": {"streams": ["trade_updates"]}}), '"trade_updates"'
+
+
+class _StreamOrder(msgspec.Struct):
+    id: str
+    client_order_id: str
+    symbol: str
+    side: str
+
+
+class _Update(msgspec.Struct):
+    event: str
+    order: _StreamOrder
+    timestamp: str = ""
+    execution_id: str = ""
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    fee: Decimal = Decimal(0)
+
+
+class _Frame(msgspec.Struct):
+    stream: str
+    data: _Update
+
+
+_FRAMES = msgspec.json.Decoder(_Frame)
+_OVER = frozenset({"canceled", "expired", "done_for_day", "replaced"})
+_NO_NEWS = frozenset({"pending_new", "pending_cancel", "pending_replace", "stopped", "calculated", "suspended", "order_cancel_rejected"})
+
+
+def update_of(frame: bytes | str, ts_ns: int) -> Ack | Fill | Cancelled | Reject | None:
+    """Parse a trade update; None for those that change nothing yet (pending states).
+
+    Raises
+    ------
+    VenueError
+        If the frame is not understood: nothing is dropped.
+    """
+    try:
+        update = _FRAMES.decode(frame).data
+    except msgspec.MsgspecError as error:
+        msg = f"alpaca: trade update cannot be read ({error}): {frame[:200]!r}"
+        raise VenueError(msg) from error
+    name = update.order.client_order_id
+    if update.event in ("new", "accepted"):
+        return Ack(ts_ns=ts_ns, order_id=name, venue_order_id=update.order.id)
+    if update.event in ("fill", "partial_fill"):
+        return _fill(update, ts_ns)
+    if update.event in _OVER:
+        return Cancelled(ts_ns=ts_ns, order_id=name)
+    if update.event == "rejected":
+        return Reject(ts_ns=ts_ns, order_id=name, code="rejected", message="rejected after acceptance")
+    if update.event in _NO_NEWS:
+        return None
+    msg = f"alpaca: trade update {update.event!r} is not understood"
+    raise VenueError(msg)
+
+
+def _fill(update: _Update, ts_ns: int) -> Fill:
+    if update.price is None or update.qty is None or not update.execution_id:
+        msg = f"alpaca: a fill of {update.order.client_order_id!r} came without price, qty or execution_id"
+        raise VenueError(msg)
+    return Fill(
+        ts_ns=ts_ns,
+        order_id=update.order.client_order_id,
+        fill_id=update.execution_id,
+        instrument=f"{NAME}:{update.order.symbol}",
+        venue_ns=parse_time(update.timestamp),
+        qty=update.qty if update.order.side == "buy" else -update.qty,
+        price=update.price,
+        fee=update.fee,
+    )
