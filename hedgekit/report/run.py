@@ -25,7 +25,8 @@ from sqlalchemy.engine import make_url
 from hedgekit.errors import ConfigError, ReportError
 from hedgekit.report.html import page
 from hedgekit.report.kernel import ipc_kernel
-from hedgekit.report.summary import Summary, summarise
+from hedgekit.report.session import summarise
+from hedgekit.report.summary import Summary
 
 TEMPLATE = "07_session_report.ipynb"
 

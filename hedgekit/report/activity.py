@@ -1,0 +1,162 @@
+"""What the session did: costs, slippage, orders, decisions, trades. Each function returns a cell's output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from hedgekit.report.summary import partial
+from hedgekit.report.words import Html, bp, columns, count, esc, label, money, num, table, when
+
+if TYPE_CHECKING:
+    from hedgekit.report.session import Session
+
+TAKEN = ("open", "close", "rebalance", "repair")
+LAST, ENDS = 10, 5
+"""Rows of the trades tables: the newest, and the best and worst."""
+
+
+def compared(s: Session) -> HTML:
+    """Hedged and unhedged side by side, on the same entries and exits."""
+    h, u = s.summary.hedged, s.summary.unhedged
+    closed = s.trades.dropna(subset=["closed"])
+    rows: list[tuple[object, ...]] = [
+        ("P&L at executable prices, fees paid", *_pair(u.pnl, h.pnl)),
+        ("P&L at mids, before costs (cannot be had)", *_pair(u.gross, h.gross)),
+        ("Max drawdown, executable prices", *_pair(u.drawdown, h.drawdown)),
+    ]
+    if len(closed):
+        for words, what in (("Mean of a trade", "mean"), ("Standard deviation of a trade", "std"), ("Worst trade", "min"), ("Best trade", "max")):
+            rows.append((words, *_pair(*(float(getattr(closed[name], what)()) for name in ("unhedged", "hedged")))))
+        rows.append(("Trades with profit", *(f"{(closed[name] > 0).mean():.0%}" for name in ("unhedged", "hedged")), ""))
+    return HTML(table(("", "unhedged", "hedged", "difference"), rows))
+
+
+def _pair(unhedged: float, hedged: float) -> tuple[str, str, str]:
+    return money(unhedged), money(hedged), money(hedged - unhedged)
+
+
+def costs(s: Session) -> HTML:
+    """Costs by kind for each leg, in money and in basis points of what was traded."""
+    rows: list[tuple[object, ...]] = []
+    total = np.zeros(4)
+    for role, name in (("primary", s.primary), ("hedge", s.hedge)):
+        fills = s.fills[s.fills["role"] == role]
+        traded, spread, fee = (float(fills[c].sum()) for c in ("notional", "spread_cost", "fee"))
+        total += (traded, spread, fee, spread + fee)
+        rows.append(_cost_row(f"{name} ({role})", traded, spread, fee))
+    rows.append(_cost_row("both", *total[:3]))
+    head = ("leg", "traded", "spread paid", "fees", "spread + fees", "of traded")
+    return HTML(table(head, rows, last="total"))
+
+
+def _cost_row(name: str, traded: float, spread: float, fee: float) -> tuple[str, ...]:
+    return name, money(traded), money(spread), money(fee), money(spread + fee), bp((spread + fee) / traded if traded else None)
+
+
+def slippage(s: Session) -> HTML:
+    """Fill against the touch on which it was decided: what the delay cost, and what a wider spread cost."""
+    frame = split_slippage(s)
+    rows = []
+    for role, name in (("primary", s.primary), ("hedge", s.hedge), (None, "both")):
+        part = frame if role is None else frame[frame["role"] == role]
+        traded = float(part["notional"].sum())
+        worst = float(part["slippage_frac"].max()) if len(part) else None
+        size = float((part["slippage_frac"].abs() * part["notional"]).sum() / traded) if traded else None
+        mean = float(part["slippage"].sum() / traded) if traded else None
+        rows.append((name, *(money(float(part[c].sum())) for c in ("slippage", "delay", "spread")), bp(mean), bp(size), bp(worst)))
+    head = ("leg", "slippage", "of it: price moved in the delay", "of it: spread changed", "mean, signed", "mean size", "worst fill")
+    return HTML(table(head, rows, last="total"))
+
+
+def split_slippage(s: Session) -> pd.DataFrame:
+    """Return the fills with slippage split into ``delay`` + ``spread`` (money, + = adverse).
+
+    delay: the mid moved between decision and fill; spread: the half-spread was another one.
+    """
+    mids = s.decisions.drop_duplicates("ts", keep="last").set_index("ts")[["mid_primary", "mid_hedge"]]
+    decided = s.orders.drop_duplicates("order_id").set_index("order_id")["ts"]
+    frame = s.fills.copy()
+    at = mids.reindex(pd.DatetimeIndex(decided.reindex(frame["order_id"])))
+    then = np.where(frame["role"] == "primary", at["mid_primary"], at["mid_hedge"])
+    frame["delay"] = (frame["mid"].to_numpy() - then) * frame["qty"] * frame["multiplier"]
+    frame["spread"] = frame["slippage"] - frame["delay"]
+    return frame
+
+
+def orders(s: Session) -> HTML:
+    """Orders and fills for each leg, and refusals by the venue's code."""
+    rows = []
+    for role, name in (("primary", s.primary), ("hedge", s.hedge), (None, "both")):
+        o = s.orders if role is None else s.orders[s.orders["role"] == role]
+        f = s.fills if role is None else s.fills[s.fills["role"] == role]
+        status = o["status"].value_counts()
+        left = len(o) - sum(int(status.get(k, 0)) for k in ("filled", "rejected", "cancelled"))
+        split = int((o["n_fills"] > 1).sum())
+        figures = len(o), *(int(status.get(k, 0)) for k in ("filled", "rejected", "cancelled")), left, split, len(f), partial(o, f)
+        rows.append((name, *map(count, figures)))
+    head = ("leg", "orders", "filled", "rejected", "cancelled", "unfinished", "filled in parts", "fills", "partial fills")
+    body = table(head, rows, last="total")
+    refused = [(code, message, count(n)) for (code, message), n in s.refusals]
+    return HTML(body + (table(("rejected with code", "the venue said", "orders"), refused, words={0, 1}) if refused else ""))
+
+
+def decisions(s: Session) -> HTML:
+    """Decisions that traded, and those that did not, by reason."""
+    taken = s.decisions["action"].isin(TAKEN)
+    parts = [_reasons(s.decisions[mask], words) for mask, words in ((taken, "Decisions to trade"), (~taken, "Decisions to do nothing"))]
+    return HTML(columns(*parts))
+
+
+def _reasons(rows: pd.DataFrame, caption: str) -> Html:
+    found = rows.groupby(["action", "reason"], observed=True).size().sort_values(ascending=False)
+    top = int(found.max()) if len(found) else 1
+    lines = [
+        (label(action), label(reason), Html(f'<span class="hk-bar" style="width:{max(1, round(90 * n / top))}px"></span>'), count(int(n)))
+        for (action, reason), n in found.items()
+    ]
+    return table(("action", "reason", "", "decisions"), lines, words={0, 1, 2}, caption=f"{caption}: {count(len(rows))}")
+
+
+def trades(s: Session) -> HTML:
+    """The newest trades, and the best and worst of all."""
+    ranked = s.trades.dropna(subset=["closed"]).sort_values("hedged")
+    many = len(ranked) > 2 * ENDS
+    parts = [_trade_rows(s, s.trades.tail(LAST).iloc[::-1], f"Last {min(LAST, len(s.trades))} trades, newest first")]
+    if many:
+        parts += [_trade_rows(s, ranked.tail(ENDS).iloc[::-1], f"Best {ENDS}, hedged"), _trade_rows(s, ranked.head(ENDS), f"Worst {ENDS}, hedged")]
+    return HTML("".join(parts))
+
+
+def _trade_rows(s: Session, rows: pd.DataFrame, caption: str) -> Html:
+    lines = [
+        (
+            t.trade,
+            "long" if t.side > 0 else "short",
+            when(t.opened, s.bar_s),
+            "open" if pd.isna(t.closed) else when(t.closed, s.bar_s),
+            label(t.exit_reason) if isinstance(t.exit_reason, str) else "",
+            count(int(t.bars)),
+            num(t.z_entry),
+            num(t.z_exit),
+            money(t.hedged),
+            money(t.unhedged),
+            money(t.cost_primary + t.cost_hedge),
+            money(t.gross_hedged),
+            count(int(t.n_fills)),
+        )
+        for t in rows.itertuples()
+    ]
+    head = ("trade", "spread", "opened", "closed", "ended by", "bars", "z in", "z out", "hedged", "unhedged", "costs", "hedged at mids", "fills")
+    return table(head, lines, words=range(5), caption=caption)
+
+
+def settled(s: Session) -> HTML:
+    """Say in one line whether the books add up: trades against the P&L curve."""
+    total, curve = float(s.trades["hedged"].sum()), s.summary.hedged.pnl
+    same = abs(total - curve) <= 0.01 * max(1, len(s.fills))
+    words = "agree" if same else "do not agree: trust neither before the difference is found"
+    return HTML(f"<p>Sum of all trades {esc(money(total, cents=True))}, end of the P&amp;L curve {esc(money(curve, cents=True))}: they {words}.</p>")

@@ -1,0 +1,249 @@
+"""The report's pictures: bokeh figures from the journal's frames.
+
+Colours are Okabe and Ito's, which people with any kind of colour blindness can
+tell apart; what matters is told by dashes, markers or words as well. A line of
+more than ``POINTS`` points is thinned by keeping the lowest and the highest
+point of each stretch, so no extreme is lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from bokeh.layouts import column
+from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, NumeralTickFormatter, Range1d, RangeTool, Span
+from bokeh.plotting import figure
+
+if TYPE_CHECKING:
+    from bokeh.layouts import Column
+
+    from hedgekit.report.session import Session
+
+BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#6b7280"
+POINTS = 3_000
+RECENT = 500
+"""Bars in the first view of the z-score."""
+
+_DATE = [("", "@ts{%F}")]
+
+
+def thin(frame: pd.DataFrame, limit: int = POINTS) -> pd.DataFrame:
+    """Keep at most about ``limit`` rows, with the minimum and maximum of every column in every stretch.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Numeric columns, any index; NaN is ignored.
+    limit : int
+        Rows above which rows are dropped.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``frame``, in order, the first and the last included.
+    """
+    rows = len(frame)
+    if rows <= limit:
+        return frame
+    stretch = np.arange(rows) * max(1, limit // (2 * frame.shape[1])) // rows
+    keep = {0, rows - 1}
+    for name in frame.columns:
+        values = pd.Series(frame[name].to_numpy(dtype=float)).dropna()
+        groups = values.groupby(stretch[values.index.to_numpy()])
+        keep.update(groups.idxmin(), groups.idxmax())
+    return frame.iloc[sorted(keep)]
+
+
+def thinned(frame: pd.DataFrame, limit: int = POINTS) -> str:
+    """Say what :func:`thin` did, for the figure's title; empty if nothing."""
+    return f" · {len(thin(frame, limit)):,} of {len(frame):,} points drawn, extremes kept" if len(frame) > limit else ""
+
+
+def profit(s: Session) -> Column:
+    """Cumulative P&L and drawdown, hedged and unhedged on the same entries and exits."""
+    frame = s.equity[["hedged", "unhedged"]].assign(
+        hedged_mid=s.equity["gross_primary"] + s.equity["gross_hedge"], unhedged_mid=s.equity["gross_primary"]
+    )
+    falls = frame[["hedged", "unhedged"]].cummax().clip(lower=0.0)
+    frame[["dd_hedged", "dd_unhedged"]] = (frame[["hedged", "unhedged"]] - falls).to_numpy()
+    source = _source(thin(frame))
+    top = _figure("Cumulative P&L" + thinned(frame), "P&L ($)", height=330)
+    _line(top, source, "unhedged", ORANGE, "unhedged, executable prices", width=2)
+    _line(top, source, "hedged", BLUE, "hedged, executable prices", width=2)
+    _line(top, source, "unhedged_mid", ORANGE, "unhedged, at mids before costs", dash="dotted")
+    shown = _line(top, source, "hedged_mid", BLUE, "hedged, at mids before costs", dash="dotted")
+    tips = [("hedged", "@hedged{$0,0}"), ("unhedged", "@unhedged{$0,0}"), ("hedged at mids", "@hedged_mid{$0,0}")]
+    _hover(top, shown, [*tips, ("unhedged at mids", "@unhedged_mid{$0,0}")])
+    low = _figure("Drawdown from the highest P&L so far, executable prices", "drawdown ($)", height=210, x_range=top.x_range)
+    low.varea("ts", 0, "dd_unhedged", source=source, color=ORANGE, alpha=0.25)
+    _line(low, source, "dd_unhedged", ORANGE, "unhedged")
+    shown = _line(low, source, "dd_hedged", BLUE, "hedged", width=1.5)
+    _hover(low, shown, [("hedged", "@dd_hedged{$0,0}"), ("unhedged", "@dd_unhedged{$0,0}")])
+    for plot in (top, low):
+        plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+        _legend(plot, "top_left" if plot is top else "bottom_left")
+    return _stack(top, low)
+
+
+def signal(s: Session) -> Column:
+    """z with its bands, entries and exits; the strip below moves the window."""
+    z, p = s.equity[["z"]], s.params
+    first = z.index[max(0, len(z) - RECENT)]
+    view = Range1d(_ms(first), _ms(z.index[-1]))
+    top = _figure(f"z-score of the spread, last {min(RECENT, len(z)):,} bars (move the strip below)", "z (sd)", height=330, x_range=view)
+    for level, dash, color in ((p.entry, "dashed", GREY), (p.stop, "solid", VERMILLION), (p.target, "dotted", GREEN)):
+        for sign in (1, -1):
+            top.add_layout(Span(location=sign * level, dimension="width", line_dash=dash, line_color=color, line_width=1.2))
+    shown = _line(top, _source(z), "z", BLUE, "z")
+    _hover(top, shown, [("z", "@z{0.00}")])
+    trades = s.trades.assign(words=[reason.replace("_", " ") for reason in s.trades["exit_reason"].fillna("open").astype(str)])
+    for side, shape, name in ((1, "triangle", "entry, long spread"), (-1, "inverted_triangle", "entry, short spread")):
+        _marks(top, trades[trades["side"] == side], "opened", "z_entry", shape, "white", name)
+    for reason, shape, color in (("target", "circle", GREEN), ("stop", "x", VERMILLION)):
+        _marks(top, trades[trades["exit_reason"] == reason], "closed", "z_exit", shape, color, f"exit, {reason}")
+    other = trades[~trades["exit_reason"].isin(["target", "stop"]) & trades["closed"].notna()]
+    _marks(top, other, "closed", "z_exit", "square", PURPLE, "exit, other")
+    _legend(top, "top_left", columns=6)
+    top.y_range = Range1d(-p.stop - 1.5, p.stop + 2.2)
+    strip = _figure("", "z", height=90, tools="", x_range=Range1d(_ms(z.index[0]), _ms(z.index[-1])))
+    strip.line("ts", "z", source=_source(thin(z)), color=GREY, line_width=0.7)
+    strip.add_tools(RangeTool(x_range=view, overlay=_window()))
+    strip.toolbar_location = None
+    return _stack(top, strip)
+
+
+def ratio(s: Session) -> figure:
+    """The hedge ratio of every plan with its 95% interval; 1 is the naive hedge."""
+    plans = s.plans
+    half = 1.96 * plans["stderr"]
+    frame = pd.DataFrame({"ratio": plans["ratio"], "low": plans["ratio"] - half, "high": plans["ratio"] + half})
+    frame.index = pd.DatetimeIndex(plans["ts"])
+    frame.loc[s.equity.index[-1]] = frame.iloc[-1]
+    source = _source(frame)
+    plot = _figure(f"Hedge ratio, {len(plans):,} plans, each from past bars only", f"$ of {s.hedge} per $ of {s.primary}", height=260)
+    plot.varea_step("ts", "low", "high", source=source, color=SKY, alpha=0.4, step_mode="after", legend_label="95% interval")
+    shown = plot.step("ts", "ratio", source=source, color=BLUE, line_width=2, mode="after", legend_label="ratio")
+    plot.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color=GREY))
+    plot.y_range.start, plot.y_range.end = min(0.0, float(frame["low"].min())), max(1.1, float(frame["high"].max()) * 1.1)
+    _hover(plot, shown, [("ratio", "@ratio{0.000}"), ("interval", "@low{0.000} to @high{0.000}")])
+    _legend(plot, "bottom_left", columns=2)
+    return plot
+
+
+def delta(s: Session) -> figure:
+    """Net delta while a trade is on, with the corridor."""
+    frame = s.equity[["delta"]].where(s.equity["trade"] > 0)
+    tolerance = s.params.tolerance
+    plot = _figure("Net delta at bar closes, while a position is on" + thinned(frame), "net delta (% of primary notional)", height=240)
+    plot.add_layout(BoxAnnotation(bottom=-tolerance, top=tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"))
+    shown = plot.scatter("ts", "delta", source=_source(thin(frame.dropna())), color=BLUE, size=3, alpha=0.6)
+    reach = max(2 * tolerance, float(frame["delta"].abs().max()) * 1.1 if frame["delta"].notna().any() else 0.0)
+    plot.y_range = Range1d(-reach, reach)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0.0%")
+    plot.add_tools(HoverTool(renderers=[shown], tooltips=[*_DATE, ("delta", "@delta{0.00%}")], formatters={"@ts": "datetime"}))
+    return plot
+
+
+def costs(s: Session) -> figure:
+    """Cumulative spread paid and fees, for each leg."""
+    e = s.equity
+    frame = pd.DataFrame(
+        {
+            "spread_primary": e["cost_primary"] - e["fee_primary"],
+            "spread_hedge": e["cost_hedge"] - e["fee_hedge"],
+            "fee_primary": e["fee_primary"],
+            "fee_hedge": e["fee_hedge"],
+        }
+    )
+    source = _source(thin(frame))
+    plot = _figure("Cumulative costs by kind and leg" + thinned(frame), "cost paid ($)", height=260)
+    shown = None
+    for name, color, dash in zip(frame.columns, (BLUE, ORANGE, BLUE, ORANGE), ("solid", "solid", "dashed", "dashed"), strict=True):
+        kind, leg = name.split("_")
+        shown = _line(plot, source, name, color, f"{'spread' if kind == 'spread' else 'fees'}, {getattr(s, leg)}", width=2, dash=dash)
+    _hover(plot, shown, [(name.replace("_", ", "), f"@{name}{{$0,0}}") for name in frame.columns])
+    plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+    _legend(plot, "top_left")
+    return plot
+
+
+def each_trade(s: Session) -> figure:
+    """Net P&L of every trade, hedged, by how it ended; the unhedged twin as a tick."""
+    trades = s.trades.dropna(subset=["closed"]).copy()
+    trades["ts"], trades["words"] = trades["closed"], trades["exit_reason"].astype(str)
+    plot = _figure("Each closed trade, executable prices: bar hedged, tick unhedged", "P&L of the trade ($)", height=260)
+    ends = {"target": BLUE, "stop": VERMILLION}
+    for reason, rows in trades.groupby(trades["words"].where(trades["words"].isin(list(ends)), "other")):
+        source = _source(rows[["ts", "hedged", "unhedged", "words", "bars"]].set_index("ts"))
+        color = ends.get(str(reason), PURPLE)
+        bars = plot.segment("ts", 0, "ts", "hedged", source=source, color=color, line_width=2, legend_label=f"ended by {reason}")
+        plot.scatter("ts", "unhedged", source=source, marker="dash", color="#111111", size=6, legend_label="unhedged")
+        tips = [*_DATE, ("hedged", "@hedged{$0,0}"), ("unhedged", "@unhedged{$0,0}"), ("bars", "@bars"), ("ended by", "@words")]
+        plot.add_tools(HoverTool(renderers=[bars], tooltips=tips, formatters={"@ts": "datetime"}))
+    plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+    if len(trades):
+        _legend(plot, "top_left", columns=4)
+    return plot
+
+
+def _figure(title: str, y: str, *, height: int, **options: Any) -> figure:  # noqa: ANN401 - bokeh's own options
+    options = {"tools": "xpan,xwheel_zoom,box_zoom,reset,save", **options}
+    plot = figure(title=title or None, height=height, sizing_mode="stretch_width", x_axis_type="datetime", min_border_left=70, **options)
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "date (UTC)", y
+    plot.title.text_font_size = plot.axis.axis_label_text_font_size = plot.axis.major_label_text_font_size = "12px"
+    plot.title.text_font_size, plot.axis.axis_label_text_font_style, plot.toolbar.logo = "13px", "normal", None
+    plot.toolbar.autohide = True
+    plot.outline_line_color, plot.grid.grid_line_color = None, "#e5e8ec"
+    return plot
+
+
+def _line(plot: figure, source: ColumnDataSource, name: str, color: str, words: str, *, width: float = 1.0, dash: str = "solid") -> Any:  # noqa: ANN401 - bokeh's renderer
+    return plot.line("ts", name, source=source, color=color, line_width=width, line_dash=dash, legend_label=words)
+
+
+def _marks(plot: figure, rows: pd.DataFrame, at: str, height: str, shape: str, fill: str, words: str) -> None:  # noqa: PLR0913, PLR0917 - one marker
+    if rows.empty:
+        return
+    frame = pd.DataFrame({"y": rows[height].to_numpy(), "pnl": rows["hedged"].to_numpy(), "trade": rows["trade"].to_numpy()})
+    frame["words"] = rows["words"].to_numpy()
+    frame.index = pd.DatetimeIndex(rows[at])
+    shown = plot.scatter("ts", "y", source=_source(frame), marker=shape, size=9, fill_color=fill, line_color="#111111", legend_label=words)
+    if shape == "x":
+        shown.glyph.line_color, shown.glyph.line_width = fill, 3
+    tips = [*_DATE, ("trade", "@trade"), ("z", "@y{0.00}"), ("P&L hedged", "@pnl{$0,0}"), ("ended by", "@words")]
+    plot.add_tools(HoverTool(renderers=[shown], tooltips=tips, formatters={"@ts": "datetime"}))
+
+
+def _hover(plot: figure, renderer: Any, tips: list[tuple[str, str]]) -> None:  # noqa: ANN401 - bokeh's renderer
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=[*_DATE, *tips], formatters={"@ts": "datetime"}, mode="vline"))
+
+
+def _legend(plot: figure, place: str, columns: int = 2) -> None:
+    legend = plot.legend[0]
+    legend.location, legend.ncols, legend.click_policy = place, columns, "hide"
+    legend.label_text_font_size, legend.padding, legend.spacing, legend.margin = "11px", 4, 4, 6
+    legend.background_fill_alpha, legend.border_line_color = 0.8, None
+
+
+def _stack(*plots: figure) -> Column:
+    return column(*plots, sizing_mode="stretch_width")
+
+
+def _window() -> BoxAnnotation:
+    return BoxAnnotation(fill_color=BLUE, fill_alpha=0.2, line_color=BLUE)
+
+
+def _ms(ts: pd.Timestamp) -> float:
+    return ts.timestamp() * 1e3
+
+
+def _source(frame: pd.DataFrame) -> ColumnDataSource:
+    """Put a frame with a UTC index into a source: ``ts`` in milliseconds, figures as float32 (7 digits are plenty to draw)."""
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").astype(float)
+    data: dict[str, Any] = {"ts": index}
+    for name in frame.columns:
+        values = frame[name]
+        data[str(name)] = values.astype("float32").to_numpy() if values.dtype.kind == "f" else values.to_list()
+    return ColumnDataSource(data)

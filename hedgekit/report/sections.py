@@ -1,0 +1,185 @@
+"""What the report says before its plots: verdict, evidence, definition, notes. Each function returns a cell's output."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from IPython.display import HTML
+
+from hedgekit.params import Params
+from hedgekit.report.words import Html, bullets, chip, columns, count, esc, figure_of, interval_of, label, mark, money, note, pct, prob, span, table, target_of, when
+
+if TYPE_CHECKING:
+    from hedgekit.report.session import Session
+    from hedgekit.verdict import Gauge
+
+CONVENTIONS = (
+    "Spread: ln(primary) - h x ln(hedge) at mid prices; z uses one ratio, the plan's present one, for the whole window.",
+    "Hedge ratio h: dollars of hedge for each dollar of primary, estimated from past bars only and journalled when revised.",
+    "Orders are decided at a bar's close and filled from the next quote on: buys at the ask, sells at the bid, at most the displayed size.",
+    "Profit counts fills at their prices, fees included, and open positions at mids.",
+    "Unhedged means the primary leg of the same trades, with its own costs; nothing is run again.",
+)
+
+WORDS = {
+    "sample": "data sample",
+    "scale": "prices multiplied by",
+    "half_spread_bps": "half-spread (bp)",
+    "min_half_spread": "half-spread, at least ($)",
+    "size_notional": "median displayed size ($)",
+    "size_sigma": "log-sd of displayed sizes",
+    "size_seed": "seed of displayed sizes",
+    "fee_rate": "fee (fraction of notional)",
+    "price_factor": "quoted in units of 1 /",
+    "first": "first day asked for",
+    "last": "last day asked for",
+}
+
+
+def head(s: Session) -> HTML:
+    """Title and one line that says what was run."""
+    m = s.summary
+    what = "" if s.params.structure == "pairs" else f" ({s.params.structure})"
+    line = (
+        f"Paper session <b>{esc(s.name)}</b>{what}: {when(m.first, s.bar_s)} to {when(m.last, s.bar_s)} UTC, "
+        f"{count(m.bars)} bars of {span(s.bar_s)}, {count(m.trades, 'closed trade')}, "
+        f"{money(s.params.notional)} of {esc(s.primary)} a trade. Ended: {esc(m.ended or 'not ended; this report is of an unfinished session')}."
+    )
+    return HTML(f'<h1>{esc(s.primary)} hedged with {esc(s.hedge)}</h1><p class="hk-sub">{line}</p>')
+
+
+def banner(s: Session) -> HTML:
+    """Overall verdict, the money in six tiles, and the six metrics."""
+    m, v = s.summary, s.verdict
+    words = [f"{sum(g.result == w for g in v.gauges)} {w}" for w in ("PASS", "FAIL", "CANNOT TELL")]
+    why = bullets(v.reasons) if v.reasons else ""
+    top = (
+        f'<div class="hk-banner {mark(v.result)}"><span class="word">{esc(v.result)}</span>'
+        f"<div><p><b>Six metrics: {', '.join(words)}.</b></p>{why}</div></div>"
+    )
+    tiles = (
+        ("P&L hedged", money(m.hedged.pnl), f"{money(m.hedged.gross)} at mids"),
+        ("P&L unhedged", money(m.unhedged.pnl), f"{money(m.unhedged.gross)} at mids"),
+        ("Max drawdown hedged", money(m.hedged.drawdown), f"unhedged {money(m.unhedged.drawdown)}"),
+        ("Costs, both legs", money(m.costs), f"of which hedge {money(m.hedge.costs)}"),
+        ("Closed trades", count(m.trades), f"{pct(m.won)} with profit, hedged"),
+        ("Best 5 trades", pct(m.best5), "of all profit, hedged"),
+    )
+    boxes = "".join(
+        f'<div class="hk-tile"><div class="k">{esc(k)}</div><div class="v">{esc(v)}</div><div class="d">{esc(d)}</div></div>' for k, v, d in tiles
+    )
+    return HTML(f'{top}<div class="hk-tiles">{boxes}</div>')
+
+
+def gauges(s: Session) -> HTML:
+    """The six metrics A23 to A28: figure, interval, target, sample, verdict, reason."""
+    rows = [
+        (
+            Html(f"<b>{esc(g.rule)}</b> {esc(g.name)}"),
+            chip(g.result),
+            figure_of(g.value, g.unit),
+            Html(_strip(g)),
+            interval_of(g),
+            target_of(g),
+            count(g.n),
+            g.note,
+        )
+        for g in s.verdict.gauges
+    ]
+    return HTML(table(("metric", "verdict", "figure", "", "95% interval", "target", "n", "reason"), rows, words={0, 1, 3, 7}))
+
+
+def evidence(s: Session) -> HTML:
+    """What the tests say of the pair, and under which override it was traded."""
+    e, m = s.evidence, s.summary
+    alpha = s.params.significance
+    holds = e.p_value is not None and e.p_value < alpha
+    says = "rejected: the pair looks cointegrated" if holds else "not rejected: no evidence that the pair is cointegrated"
+    rows = [
+        ("Engle-Granger over the whole session", prob(e.p_value), f"< {alpha:g}", f"No cointegration is {says} ({count(e.n)} bars)"),
+        (
+            "plans that passed their own test",
+            f"{count(m.plans_passed)} of {count(m.plans)}",
+            "all",
+            f"Chance alone would pass about {alpha:.0%} of independent tests of unrelated prices",
+        ),
+    ]
+    told = [note(warning) for warning in e.warnings]
+    told.append(_override(s))
+    return HTML(table(("test", "p-value or share", "needed", "in words"), rows, words={0, 3}) + "".join(told))
+
+
+def _override(s: Session) -> Html:
+    reasons = [str(text) for text in s.plans["override"].dropna().unique()]
+    if not reasons:
+        return Html("<p>No evidence override was in force.</p>")
+    many = f"{count(int(s.plans['override'].notna().sum()))} of {count(len(s.plans), 'plan')}"
+    return note(f"Evidence override in force on {many}: {'; '.join(repr(text) for text in reasons)}. Without it, no trade would have been opened on failing plans.")
+
+
+def definition(s: Session) -> HTML:
+    """Market, conventions and parameters with the rule that each serves."""
+    market = table(("market", "value"), [(WORDS.get(k, label(k)), v) for k, v in s.market.items() if v not in {"None", ""}])
+    legs = table(
+        ("leg", "instrument", "tick", "lot", "fee rate"),
+        [(role, i.key, i.tick, i.lot, i.fees.rate) for role, i in zip(("primary", "hedge"), s.instruments, strict=False)],
+        text=2,
+    )
+    rows = []
+    for name, field in Params.model_fields.items():
+        *_, unit, rule = Params.range_of(name)
+        value = getattr(s.params, name)
+        if name != "evidence_override":
+            text = f"{value:,g}" if isinstance(value, int | float) else str(value)
+            rows.append((rule, name, f"{text} {unit}".rstrip(), Html(f'<span class="soft">{esc(field.description or "")}</span>')))
+    params = table(("rule", "parameter", "value", "meaning"), rows, words=range(4))
+    return HTML(f"{columns(market, Html(legs + '<h3>Conventions</h3>' + bullets(CONVENTIONS)))}{params}")
+
+
+def notes(s: Session) -> HTML:
+    """What a reader must know before trusting a figure above."""
+    m = s.summary
+    items = [
+        "Paper fills are optimistic: no queue, no market impact, no refused short sale, no borrowing cost, no overnight gap in a halted market.",
+        f"Profit at mid prices ({money(m.hedged.gross)} hedged) cannot be had; the figure that counts is the one at executable prices ({money(m.hedged.pnl)}).",
+        f"Intervals come from resampling this one history in blocks; another history can differ by more. {count(1, 'strategy')} was tried here; "
+        "if you tried others before, the best of them looks better than it is.",
+        "A stop cannot cap a gap: the loss beyond it is in the trades below.",
+        "The journal cannot know trades that were never tried, prices between the quotes it holds, nor what a real venue would have done.",
+    ]
+    if m.best5 is not None and m.best5 > 0.5:  # noqa: PLR2004 - half
+        items.insert(2, f"Five trades make {pct(m.best5)} of the hedged profit.")
+    if m.open_trades:
+        items.insert(2, f"{count(m.open_trades, 'trade is', 'trades are')} still open: in the P&L at mids, not among the closed trades.")
+    return HTML(bullets(items))
+
+
+def provenance(s: Session) -> HTML:
+    """The hashes by which this page can be checked against its journal."""
+    m = s.summary
+    rows = [
+        ("event log", Html(f"<code>{esc(m.digest)}</code>"), "every record in order; equal on every run of the demo"),
+        ("economic content", Html(f"<code>{esc(m.economic_digest)}</code>"), "orders, fills and positions only; equal also after a crash and restart"),
+        ("records", count(m.records), f"session {s.name}, hedgekit {s.version}"),
+    ]
+    return HTML(table(("of", "SHA-256", "meaning"), rows, words=range(3)))
+
+
+def _strip(g: Gauge) -> str:
+    """A small picture: interval, figure and target on one line."""
+    target = getattr(g, "limit", g.target)
+    marks = [x for x in (g.lower, g.upper, g.value, target) if isinstance(x, float | int) and math.isfinite(x)]
+    if not isinstance(target, float | int) or not isinstance(g.value, float | int) or not math.isfinite(g.value) or len(marks) < 2:  # noqa: PLR2004 - a line needs two ends
+        return ""
+    low, high = min(marks), max(marks)
+    room = (high - low or abs(high) or 1.0) * 0.12
+    low, high = low - room, high + room
+    at = [4 + 112 * (x - low) / (high - low) for x in (g.value, target)]
+    ends = [4 + 112 * ((x if x is not None and math.isfinite(x) else g.value) - low) / (high - low) for x in (g.lower, g.upper)]
+    return (
+        '<svg class="hk-gauge" width="120" height="20" role="img" aria-label="interval, figure and target on a line">'
+        f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="10" y2="10" stroke="#0072B2" stroke-width="4" stroke-opacity=".45"/>'
+        f'<circle cx="{at[0]:.1f}" cy="10" r="4" fill="#0072B2"/>'
+        f'<line x1="{at[1]:.1f}" x2="{at[1]:.1f}" y1="1" y2="19" stroke="#111" stroke-width="2"/></svg>'
+    )

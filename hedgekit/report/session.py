@@ -1,0 +1,139 @@
+"""A finished session as the report sees it: the journal's frames, evidence, verdict and figures, computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hedgekit.errors import ConfigError
+from hedgekit.journal import Journal
+from hedgekit.params import Params
+from hedgekit.report.summary import Summary, figures
+from hedgekit.stats.ratio import RatioFit, engle_granger, ols_returns
+from hedgekit.types import Evidence, Instrument, Record, Reject, SessionEnded, SessionStarted
+from hedgekit.verdict import Verdict, assess
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+MIN_BARS = 30
+"""Fewest bars of which a report can say anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One session's journal, read.
+
+    Attributes
+    ----------
+    name : str
+        The session.
+    instruments : tuple of Instrument
+        Leg order, primary first.
+    params : Params
+        The strategy's numbers.
+    market : dict of str
+        What the tape was, as the session was told.
+    version : str
+        The hedgekit that wrote the journal.
+    orders, fills, decisions, equity, trades, plans : DataFrame
+        The journal's projections.
+    refusals : list of ((code, message), orders)
+        Rejections by the venue's word.
+    evidence : Evidence
+        Engle-Granger over all bars.
+    fit : RatioFit
+        One hedge ratio over all bars; for comparison only, it knows the future.
+    verdict : Verdict
+        The six metrics.
+    summary : Summary
+        The figures that the command line prints too.
+    """
+
+    name: str
+    instruments: tuple[Instrument, ...]
+    params: Params
+    market: dict[str, str]
+    version: str
+    orders: pd.DataFrame
+    fills: pd.DataFrame
+    decisions: pd.DataFrame
+    equity: pd.DataFrame
+    trades: pd.DataFrame
+    plans: pd.DataFrame
+    refusals: list[tuple[tuple[str, str], int]]
+    evidence: Evidence
+    fit: RatioFit
+    verdict: Verdict
+    summary: Summary
+
+    @property
+    def primary(self) -> str:
+        """Symbol of the primary leg."""
+        return self.instruments[0].symbol
+
+    @property
+    def hedge(self) -> str:
+        """Symbol of the hedge leg."""
+        return self.instruments[-1].symbol
+
+    @property
+    def bar_s(self) -> float:
+        """Seconds of a bar."""
+        return self.params.bar_s
+
+
+def load(journal: str | os.PathLike[str], session: str) -> Session:
+    """Read a session and assess it.
+
+    Parameters
+    ----------
+    journal : path or URL
+        The journal.
+    session : str
+        Which session of it.
+
+    Raises
+    ------
+    JournalError
+        If the journal or the session is not there.
+    ConfigError
+        If the session is too short to report on.
+    """
+    with Journal.open(journal, session, mode="read") as reader:
+        records: list[Record] = list(reader.records())
+        frames = {name: getattr(reader, name)() for name in ("orders", "fills", "decisions", "equity", "trades", "plans")}
+        digests = reader.digest(), reader.economic_digest()
+    started = next((r for r in records if isinstance(r, SessionStarted)), None)
+    equity = frames["equity"]
+    if started is None or len(equity) < MIN_BARS or frames["plans"].empty:
+        msg = f"session {session!r} has {len(equity)} bars and {len(frames['plans'])} hedge plans: a report needs {MIN_BARS} bars and a plan"
+        raise ConfigError(msg)
+    params = Params.make(**started.params)
+    mids = equity["mid_primary"].to_numpy(), equity["mid_hedge"].to_numpy()
+    evidence = engle_granger(*mids)
+    verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence)
+    refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
+    ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
+    symbols = started.instruments[0].symbol, started.instruments[-1].symbol
+    return Session(
+        name=session,
+        instruments=started.instruments,
+        params=params,
+        market=started.market,
+        version=started.version,
+        refusals=refused.most_common(),
+        evidence=evidence,
+        fit=ols_returns(*mids),
+        verdict=verdict,
+        summary=figures(frames, evidence, verdict, params, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests),
+        **frames,
+    )
+
+
+def summarise(journal: str | os.PathLike[str], session: str) -> Summary:
+    """Return a session's figures; ``print(summarise(...).text())`` is the command line's summary."""
+    return load(journal, session).summary

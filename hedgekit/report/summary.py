@@ -1,0 +1,217 @@
+"""A session's figures, once: the report's page and the command line print the same object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from hedgekit.report.words import bp, count, interval_of, figure_of, money, pct, prob, span, target_of, when
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from hedgekit.params import Params
+    from hedgekit.types import Evidence
+    from hedgekit.verdict import Gauge, Verdict
+
+WIDTH = 100
+"""Columns that :meth:`Summary.text` fits into."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """Profit and its worst fall, in the quote currency: ``pnl`` at executable prices after fees, ``gross`` at mids before costs."""
+
+    pnl: float
+    gross: float
+    drawdown: float
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What one leg paid: spread and fees, what it traded, and its slippage against the touch at the decision (+ = adverse)."""
+
+    symbol: str
+    traded: float
+    spread: float
+    fees: float
+    slippage: float
+
+    @property
+    def costs(self) -> float:
+        """Spread and fees together."""
+        return self.spread + self.fees
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one session; money in the quote currency, fractions as fractions.
+
+    ``drawdown`` is the deepest fall of P&L from its highest value so far (at
+    least zero), above zero. ``partial_fills`` counts fills that left their order
+    unfinished. ``plans_passed`` counts plans whose own test had a p-value below ``significance``.
+    """
+
+    session: str
+    first: pd.Timestamp
+    last: pd.Timestamp
+    bars: int
+    bar_s: float
+    ended: str | None
+    records: int
+    evidence: Evidence
+    significance: float
+    plans: int
+    plans_passed: int
+    overrides: tuple[str, ...]
+    trades: int
+    open_trades: int
+    won: float | None
+    best5: float | None
+    hedged: Book
+    unhedged: Book
+    primary: Leg
+    hedge: Leg
+    orders: int
+    filled: int
+    rejected: int
+    fills: int
+    partial_fills: int
+    result: str
+    reasons: tuple[str, ...]
+    gauges: tuple[Gauge, ...]
+    digest: str
+    economic_digest: str
+
+    @property
+    def costs(self) -> float:
+        """Spread and fees of both legs."""
+        return self.primary.costs + self.hedge.costs
+
+    def text(self) -> str:
+        """Return the summary in plain text: at most 40 lines of 100 columns."""
+        lines = [*self._head(), "", *self._evidence(), "", *self._money(), "", *self._orders(), "", *self._verdict(), "", *self._hashes()]
+        return "\n".join(line.rstrip()[:WIDTH] for line in lines)
+
+    def _head(self) -> list[str]:
+        days = f"{when(self.first, self.bar_s)} to {when(self.last, self.bar_s)}"
+        ended = self.ended or "not ended"
+        return [f"{self.primary.symbol} hedged with {self.hedge.symbol}, session {self.session}: {days}, {count(self.bars)} bars of {span(self.bar_s)}, {ended}"]
+
+    def _evidence(self) -> list[str]:
+        p, alpha = self.evidence.p_value, self.significance
+        says = "cointegrated" if p is not None and p < alpha else "not shown to be cointegrated"
+        out = [
+            f"Evidence     Engle-Granger p {prob(p)} over {count(self.evidence.n)} bars (needed: < {alpha:g}): {says}",
+            f"             {count(self.plans_passed)} of {count(self.plans)} hedge plans passed their own test",
+        ]
+        return out + [f"             override: {shorten(text, WIDTH - 23, placeholder=' ...')}" for text in self.overrides[:2]]
+
+    def _money(self) -> list[str]:
+        h, u = self.hedged, self.unhedged
+        open_ = f" ({count(self.open_trades)} more still open)" if self.open_trades else ""
+        rows = (
+            ("", "hedged", "unhedged", "", self.primary.symbol, self.hedge.symbol, "both"),
+            ("P&L, executable", money(h.pnl), money(u.pnl), "spread paid", *self._legs("spread")),
+            ("P&L, at mids", money(h.gross), money(u.gross), "fees", *self._legs("fees")),
+            ("max drawdown", money(h.drawdown), money(u.drawdown), "slippage", *self._legs("slippage")),
+        )
+        table = [f"{a:<17}{b:>12}{c:>12}    {d:<13}{e:>12}{f:>12}{g:>12}" for a, b, c, d, e, f, g in rows]
+        slip = (self.primary.slippage + self.hedge.slippage) / ((self.primary.traded + self.hedge.traded) or float("nan"))
+        return [
+            f"Trades       {count(self.trades)} closed{open_}, {pct(self.won)} with profit; slippage {bp(slip)} of what was traded",
+            *table,
+        ]
+
+    def _legs(self, name: str) -> tuple[str, str, str]:
+        a, b = getattr(self.primary, name), getattr(self.hedge, name)
+        return money(a), money(b), money(a + b)
+
+    def _orders(self) -> list[str]:
+        return [
+            f"Orders       {count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected; "
+            f"{count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"
+        ]
+
+    def _verdict(self) -> list[str]:
+        rows = [
+            f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}{figure_of(g.value, g.unit):>9}  {interval_of(g):<20} {target_of(g):<12} n {count(g.n)}"
+            for g in self.gauges
+        ]
+        head = f"Verdict      {self.result:<21} {'':<12}{'figure':>9}  {'95% interval':<20} {'target':<12}"
+        return [head, *rows, *(f"  {shorten(reason, WIDTH - 2, placeholder=' ...')}" for reason in self.reasons[:4])]
+
+    def _hashes(self) -> list[str]:
+        return [f"Event log    sha256 {self.digest}", f"Economic     sha256 {self.economic_digest}"]
+
+
+def figures(  # noqa: PLR0913 - everything a summary rests on, by name
+    frames: Mapping[str, pd.DataFrame],
+    evidence: Evidence,
+    verdict: Verdict,
+    params: Params,
+    *,
+    session: str,
+    symbols: tuple[str, str],
+    ended: str | None,
+    records: int,
+    digests: tuple[str, str],
+) -> Summary:
+    """Return the figures of a session from its journal's frames."""
+    equity, trades, orders, fills, plans = (frames[name] for name in ("equity", "trades", "orders", "fills", "plans"))
+    closed = trades.dropna(subset=["closed"])
+    status = orders["status"].value_counts()
+    profit = float(closed["hedged"].sum())
+    legs = [_leg(fills[fills["role"] == role], symbol) for role, symbol in zip(("primary", "hedge"), symbols, strict=True)]
+    return Summary(
+        session=session,
+        first=equity.index[0],
+        last=equity.index[-1],
+        bars=len(equity),
+        bar_s=params.bar_s,
+        ended=ended,
+        records=records,
+        evidence=evidence,
+        significance=params.significance,
+        plans=len(plans),
+        plans_passed=int((plans["p_value"] < params.significance).sum()),
+        overrides=tuple(str(text) for text in plans["override"].dropna().unique()),
+        trades=len(closed),
+        open_trades=len(trades) - len(closed),
+        won=float((closed["hedged"] > 0).mean()) if len(closed) else None,
+        best5=float(closed["hedged"].nlargest(5).sum()) / profit if profit > 0 else None,
+        hedged=_book(equity["hedged"], equity["gross_primary"] + equity["gross_hedge"]),
+        unhedged=_book(equity["unhedged"], equity["gross_primary"]),
+        primary=legs[0],
+        hedge=legs[1],
+        orders=len(orders),
+        filled=int(status.get("filled", 0)),
+        rejected=int(status.get("rejected", 0)),
+        fills=len(fills),
+        partial_fills=partial(orders, fills),
+        result=verdict.result,
+        reasons=tuple(verdict.reasons),
+        gauges=tuple(verdict.gauges),
+        digest=digests[0],
+        economic_digest=digests[1],
+    )
+
+
+def partial(orders: pd.DataFrame, fills: pd.DataFrame) -> int:
+    """Return how many fills left their order unfinished."""
+    wanted = orders.drop_duplicates("order_id").set_index("order_id")["qty"].abs()
+    so_far = fills["qty"].abs().groupby(fills["order_id"]).cumsum()
+    return int((so_far < wanted.reindex(fills["order_id"]).to_numpy() * (1 - 1e-9)).sum())
+
+
+def _book(net: pd.Series[float], gross: pd.Series[float]) -> Book:
+    fall = net.cummax().clip(lower=0.0) - net
+    return Book(pnl=float(net.iloc[-1]), gross=float(gross.iloc[-1]), drawdown=float(fall.max()))
+
+
+def _leg(fills: pd.DataFrame, symbol: str) -> Leg:
+    traded, spread, fees, slippage = (float(fills[c].sum()) for c in ("notional", "spread_cost", "fee", "slippage"))
+    return Leg(symbol, traded, spread, fees, slippage)

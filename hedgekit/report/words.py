@@ -1,0 +1,151 @@
+"""Numbers as a trader writes them, and small HTML pieces; every text from a journal is escaped."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Collection, Iterable, Sequence
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from hedgekit.verdict import Gauge
+
+NOTHING = "n/a"
+
+
+class Html(str):
+    """Text that is HTML already; everything else is escaped by :func:`esc`."""
+
+    __slots__ = ()
+
+
+def esc(value: object) -> str:
+    """Escape ``value`` unless it is :class:`Html`."""
+    return value if isinstance(value, Html) else html.escape(str(value))
+
+
+def money(value: float | None, *, cents: bool = False) -> str:
+    """``-$1,234``, or with cents ``$0.35``."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{abs(value):,.2f}" if cents else f"{abs(value):,.0f}"
+    return f"{'-' if value < 0 and text.strip('0.,') else ''}${text}"
+
+
+def bp(fraction: float | None) -> str:
+    """A fraction in basis points: ``0.7 bp``."""
+    return NOTHING if fraction is None or not math.isfinite(fraction) else f"{fraction * 1e4:,.1f} bp"
+
+
+def pct(fraction: float | None) -> str:
+    """A fraction in per cent: ``12.3%``."""
+    return NOTHING if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:,.1f}%"
+
+
+def num(value: float | None, digits: int = 2) -> str:
+    """A plain number with ``digits`` decimals."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def prob(value: float | None) -> str:
+    """A p-value: three decimals, never a bare zero."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - the third decimal
+
+
+def count(value: int, noun: str = "", plural: str = "") -> str:
+    """``1,234`` or ``1 fill`` / ``2 fills``."""
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}" if noun else f"{value:,}"
+
+
+def when(ts: pd.Timestamp, bar_s: float = 86_400.0) -> str:
+    """A date, with the time of day where bars are shorter than a day."""
+    return NOTHING if pd.isna(ts) else ts.strftime("%Y-%m-%d" if bar_s >= 86_400 else "%Y-%m-%d %H:%M:%S")  # noqa: PLR2004 - a day
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest whole unit: ``1 day``, ``5 s``."""
+    for unit, size in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return count(round(seconds / size), unit) if unit == "day" else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:g} s"
+
+
+def label(code: str) -> str:
+    """``edge_below_cost`` as words."""
+    return str(code).replace("_", " ")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, words: Collection[int] = (0,), caption: str = "", last: str = "") -> Html:
+    """A table; columns in ``words`` are text, the others figures aligned right.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Column names with units.
+    rows : iterable of sequences
+        One cell per column.
+    words : collection of int
+        Which columns hold words.
+    caption : str
+        A line above the table.
+    last : str
+        CSS class of the last row (``"total"``).
+    """
+    kind = ["" if i in words else ' class="num"' for i in range(len(head))]
+    lines = ["".join(f"<td{k}>{esc(cell)}</td>" for k, cell in zip(kind, row, strict=True)) for row in rows]
+    marks = [""] * (len(lines) - 1) + [f' class="{last}"' if last else ""]
+    body = "".join(f"<tr{mark}>{line}</tr>" for mark, line in zip(marks, lines, strict=True)) if lines else ""
+    top = "".join(f'<th scope="col"{k}>{esc(name)}</th>' for k, name in zip(kind, head, strict=True))
+    title = f"<caption>{esc(caption)}</caption>" if caption else ""
+    return Html(f'<div class="hk-scroll"><table class="hk">{title}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
+
+
+def columns(*parts: Html) -> Html:
+    """Put parts side by side where the page is wide enough."""
+    return Html('<div class="hk-cols">' + "".join(f"<div>{part}</div>" for part in parts) + "</div>")
+
+
+def bullets(items: Iterable[object]) -> Html:
+    """A list."""
+    return Html("<ul>" + "".join(f"<li>{esc(item)}</li>" for item in items) + "</ul>")
+
+
+def note(text: object) -> Html:
+    """A line that must not be overlooked."""
+    return Html(f'<div class="hk-note"><p>{esc(text)}</p></div>')
+
+
+def mark(word: str) -> str:
+    """The CSS class of a verdict's word."""
+    return {"PASS": "pass", "FAIL": "fail"}.get(word, "tell")
+
+
+def chip(word: str) -> Html:
+    """A verdict's word as a coloured label; the word itself carries the meaning."""
+    return Html(f'<span class="hk-chip {mark(word)}">{esc(word)}</span>')
+
+
+def figure_of(value: float | None, unit: str) -> str:
+    """A gauge's figure in its unit."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    if unit in {"x", "times", "ratio"}:
+        return f"{value:.2f} x"
+    digits = 3 if abs(value) < 0.001 and value else 2 if abs(value) < 0.01 else 1  # noqa: PLR2004 - keep two figures
+    return f"{value * 100:,.{digits}f}%" if unit in {"fraction", "%", "share"} else f"{value:,.3g} {unit}".rstrip()
+
+
+def interval_of(g: Gauge) -> str:
+    """A gauge's interval, ``a to b``."""
+    ends = [figure_of(end, g.unit) for end in (g.lower, g.upper)]
+    return "n/a" if ends == ["n/a", "n/a"] else " to ".join(ends)
+
+
+def target_of(g: Gauge) -> str:
+    """A gauge's target with the side on which it must be."""
+    return str(g.target) if isinstance(g.target, str) else figure_of(g.target, g.unit)
