@@ -1,0 +1,65 @@
+# Everything starts from two commands: make demo, make test. Needs GNU make, Python 3.11 or newer and its venv module.
+# Another interpreter: make demo PYTHON=python3.13    More for pytest: make test ARGS="-k ledger"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -c constraints.txt
+
+MAKEFLAGS += --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
+	@echo "make test    install what the tests need, then lint, types, layers and all tests"
+	@echo "make clean   remove $(VENV) and everything that was built or cached; reports stay"
+
+demo: $(VENV)/.run
+	@$(BIN)/hedgekit demo $(ARGS)
+
+test: $(VENV)/.test
+	@$(BIN)/python tests/chromium.py
+	@$(BIN)/python tests/postgres.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/python -m pytest $(ARGS)
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find hedgekit tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Clean. Reports stay in reports/."
+
+# An environment whose making was interrupted has no stamp, and is made anew.
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null 2>&1 \
+	  || { echo "hedgekit: there is no $(PYTHON) here; install Python 3.11 or newer, or name one: make demo PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "hedgekit: $(PYTHON) is $$($(PYTHON) -V 2>&1), hedgekit needs 3.11 or newer; name one: make demo PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "hedgekit: $(PYTHON) has no venv module; install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) -V 2>&1) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# $(1) what pip installs, $(2) how to call it. pip's own words go to a log; its count is the progress.
+define install
+	@echo "Installing $(2), exact versions from constraints.txt (a minute or two the first time) ..."
+	@{ $(PIP) -e '$(1)' 2>&1; echo "pip ended with $$?"; } | tee $(VENV)/install.log | awk \
+	  '/^ *Collecting / { if (++n % 20 == 0) { print "  " n " packages found"; fflush() } } /^Installing collected/ { print "  unpacking"; fflush() }'
+	@tail -n 1 $(VENV)/install.log | grep -qx 'pip ended with 0' \
+	  || { grep -i error $(VENV)/install.log | tail -n 3 >&2; echo "hedgekit: pip failed; its full log is $(VENV)/install.log" >&2; exit 1; }
+endef
+
+$(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
+	$(call install,.,hedgekit)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
+	$(call install,.[test],hedgekit and what its tests need)
+	@touch $(VENV)/.run $@
