@@ -20,8 +20,8 @@ demo: $(VENV)/.run
 	@$(BIN)/hedgekit demo $(ARGS)
 
 test: $(VENV)/.test
-	@$(BIN)/python tests/chromium.py
-	@$(BIN)/python tests/postgres.py
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.postgres
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,0 +1,42 @@
+"""What all tests share: Hypothesis without a stop-watch, and a browser without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.browser import OfflineBrowser, OfflinePage
+
+# A slow machine is not a wrong result: no deadline for one example. A failure prints how to get it again.
+settings.register_profile("hedgekit", deadline=None, print_blob=True)
+settings.load_profile("hedgekit")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[OfflineBrowser]:
+    """Return the run's one headless browser; it cannot reach any host but this one."""
+    browser = OfflineBrowser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def new_page(browser: OfflineBrowser) -> Iterator[Callable[..., OfflinePage]]:
+    """Return a function that opens pages: ``new_page(width=1280, height=900)``."""
+    opened: list[OfflinePage] = []
+
+    def open_page(*, width: int = 1280, height: int = 900) -> OfflinePage:
+        opened.append(browser.open(width=width, height=height))
+        return opened[-1]
+
+    yield open_page
+    for item in opened:
+        item.page.context.close()
+
+
+@pytest.fixture
+def offline_page(new_page: Callable[..., OfflinePage]) -> OfflinePage:
+    """Return ``(page, requests, errors)``: a page, what it asked for besides itself, and its console errors."""
+    return new_page()
