@@ -1,1 +1,106 @@
-"""hedgekit."""
+"""hedgekit: hedged mean reversion, from the notebook to an honest verdict.
+
+The names below are the whole public surface; each is loaded when first used, so
+that importing hedgekit costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hedgekit.backtest import Backtest
+    from hedgekit.backtest import run as run_backtest
+    from hedgekit.data import Market, Tape, load_closes, load_sample, tape_from_closes
+    from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
+    from hedgekit.exchange import FillModel
+    from hedgekit.hedger import Hedger
+    from hedgekit.journal import Journal
+    from hedgekit.params import Params
+    from hedgekit.report import run_report, summarise
+    from hedgekit.stats.ratio import RatioFit, engle_granger, ols_returns
+    from hedgekit.types import Decision, Evidence, Fees, HedgePlan, Instrument
+    from hedgekit.verdict import Verdict, assess
+
+_HOME = {
+    "Backtest": "backtest",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Decision": "types",
+    "Evidence": "types",
+    "Fees": "types",
+    "FillModel": "exchange",
+    "HedgePlan": "types",
+    "HedgekitError": "errors",
+    "Hedger": "hedger",
+    "Instrument": "types",
+    "Journal": "journal",
+    "JournalError": "errors",
+    "Market": "data",
+    "Params": "params",
+    "RatioFit": "stats.ratio",
+    "ReportError": "errors",
+    "SessionError": "errors",
+    "Tape": "data",
+    "VenueError": "errors",
+    "Verdict": "verdict",
+    "assess": "verdict",
+    "engle_granger": "stats.ratio",
+    "load_closes": "data",
+    "load_sample": "data",
+    "ols_returns": "stats.ratio",
+    "run_backtest": "backtest",
+    "run_report": "report",
+    "summarise": "report",
+    "tape_from_closes": "data",
+}
+
+__all__ = [
+    "Backtest",
+    "ConfigError",
+    "DataError",
+    "Decision",
+    "Evidence",
+    "Fees",
+    "FillModel",
+    "HedgePlan",
+    "HedgekitError",
+    "Hedger",
+    "Instrument",
+    "Journal",
+    "JournalError",
+    "Market",
+    "Params",
+    "RatioFit",
+    "ReportError",
+    "SessionError",
+    "Tape",
+    "VenueError",
+    "Verdict",
+    "assess",
+    "engle_granger",
+    "load_closes",
+    "load_sample",
+    "ols_returns",
+    "run_backtest",
+    "run_report",
+    "summarise",
+    "tape_from_closes",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    """Load a public name when it is first used."""
+    if name not in _HOME:
+        msg = f"module 'hedgekit' has no attribute {name!r}"
+        raise AttributeError(msg)
+    attribute = "run" if name == "run_backtest" else name
+    value = getattr(import_module(f"hedgekit.{_HOME[name]}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

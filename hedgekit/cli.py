@@ -1,0 +1,206 @@
+"""The ``hedgekit`` command.
+
+Rooms are imported when their command runs, so that ``--help`` is quick.
+An error of ours is one line on stderr and exit code 2; a traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hedgekit.errors import HedgekitError
+
+app = typer.Typer(
+    name="hedgekit",
+    help="Hedged mean reversion: paper-trade a pair, journal everything, and say honestly whether the hedge helped.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
+WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
+JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, or an SQLAlchemy URL.")]
+SessionName = Annotated[str | None, typer.Option("--session", help="Which session; the only one by default.")]
+
+
+@app.command()
+def demo(
+    out: Out = Path("reports"),
+    first: Annotated[str | None, typer.Option(help="First day of the tape, as 1990-01-02.")] = None,
+    last: Annotated[str | None, typer.Option(help="Last day of the tape, as 2016-12-30.")] = None,
+) -> None:
+    """Run the main job: sandbox exchange, paper session on KO and PEP, report (about a minute or two)."""
+    import msgspec
+
+    from hedgekit import demo as job
+
+    done = job.run(out, market=msgspec.structs.replace(job.MARKET, first=first, last=last))
+    typer.echo(done.report.summary.text())
+    typer.echo(f"\nreport: {done.report.path_html}")
+
+
+@app.command()
+def sandbox(
+    market: Annotated[str | None, typer.Option(help="Recipe of the prices, as JSON (see hedgekit.data.Market).")] = None,
+    venue_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
+    *,
+    die_with_parent: WithParent = False,
+) -> None:
+    """Run the sandbox exchange on 127.0.0.1: Alpaca's protocol, recorded prices, paper money.
+
+    Prints its addresses as one line of JSON. Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
+    """
+    from hedgekit.data import Market
+    from hedgekit.sandbox.server import serve
+
+    _watch(die_with_parent)
+    recipe = _market(market) if market else Market()
+    _run(serve(recipe.tape(), venue_port=venue_port, control_port=control_port))
+
+
+def _market(text: str) -> Any:  # noqa: ANN401 - hedgekit.data.Market, imported late
+    import msgspec
+
+    from hedgekit.data import Market
+    from hedgekit.errors import ConfigError
+
+    try:
+        return msgspec.json.decode(text, type=Market)
+    except msgspec.MsgspecError as error:
+        msg = f"--market is not a market recipe: {error}"
+        raise ConfigError(msg) from None
+
+
+@app.command()
+def paper(
+    config: Annotated[Path, typer.Argument(help="Session configuration (JSON), as `hedgekit demo` leaves it in its folder.")],
+    *,
+    die_with_parent: WithParent = False,
+) -> None:
+    """Run one paper session, or resume one that was killed, until its tape ends.
+
+    Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
+    """
+    from hedgekit.paper import Session, SessionConfig
+
+    _watch(die_with_parent)
+    typer.echo(_run(Session(SessionConfig.load(config)).run()))
+
+
+@app.command()
+def report(
+    journal: JournalPath,
+    session: SessionName = None,
+    out: Out = Path("reports"),
+    name: Annotated[str | None, typer.Option(help="File name without suffix; the session's by default.")] = None,
+) -> None:
+    """Write the report of a finished session as one HTML page that opens offline."""
+    from hedgekit.report import run_report
+
+    done = run_report(journal, session or _only(journal), out, name)
+    typer.echo(done.summary.text())
+    typer.echo(f"\nreport: {done.path_html}")
+
+
+class View(StrEnum):
+    """What to show of a journal."""
+
+    SESSIONS = "sessions"
+    VERIFY = "verify"
+    REPLAY = "replay"
+    ORDERS = "orders"
+    FILLS = "fills"
+    DECISIONS = "decisions"
+    EQUITY = "equity"
+    TRADES = "trades"
+    PLANS = "plans"
+
+
+@app.command()
+def journal(
+    journal: JournalPath,
+    view: Annotated[View, typer.Argument(help="What to show.")] = View.SESSIONS,
+    session: SessionName = None,
+    rows: Annotated[int, typer.Option(help="Newest rows to show.")] = 20,
+) -> None:
+    """Look into a journal: its sessions, its frames; verify its hash chain; replay its decisions."""
+    from hedgekit.journal import Journal
+    from hedgekit.replay import replay
+
+    if view is View.SESSIONS:
+        for info in Journal.sessions(journal):
+            typer.echo(f"{info.session}: {info.records} records, {info.ended or 'not ended'}")
+        return
+    with Journal.open(journal, session or _only(journal), mode="read") as book:
+        if view is View.VERIFY:
+            book.verify()
+            typer.echo(f"hash chain whole, head {book.digest()}")
+        elif view is View.REPLAY:
+            done = replay(book.records())
+            typer.echo(f"{done.decisions} decisions from {done.events} events, all identical")
+        else:
+            typer.echo(getattr(book, view.value)().tail(rows).to_string())
+
+
+def _only(journal: str) -> str:
+    """Return the only session of a journal."""
+    from hedgekit.errors import ConfigError
+    from hedgekit.journal import Journal
+
+    names = [info.session for info in Journal.sessions(journal)]
+    if len(names) != 1:
+        msg = f"{journal} holds {len(names)} sessions ({', '.join(names) or 'none'}); choose one with --session"
+        raise ConfigError(msg)
+    return names[0]
+
+
+def _watch(die: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    if die:
+        from hedgekit.launch import die_with_parent
+
+        die_with_parent()
+
+
+def _run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+    """Run a coroutine; SIGTERM and Ctrl-C cancel it, so that everything is closed in order."""
+
+    async def cancellable() -> Any:  # noqa: ANN401 - as above
+        task = asyncio.ensure_future(main)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+        return await task
+
+    try:
+        import uvloop
+    except ImportError:
+        runner = asyncio.Runner()
+    else:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with runner:
+        try:
+            return runner.run(cancellable())
+        except asyncio.CancelledError:
+            raise SystemExit(128 + signal.SIGTERM) from None
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes one line."""
+    try:
+        app()
+    except HedgekitError as error:
+        print(f"hedgekit: {error}", file=sys.stderr)  # noqa: T201 - the command line's voice
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

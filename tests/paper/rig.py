@@ -1,0 +1,90 @@
+"""A real sandbox and real session processes on a short tape, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from hedgekit import demo
+from hedgekit.data import Market
+from hedgekit.journal import Journal
+from hedgekit.launch import Child
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
+from hedgekit.venues import alpaca
+
+SHORT = Market(first="1990-01-01", last="1992-12-31", size_notional=150_000.0)
+"""758 rows; displayed sizes small enough for many partial fills."""
+
+RUNNER = Path(__file__).with_name("session_killed_at.py")
+
+
+@dataclass
+class Rig:
+    """One sandbox process, and where its sessions keep their journals."""
+
+    folder: Path
+    market: Market
+    keys: dict[str, str]
+    ready: dict[str, Any]
+
+    def config(self, **changes: Any) -> Path:
+        """Write the demo's session configuration against this sandbox; return its path."""
+        config = demo.configure(self.market, self.folder / "journal.db", self.ready)
+        return msgspec.structs.replace(config, **changes).save(self.folder / "session.json")
+
+    def run(self, config: Path, *, kill_at: str | None = None, count: int = 1) -> subprocess.CompletedProcess[str]:
+        """Run a session to its end, or until it kills itself at a named point."""
+        command = [sys.executable, str(RUNNER), str(config), kill_at or "", str(count)]
+        return subprocess.run(command, env={**os.environ, **self.keys}, capture_output=True, text=True, timeout=240, check=False)
+
+    def journal(self) -> Journal:
+        """Open the session's journal for reading."""
+        return Journal.open(self.folder / "journal.db", demo.SESSION, mode="read")
+
+    def ledger(self) -> dict[str, Any]:
+        """Ask the exchange for its own books."""
+
+        async def ask() -> dict[str, Any]:
+            header = {"Authorization": f"Bearer {self.keys[CONTROL_TOKEN_ENV]}"}
+            async with aiohttp.ClientSession() as http, http.ws_connect(self.ready["control"], headers=header) as control:
+                await control.send_json({"op": "attach", "epoch": 2**62, "done": 0})
+                assert (await control.receive_json(timeout=10))["op"] == "attached"
+                await control.send_json({"op": "ledger"})
+                answer: dict[str, Any] = await control.receive_json(timeout=10)
+                return answer
+
+        return asyncio.run(ask())
+
+
+@contextmanager
+def sandbox(folder: Path, market: Market = SHORT) -> Iterator[Rig]:
+    """Run a sandbox for the time of a test."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    with (folder / "sandbox.log").open("wb") as log, Child(["sandbox", "--market", demo.encode(market)], secrets=keys, log=log) as child:
+        yield Rig(folder, market, keys, msgspec.json.decode(child.line()))
+
+
+def finished(folder: Path, market: Market = SHORT, **changes: Any) -> Rig:
+    """Run one whole session; the sandbox is over when this returns."""
+    with sandbox(folder, market) as rig:
+        done = rig.run(rig.config(**changes))
+        assert done.returncode == 0, done.stderr
+        rig.ready["ledger"] = rig.ledger()
+    return rig
+
+
+def config_of(rig: Rig) -> SessionConfig:
+    """Read back a rig's configuration."""
+    return SessionConfig.load(rig.folder / "session.json")
