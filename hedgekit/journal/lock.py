@@ -1,0 +1,121 @@
+"""One writer for each session: a lock that dies with its process.
+
+Beside an SQLite file it is a POSIX record lock on ``<file>.<session>.lock``;
+it is not inherited by a forked child, so a stray worker cannot keep a session
+locked. It belongs to the process, so a second writer inside this process is
+refused by a list kept here. In PostgreSQL it is an advisory lock of the
+writer's own connection.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from hedgekit.errors import JournalError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+_held: dict[Path, int] = {}  # lock file -> process that took it
+
+_ADVISE = "if it hangs, stop that process; to look at the session, open it with mode='read'"
+
+
+def this_process() -> str:
+    """Return who we are, for the error that a second writer gets."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _refuse(session: str, holder: str) -> JournalError:
+    return JournalError(f"session {session!r} is being written by {holder}; {_ADVISE}")
+
+
+class FileLock:
+    """An exclusive lock on a file beside the journal.
+
+    Raises
+    ------
+    JournalError
+        If another writer holds it (the message names it) or the file cannot be made.
+    """
+
+    def __init__(self, path: Path, session: str) -> None:
+        self.path = path
+        if _held.get(self.path) == os.getpid():
+            raise _refuse(session, f"this {this_process()}")
+        self._fd = self._take(session)
+        _held[self.path] = os.getpid()
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{this_process()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(), 0)
+
+    def _take(self, session: str) -> int:
+        while True:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.pread(fd, 200, 0).decode(errors="replace") or "another process"
+                os.close(fd)
+                raise _refuse(session, holder) from None
+            if self._is_current(fd):
+                return fd
+            os.close(fd)  # the holder removed this file between our open and our lock
+
+    def _is_current(self, fd: int) -> bool:
+        try:
+            return self.path.stat().st_ino == os.fstat(fd).st_ino
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        """Give the lock back and remove its file."""
+        if _held.pop(self.path, None) == os.getpid():
+            self.path.unlink()
+            os.close(self._fd)
+
+
+class AdvisoryLock:
+    """A PostgreSQL advisory lock; it ends with the connection ``conn``.
+
+    A killed writer's lock lives until the server sees its socket closed, so a new writer waits up to a second.
+    """
+
+    def __init__(self, conn: Connection, session: str) -> None:
+        self._conn = conn
+        self.key = int.from_bytes(sha256(b"hedgekit.journal:" + session.encode()).digest()[:8], "big", signed=True)
+        try:
+            conn.execute(text("SET lock_timeout = '1s'"))
+            conn.execute(text("SELECT pg_advisory_lock(:key)"), {"key": self.key})
+            conn.execute(text("SET lock_timeout = DEFAULT"))
+            conn.commit()
+        except DBAPIError as error:
+            conn.rollback()
+            if getattr(error.orig, "sqlstate", None) != "55P03":  # lock_not_available
+                raise
+            raise _refuse(session, self._holder()) from None
+
+    def _holder(self) -> str:
+        found = self._conn.execute(
+            text(
+                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+                " WHERE l.locktype = 'advisory' AND l.granted AND (l.classid::bigint << 32) | l.objid::bigint = :key"
+            ),
+            {"key": self.key},
+        ).scalar()
+        self._conn.rollback()
+        return str(found or "another process").removeprefix("hedgekit ")
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self.key})
+        self._conn.commit()

@@ -1,0 +1,223 @@
+"""What a session earned: bar by bar and trade by trade, hedged and unhedged, before and after costs.
+
+Gross profit values every fill at the mid in force when it happened, and what is
+held at the mids of the moment; the difference between fill price and mid, and
+the fee, are costs. So ``hedged`` is exact cash plus positions at mids. The
+unhedged twin is the primary leg of the same fills, never another run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hedgekit.journal.frames import NO_TRADE, frame, leg_of, mids_at, times
+from hedgekit.journal.story import Decided, Story, exactly
+from hedgekit.types import NS, Action, Decision, Phase, Reason
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+_LOOKS = (Reason.IN_BAND, Reason.DRIFT, Reason.COST_EXCEEDS_BENEFIT)
+_OVER = (Phase.CLOSING, Phase.HALTED, Phase.FLAT)
+
+_TRADES = {
+    "trade": "int",
+    "side": "int",
+    "opened": "ts",
+    "closed": "ts",
+    "bars": "int",
+    "exit_reason": "text",
+    "notional": "float",
+    "gross_hedged": "float",
+    "gross_unhedged": "float",
+    "hedged": "float",
+    "unhedged": "float",
+    "cost_primary": "float",
+    "cost_hedge": "float",
+    "z_entry": "float",
+    "z_exit": "float",
+    "n_fills": "int",
+}
+
+
+class _Flows:
+    """Every fill as arrays: record id, leg, trade, quantity, money at mid, costs; shape (fills,)."""
+
+    def __init__(self, story: Story) -> None:
+        items = list(story.fills.values())
+        found = [item.fill for item in items]
+        places = [story.instrument(fill.instrument) for fill in found]
+        self.id = np.array([item.id for item in items], dtype="int64")
+        self.leg = np.array([leg for leg, _ in places], dtype="int64")
+        self.trade = np.array([_trade_of(story, fill.order_id) for fill in found], dtype="int64")
+        self.qty = [fill.qty for fill in found]
+        self.value = np.array([float(fill.qty) * float(i.multiplier) for fill, (_, i) in zip(found, places, strict=True)])
+        self.price = np.array([float(fill.price) for fill in found])
+        self.mid = mids_at(story)
+        self.mid = np.where(np.isnan(self.mid), self.price, self.mid)  # no quote in force: the price is all that is known
+        self.at_mid = -self.value * self.mid
+        self.fee = np.array([float(fill.fee) for fill in found])
+        self.cost = (self.price - self.mid) * self.value + self.fee
+
+
+def _trade_of(story: Story, order_id: str) -> int:
+    intent = story.intents.get(order_id)
+    return intent.order.trade if intent else NO_TRADE
+
+
+def bars(story: Story) -> list[Decided]:
+    """Return the decision of each bar close: made on a timer at the bar's time, and more than a look at the delta.
+
+    The bar is decided before anything else at its time, so the first such decision is the bar's.
+    """
+    params = story.started.params
+    bar_ns, offset_ns = (round(float(params.get(name) or 0) * NS) for name in ("bar_s", "bar_offset_s"))
+    found: dict[int, Decided] = {}
+    for item in story.decisions:
+        ts, look = item.decision.ts_ns, item.decision.reason in _LOOKS
+        if item.on_timer and not look and bar_ns and (ts - offset_ns) % bar_ns == 0:
+            found.setdefault(ts, item)
+    return list(found.values())
+
+
+def equity(story: Story) -> pd.DataFrame:
+    """One row per bar, cumulative money in the quote currency; index ``ts``.
+
+    Columns: mid_primary, mid_hedge, pos_primary, pos_hedge (from fills received by then), ratio, z, delta, trade,
+    gross_primary, gross_hedge (P&L at mids), cost_primary, cost_hedge (spread and fee), fee_primary, fee_hedge,
+    hedged (gross less costs, all legs), unhedged (gross less cost of the primary). ``mid_hedge`` and ``pos_hedge``
+    are leg 1; hedge money is the sum over all legs but the primary.
+    """
+    rows, flows = bars(story), _Flows(story)
+    decisions = [row.decision for row in rows]
+    out: dict[str, Any] = {}
+    for name, leg in (("mid_primary", 0), ("mid_hedge", 1)):
+        out[name] = _floats(leg_of(d.mids, leg) for d in decisions)
+    legs = [_leg(story, flows, rows, leg) for leg in range(max(2, len(story.instruments)))]
+    out |= {"pos_primary": legs[0]["pos"], "pos_hedge": legs[1]["pos"]}
+    out |= {name: _floats(getattr(d, name) for d in decisions) for name in ("ratio", "z", "delta")}
+    out["trade"] = np.array([d.trade for d in decisions], dtype="int64")
+    for name in ("gross", "cost", "fee"):
+        out |= {f"{name}_primary": legs[0][name], f"{name}_hedge": sum(leg[name] for leg in legs[1:])}
+    out["unhedged"] = out["gross_primary"] - out["cost_primary"]
+    out["hedged"] = out["unhedged"] + out["gross_hedge"] - out["cost_hedge"]
+    result = pd.DataFrame(out, index=times(d.ts_ns for d in decisions).rename("ts"))
+    return result[[*[name for name in result if name not in {"hedged", "unhedged"}], "hedged", "unhedged"]]
+
+
+def _floats(values: Any) -> Floats:  # noqa: ANN401 - any iterable of float or None
+    return np.array([np.nan if v is None else float(v) for v in values], dtype="float64")
+
+
+def _leg(story: Story, flows: _Flows, rows: Sequence[Decided], leg: int) -> dict[str, Floats]:
+    """Return one leg's position, gross, cost and fee at each bar, shape (bars,)."""
+    mine = np.flatnonzero(flows.leg == leg)
+    upto = np.searchsorted(flows.id[mine], [row.id for row in rows])
+    with exactly():
+        held = np.array([float(q) for q in accumulate((flows.qty[n] for n in mine), initial=Decimal(0))])[upto]
+    multiplier = float(story.instruments[leg].multiplier) if leg < len(story.instruments) else 1.0
+    mark = _floats(leg_of(row.decision.mids, leg) for row in rows) * multiplier
+    sums = {name: np.concatenate([[0.0], np.cumsum(getattr(flows, name)[mine])])[upto] for name in ("at_mid", "cost", "fee")}
+    gross = sums["at_mid"] + np.where(held == 0, 0.0, held * mark)
+    return {"pos": held, "gross": gross, "cost": sums["cost"], "fee": sums["fee"]}
+
+
+# ---------------------------------------------------------------------- trades
+
+
+def trades(story: Story) -> pd.DataFrame:
+    """One row per trade that had a fill, by number.
+
+    Columns: trade, side (+1 long spread), opened and closed (when entry and exit were decided; closed is NaT while anything is
+    held), bars (bar closes after the entry, up to the exit), exit_reason (missing before an exit is decided), notional (of the primary
+    filled at entry), gross_hedged, gross_unhedged (at mids), hedged, unhedged (net of costs), cost_primary, cost_hedge,
+    z_entry, z_exit, n_fills. What is still held is valued at the last mids that a decision saw.
+    """
+    flows, entries, exits = _Flows(story), _firsts(story, _is_entry), _firsts(story, _is_exit)
+    closes = np.array([row.decision.ts_ns for row in bars(story)], dtype="int64")
+    marks = story.decisions[-1].decision.mids if story.decisions else ()
+    numbers = sorted({int(n) for n in flows.trade if n != NO_TRADE})
+    rows = [_trade(story, flows, n, entries.get(n), exits.get(n), closes, marks) for n in numbers]
+    return frame(rows, _TRADES)
+
+
+def _is_entry(decision: Decision) -> bool:
+    return decision.action is Action.OPEN
+
+
+def _is_exit(decision: Decision) -> bool:
+    return decision.action is Action.CLOSE or decision.phase in _OVER
+
+
+def _firsts(story: Story, wanted: Callable[[Decision], bool]) -> dict[int, Decision]:
+    """Return each trade's first decision of a kind, from its entry on."""
+    begun: set[int] = set()
+    found: dict[int, Decision] = {}
+    for item in story.decisions:
+        decision = item.decision
+        if _is_entry(decision):
+            begun.add(decision.trade)
+        if decision.trade in begun and wanted(decision):
+            found.setdefault(decision.trade, decision)
+    return found
+
+
+def _trade(  # noqa: PLR0913 - one row, from all that bears on it
+    story: Story,
+    flows: _Flows,
+    number: int,
+    entry: Decision | None,
+    leave: Decision | None,
+    closes: Ints,
+    marks: Sequence[float],
+) -> dict[str, Any]:
+    mine = np.flatnonzero(flows.trade == number)
+    gross, cost, held = _money(story, flows, mine, marks)
+    primary = [n for n in mine if flows.leg[n] == 0]
+    side = _side(entry, [flows.value[n] for n in primary])
+    opened = entry.ts_ns if entry else None
+    closed = leave.ts_ns if leave and not held else None
+    return {
+        "trade": number,
+        "side": side,
+        "opened": opened,
+        "closed": closed,
+        "bars": 0 if opened is None else int(np.sum((closes > opened) & (closes <= (closed or np.iinfo(np.int64).max)))),
+        "exit_reason": leave.reason.value if leave else None,
+        "notional": sum(abs(flows.value[n] * flows.price[n]) for n in primary if flows.value[n] * side > 0),
+        "gross_hedged": sum(gross),
+        "gross_unhedged": gross[0],
+        "hedged": sum(gross) - sum(cost),
+        "unhedged": gross[0] - cost[0],
+        "cost_primary": cost[0],
+        "cost_hedge": sum(cost[1:]),
+        "z_entry": entry.z if entry else None,
+        "z_exit": leave.z if leave else None,
+        "n_fills": len(mine),
+    }
+
+
+def _side(entry: Decision | None, values: Sequence[float]) -> int:
+    decided = [order.qty for order in entry.orders if order.leg == 0] if entry else []
+    first = float(decided[0]) if decided else next(iter(values), 0.0)
+    return int(np.sign(first))
+
+
+def _money(story: Story, flows: _Flows, mine: Ints, marks: Sequence[float]) -> tuple[list[float], list[float], bool]:
+    """Return gross and cost of each leg over the fills ``mine``, and whether anything is held."""
+    gross, cost, held = [], [], False
+    for leg, instrument in enumerate(story.instruments):
+        its = [n for n in mine if flows.leg[n] == leg]
+        with exactly():
+            left = sum((flows.qty[n] for n in its), Decimal(0))
+        mark = leg_of(marks, leg) if left else 0.0
+        gross.append(float(flows.at_mid[its].sum()) + float(left) * float(instrument.multiplier) * (np.nan if mark is None else mark))
+        cost.append(float(flows.cost[its].sum()))
+        held = held or bool(left)
+    return gross, cost, held

@@ -1,0 +1,190 @@
+"""What a session's records amount to: one pass, kept up to date, and exact books.
+
+:class:`Story` sorts records by what the projections need; it takes new ones at
+any time, so that looking again costs only what is new. :class:`Ledger` and the
+economic digest are computed from it in exact decimals.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
+from hashlib import sha256
+
+import msgspec
+
+from hedgekit.errors import JournalError
+from hedgekit.journal.codec import Entry
+from hedgekit.types import Ack, Cancelled, Decision, Fill, Instrument, Order, PlanRevised, Quote, Record, Reject, SessionStarted, Timer
+
+_EXACT = Context(prec=1000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
+
+
+@contextmanager
+def exactly() -> Iterator[None]:
+    """Compute decimals without rounding, or fail."""
+    with localcontext(_EXACT):
+        yield
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The books of a session, exact.
+
+    Attributes
+    ----------
+    cash : Decimal
+        Sum of ``-qty * price * multiplier - fee`` over all fills.
+    positions : dict of str to Decimal
+        Filled quantity of each instrument of the session, zero included, in leg order.
+    fees : Decimal
+        Sum of fees, paid counted positive.
+    fills : int
+        Number of fills; a repeated fill_id is one fill.
+    """
+
+    cash: Decimal
+    positions: dict[str, Decimal]
+    fees: Decimal
+    fills: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A fill and the id of its record."""
+
+    id: int
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, the id of its record, and whether a timer of the same time stands right before it."""
+
+    id: int
+    decision: Decision
+    on_timer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order and the decision that it is part of."""
+
+    order: Order
+    decision: Decision
+
+
+@dataclass(slots=True)
+class Mids:
+    """Quotes of one instrument: venue time and mid price."""
+
+    venue_ns: array[int] = field(default_factory=lambda: array("q"))
+    mid: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass(slots=True)
+class Story:
+    """A session's records, sorted by kind."""
+
+    last: int = 0
+    start: SessionStarted | None = None
+    intents: dict[str, Intent] = field(default_factory=dict)
+    decisions: list[Decided] = field(default_factory=list)
+    fills: dict[str, Filled] = field(default_factory=dict)
+    acks: dict[str, int] = field(default_factory=dict)
+    over: dict[str, str] = field(default_factory=dict)
+    plans: list[PlanRevised] = field(default_factory=list)
+    mids: dict[str, Mids] = field(default_factory=dict)
+    _before: Record | None = None
+
+    @property
+    def started(self) -> SessionStarted:
+        """The session's first record."""
+        if self.start is None:
+            msg = "the session has no record yet; it starts with its first commit"
+            raise JournalError(msg)
+        return self.start
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Instruments in leg order."""
+        return self.started.instruments
+
+    def instrument(self, key: str) -> tuple[int, Instrument]:
+        """Return (leg, instrument) of a key."""
+        for leg, instrument in enumerate(self.instruments):
+            if instrument.key == key:
+                return leg, instrument
+        msg = f"a record names instrument {key!r}; this session trades {', '.join(i.key for i in self.instruments)}"
+        raise JournalError(msg)
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Take further records, in order."""
+        for entry in entries:
+            self._add(entry.id, entry.record)
+            self.last, self._before = entry.id, entry.record
+
+    def _add(self, id_: int, record: Record) -> None:
+        match record:
+            case Quote():
+                mids = self.mids.setdefault(record.instrument, Mids())
+                mids.venue_ns.append(record.venue_ns)
+                mids.mid.append(0.5 * (record.bid + record.ask))
+            case Decision():
+                before = self._before
+                self.decisions.append(Decided(id_, record, isinstance(before, Timer) and before.ts_ns == record.ts_ns))
+                for order in record.orders:
+                    self.intents.setdefault(order.order_id, Intent(order, record))
+            case Fill():
+                self.fills.setdefault(record.fill_id, Filled(id_, record))
+            case Ack():
+                self.acks.setdefault(record.order_id, record.ts_ns)
+            case Reject():
+                self.over.setdefault(record.order_id, "rejected")
+            case Cancelled():
+                self.over.setdefault(record.order_id, "cancelled")
+            case PlanRevised():
+                self.plans.append(record)
+            case SessionStarted():
+                self.start = record
+            case _:
+                pass
+
+
+def ledger(story: Story) -> Ledger:
+    """Return the exact books."""
+    cash = fees = Decimal(0)
+    positions = {instrument.key: Decimal(0) for instrument in story.instruments}
+    with exactly():
+        for filled in story.fills.values():
+            fill = filled.fill
+            _, instrument = story.instrument(fill.instrument)
+            cash += -fill.qty * fill.price * instrument.multiplier - fill.fee
+            fees += fill.fee
+            positions[fill.instrument] += fill.qty
+    return Ledger(cash, positions, fees, len(story.fills))
+
+
+def plain(number: Decimal) -> str:
+    """Return one spelling for equal numbers: no exponent, no trailing zeros, no minus zero."""
+    with exactly():
+        text = format(number.normalize(), "f")
+    return "0" if text == "-0" else text
+
+
+def economic_digest(story: Story) -> str:
+    """Return the hash of what a session did to money: intents, fills, ratios, final books.
+
+    Fills go in by the venue's time, not in the order in which word of them came, and without ids that a venue
+    might give anew; acks, reconciliations and receive times stay out. So a session that was killed, restarted and
+    reconciled has the digest of one that was not.
+    """
+    orders = sorted((o.order_id, o.instrument, plain(o.qty), o.trade) for o in (intent.order for intent in story.intents.values()))
+    fills = sorted((f.venue_ns, f.order_id, plain(f.qty), plain(f.price), plain(f.fee)) for f in (x.fill for x in story.fills.values()))
+    books = ledger(story)
+    positions = sorted((key, plain(qty)) for key, qty in books.positions.items())
+    content = (orders, fills, [revised.plan.ratio for revised in story.plans], positions, plain(books.cash))
+    return sha256(msgspec.json.encode(content)).hexdigest()
