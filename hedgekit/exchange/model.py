@@ -1,0 +1,152 @@
+"""What goes into the exchange and what comes out of it, and how it fills.
+
+A fill model is data with a name, so that a backtest, a replay and the sandbox
+can say that they used the same one.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+"""Arithmetic for money: a result that would have to be rounded is an error, never a rounded one."""
+
+Tif = Literal["gtc", "day", "ioc", "fok"]
+"""Time in force. A day order lives on the UTC date of the first quote that it may match, and expires
+before the first quote of a later date; so one sent after the last quote of a day is good for the next."""
+
+
+class FillModel(msgspec.Struct, frozen=True):
+    """How orders meet the recorded quotes, and how long messages travel.
+
+    ``next_quote``: an order is held when it arrives and may first match on the
+    first quote of its instrument at or after its arrival, so it never fills on
+    the quote that triggered it. ``touch``: it also matches at once against what
+    is left of the standing quote.
+
+    ``ws_ns`` is exchange to client on both sockets; ``up_ns`` and ``down_ns``
+    are a REST request and its reply. The exchange itself never waits: whoever
+    drives it adds these.
+    """
+
+    name: Literal["next_quote", "touch"] = "next_quote"
+    ws_ns: int = 5_000_000
+    up_ns: int = 25_000_000
+    down_ns: int = 25_000_000
+
+
+class NewOrder(msgspec.Struct, frozen=True):
+    """An order as it reaches the exchange. ``qty`` is signed (+ buy, - sell)."""
+
+    client_id: str
+    instrument: str
+    qty: Decimal
+    kind: Literal["market", "limit"] = "market"
+    limit: Decimal | None = None
+    tif: Tif = "gtc"
+
+
+class Status(StrEnum):
+    """Where an order is; the last four are final."""
+
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+OPEN = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+"""Statuses of an order that can still fill."""
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """An order at one moment. ``filled`` is unsigned; ``paid`` is the sum of price x |quantity|."""
+
+    order_id: str
+    request: NewOrder
+    status: Status
+    created_ns: int
+    updated_ns: int
+    filled: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+
+    @property
+    def leaves(self) -> Decimal:
+        """Unsigned quantity that can still fill; 0 when the order is over."""
+        return abs(self.request.qty) - self.filled if self.status in OPEN else Decimal(0)
+
+
+class Refusal(StrEnum):
+    """Why an order or a cancel was refused."""
+
+    DUPLICATE = "duplicate"
+    INSTRUMENT = "instrument"
+    QUANTITY = "quantity"
+    LOT = "lot"
+    PRICE = "price"
+    TICK = "tick"
+    THROUGH_ZERO = "through_zero"
+    FRACTIONAL_SHORT = "fractional_short"
+    WASH = "wash"
+    BUYING_POWER = "buying_power"
+    NO_QUOTE = "no_quote"
+    UNKNOWN_ORDER = "unknown_order"
+    NOT_OPEN = "not_open"
+
+
+class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
+    """The exchange has the order."""
+
+    ts_ns: int
+    order: OrderState
+
+
+class Executed(msgspec.Struct, frozen=True, tag="executed"):
+    """A fill. ``qty`` and ``position`` (after it) are signed."""
+
+    ts_ns: int
+    order: OrderState
+    execution_id: str
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+    position: Decimal
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
+    """The order is over: ``requested``, ``ioc``, ``fok`` or ``expired``."""
+
+    ts_ns: int
+    order: OrderState
+    why: str
+
+
+class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
+    """Refused. ``order`` is there only if it had been accepted, or exists and cannot be cancelled."""
+
+    ts_ns: int
+    client_id: str
+    why: Refusal
+    message: str
+    order: OrderState | None = None
+
+
+Report = Accepted | Executed | Cancelled | Rejected
+"""What the exchange answers."""
+
+Reports = tuple[Report, ...]
+
+
+def exact(value: float) -> Decimal | None:
+    """Return the decimal that ``repr`` shows for a float, None for NaN.
+
+    A recorded 44.69 is 44.69, not 44.689999...: the same digits that travel on the wire.
+    """
+    return None if value != value else Decimal(repr(float(value)))  # noqa: PLR0124 - NaN is the one float unlike itself
