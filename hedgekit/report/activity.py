@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from hedgekit.report.summary import partial
-from hedgekit.report.words import Html, bp, columns, count, esc, label, money, num, table, when
+from hedgekit.report.words import Html, bp, columns, count, esc, label, money, num, span, table, when
 
 if TYPE_CHECKING:
     from hedgekit.report.session import Session
@@ -32,7 +32,14 @@ def compared(s: Session) -> HTML:
         for words, what in (("Mean of a trade", "mean"), ("Standard deviation of a trade", "std"), ("Worst trade", "min"), ("Best trade", "max")):
             rows.append((words, *_pair(*(float(getattr(closed[name], what)()) for name in ("unhedged", "hedged")))))
         rows.append(("Trades with profit", *(f"{(closed[name] > 0).mean():.0%}" for name in ("unhedged", "hedged")), ""))
-    return HTML(table(("", "unhedged", "hedged", "difference"), rows))
+    return HTML(f"<p>{esc(_did(h.pnl - u.pnl, h.drawdown - u.drawdown))}</p>{table(('', 'unhedged', 'hedged', 'difference'), rows)}")
+
+
+def _did(pnl: float, drawdown: float) -> str:
+    """What the hedge did, in one sentence."""
+    gave = f"{'added' if pnl >= 0 else 'cost'} {money(abs(pnl))} of P&L"
+    took = f"{'took' if drawdown <= 0 else 'put'} {money(abs(drawdown))} {'off' if drawdown <= 0 else 'on'} the deepest drawdown"
+    return f"After its costs the hedge {gave} and {took}."
 
 
 def _pair(unhedged: float, hedged: float) -> tuple[str, str, str]:
@@ -67,20 +74,23 @@ def slippage(s: Session) -> HTML:
         worst = float(part["slippage_frac"].max()) if len(part) else None
         size = float((part["slippage_frac"].abs() * part["notional"]).sum() / traded) if traded else None
         mean = float(part["slippage"].sum() / traded) if traded else None
-        rows.append((name, *(money(float(part[c].sum())) for c in ("slippage", "delay", "spread")), bp(mean), bp(size), bp(worst)))
-    head = ("leg", "slippage", "of it: price moved in the delay", "of it: spread changed", "mean, signed", "mean size", "worst fill")
+        wait = span(round(part["wait_s"].median(), 3)) if len(part) else "n/a"
+        rows.append((name, *(money(float(part[c].sum())) for c in ("slippage", "delay", "spread")), bp(mean), bp(size), bp(worst), wait))
+    head = ("leg", "slippage", "of it: price moved", "of it: spread changed", "mean, signed", "mean size", "worst fill", "median wait")
     return HTML(table(head, rows, last="total"))
 
 
 def split_slippage(s: Session) -> pd.DataFrame:
-    """Return the fills with slippage split into ``delay`` + ``spread`` (money, + = adverse).
+    """Return the fills with slippage split into ``delay`` + ``spread`` (money, + = adverse), and ``wait_s`` from decision to fill.
 
     delay: the mid moved between decision and fill; spread: the half-spread was another one.
     """
     mids = s.decisions.drop_duplicates("ts", keep="last").set_index("ts")[["mid_primary", "mid_hedge"]]
     decided = s.orders.drop_duplicates("order_id").set_index("order_id")["ts"]
     frame = s.fills.copy()
-    at = mids.reindex(pd.DatetimeIndex(decided.reindex(frame["order_id"])))
+    sent = pd.DatetimeIndex(decided.reindex(frame["order_id"]))
+    at = mids.reindex(sent)
+    frame["wait_s"] = (pd.DatetimeIndex(frame["venue_ts"]) - sent).total_seconds()
     then = np.where(frame["role"] == "primary", at["mid_primary"], at["mid_hedge"])
     frame["delay"] = (frame["mid"].to_numpy() - then) * frame["qty"] * frame["multiplier"]
     frame["spread"] = frame["slippage"] - frame["delay"]

@@ -3,7 +3,8 @@
 Colours are Okabe and Ito's, which people with any kind of colour blindness can
 tell apart; what matters is told by dashes, markers or words as well. A line of
 more than ``POINTS`` points is thinned by keeping the lowest and the highest
-point of each stretch, so no extreme is lost.
+point of every line in each of ``STRETCHES`` stretches, about one for a pixel of
+the page, so no extreme is lost.
 """
 
 from __future__ import annotations
@@ -22,22 +23,24 @@ if TYPE_CHECKING:
     from hedgekit.report.session import Session
 
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#6b7280"
-POINTS = 3_000
+POINTS, STRETCHES = 3_000, 800
 RECENT = 500
 """Bars in the first view of the z-score."""
 
 _DATE = [("", "@ts{%F}")]
 
 
-def thin(frame: pd.DataFrame, limit: int = POINTS) -> pd.DataFrame:
-    """Keep at most about ``limit`` rows, with the minimum and maximum of every column in every stretch.
+def thin(frame: pd.DataFrame, limit: int = POINTS, stretches: int = STRETCHES) -> pd.DataFrame:
+    """Keep the rows that show in a plot: every column's minimum and maximum in every stretch.
 
     Parameters
     ----------
     frame : DataFrame
         Numeric columns, any index; NaN is ignored.
     limit : int
-        Rows above which rows are dropped.
+        Up to so many rows nothing is dropped.
+    stretches : int
+        Parts of equal length into which the rows are cut.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def thin(frame: pd.DataFrame, limit: int = POINTS) -> pd.DataFrame:
     rows = len(frame)
     if rows <= limit:
         return frame
-    stretch = np.arange(rows) * max(1, limit // (2 * frame.shape[1])) // rows
+    stretch = np.arange(rows) * stretches // rows
     keep = {0, rows - 1}
     for name in frame.columns:
         values = pd.Series(frame[name].to_numpy(dtype=float)).dropna()
@@ -56,9 +59,9 @@ def thin(frame: pd.DataFrame, limit: int = POINTS) -> pd.DataFrame:
     return frame.iloc[sorted(keep)]
 
 
-def thinned(frame: pd.DataFrame, limit: int = POINTS) -> str:
+def thinned(frame: pd.DataFrame) -> str:
     """Say what :func:`thin` did, for the figure's title; empty if nothing."""
-    return f" · {len(thin(frame, limit)):,} of {len(frame):,} points drawn, extremes kept" if len(frame) > limit else ""
+    return f" · {len(thin(frame)):,} of {len(frame):,} points drawn, extremes kept" if len(frame) > POINTS else ""
 
 
 def profit(s: Session) -> Column:
@@ -69,7 +72,7 @@ def profit(s: Session) -> Column:
     falls = frame[["hedged", "unhedged"]].cummax().clip(lower=0.0)
     frame[["dd_hedged", "dd_unhedged"]] = (frame[["hedged", "unhedged"]] - falls).to_numpy()
     source = _source(thin(frame))
-    top = _figure("Cumulative P&L" + thinned(frame), "P&L ($)", height=330)
+    top = _figure("Cumulative P&L" + thinned(frame), "P&L ($)", height=330, x_range=_whole(s))
     _line(top, source, "unhedged", ORANGE, "unhedged, executable prices", width=2)
     _line(top, source, "hedged", BLUE, "hedged, executable prices", width=2)
     _line(top, source, "unhedged_mid", ORANGE, "unhedged, at mids before costs", dash="dotted")
@@ -107,10 +110,10 @@ def signal(s: Session) -> Column:
     _marks(top, other, "closed", "z_exit", "square", PURPLE, "exit, other")
     _legend(top, "top_left", columns=6)
     top.y_range = Range1d(-p.stop - 1.5, p.stop + 2.2)
-    strip = _figure("", "z", height=90, tools="", x_range=Range1d(_ms(z.index[0]), _ms(z.index[-1])))
+    strip = _figure("", "z", height=90, tools="", x_range=_whole(s))
     strip.line("ts", "z", source=_source(thin(z)), color=GREY, line_width=0.7)
     strip.add_tools(RangeTool(x_range=view, overlay=_window()))
-    strip.toolbar_location = None
+    strip.toolbar_location, strip.yaxis.ticker, strip.xaxis.axis_label = None, [-3, 0, 3], None
     return _stack(top, strip)
 
 
@@ -122,7 +125,7 @@ def ratio(s: Session) -> figure:
     frame.index = pd.DatetimeIndex(plans["ts"])
     frame.loc[s.equity.index[-1]] = frame.iloc[-1]
     source = _source(frame)
-    plot = _figure(f"Hedge ratio, {len(plans):,} plans, each from past bars only", f"$ of {s.hedge} per $ of {s.primary}", height=260)
+    plot = _figure(f"Hedge ratio, {len(plans):,} plans, each from past bars only", f"$ of {s.hedge} per $ of {s.primary}", height=260, x_range=_whole(s))
     plot.varea_step("ts", "low", "high", source=source, color=SKY, alpha=0.4, step_mode="after", legend_label="95% interval")
     shown = plot.step("ts", "ratio", source=source, color=BLUE, line_width=2, mode="after", legend_label="ratio")
     plot.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color=GREY))
@@ -133,16 +136,24 @@ def ratio(s: Session) -> figure:
 
 
 def delta(s: Session) -> figure:
-    """Net delta while a trade is on, with the corridor."""
-    frame = s.equity[["delta"]].where(s.equity["trade"] > 0)
+    """Net delta while a position is on, with the corridor; what is far outside is drawn at the frame's edge."""
+    frame = s.equity[["delta"]][(s.equity["pos_primary"] != 0) | (s.equity["pos_hedge"] != 0)].dropna()
     tolerance = s.params.tolerance
-    plot = _figure("Net delta at bar closes, while a position is on" + thinned(frame), "net delta (% of primary notional)", height=240)
+    edge = 4 * tolerance
+    far = frame[frame["delta"].abs() > edge]
+    title = "Net delta at bar closes while a position is on" + thinned(frame)
+    if len(far):
+        title += f" · {len(far):,} beyond {edge:.0%} drawn as triangles, the farthest {far['delta'].abs().max():.0%}"
+    plot = _figure(title, "net delta (% of primary)", height=260, x_range=_whole(s))
     plot.add_layout(BoxAnnotation(bottom=-tolerance, top=tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"))
-    shown = plot.scatter("ts", "delta", source=_source(thin(frame.dropna())), color=BLUE, size=3, alpha=0.6)
-    reach = max(2 * tolerance, float(frame["delta"].abs().max()) * 1.1 if frame["delta"].notna().any() else 0.0)
-    plot.y_range = Range1d(-reach, reach)
-    plot.yaxis.formatter = NumeralTickFormatter(format="0.0%")
-    plot.add_tools(HoverTool(renderers=[shown], tooltips=[*_DATE, ("delta", "@delta{0.00%}")], formatters={"@ts": "datetime"}))
+    near = thin(frame.drop(far.index))
+    shown = [plot.scatter("ts", "delta", source=_source(near), color=BLUE, size=3, alpha=0.7)]
+    for sign, shape in ((1, "triangle"), (-1, "inverted_triangle")):
+        rows = far[far["delta"] * sign > 0].assign(edge=0.97 * sign * edge)
+        shown.append(plot.scatter("ts", "edge", source=_source(rows), marker=shape, color=VERMILLION, size=6))
+    plot.y_range = Range1d(-edge, edge)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0%")
+    plot.add_tools(HoverTool(renderers=shown, tooltips=[*_DATE, ("delta", "@delta{0.00%}")], formatters={"@ts": "datetime"}))
     return plot
 
 
@@ -158,7 +169,7 @@ def costs(s: Session) -> figure:
         }
     )
     source = _source(thin(frame))
-    plot = _figure("Cumulative costs by kind and leg" + thinned(frame), "cost paid ($)", height=260)
+    plot = _figure("Cumulative costs by kind and leg" + thinned(frame), "cost paid ($)", height=260, x_range=_whole(s))
     shown = None
     for name, color, dash in zip(frame.columns, (BLUE, ORANGE, BLUE, ORANGE), ("solid", "solid", "dashed", "dashed"), strict=True):
         kind, leg = name.split("_")
@@ -173,7 +184,7 @@ def each_trade(s: Session) -> figure:
     """Net P&L of every trade, hedged, by how it ended; the unhedged twin as a tick."""
     trades = s.trades.dropna(subset=["closed"]).copy()
     trades["ts"], trades["words"] = trades["closed"], trades["exit_reason"].astype(str)
-    plot = _figure("Each closed trade, executable prices: bar hedged, tick unhedged", "P&L of the trade ($)", height=260)
+    plot = _figure("Each closed trade, executable prices: bar hedged, tick unhedged", "P&L of the trade ($)", height=280, x_range=_whole(s))
     ends = {"target": BLUE, "stop": VERMILLION}
     for reason, rows in trades.groupby(trades["words"].where(trades["words"].isin(list(ends)), "other")):
         source = _source(rows[["ts", "hedged", "unhedged", "words", "bars"]].set_index("ts"))
@@ -183,6 +194,7 @@ def each_trade(s: Session) -> figure:
         tips = [*_DATE, ("hedged", "@hedged{$0,0}"), ("unhedged", "@unhedged{$0,0}"), ("bars", "@bars"), ("ended by", "@words")]
         plot.add_tools(HoverTool(renderers=[bars], tooltips=tips, formatters={"@ts": "datetime"}))
     plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+    plot.add_layout(Span(location=0, dimension="width", line_color=GREY))
     if len(trades):
         _legend(plot, "top_left", columns=4)
     return plot
@@ -190,11 +202,11 @@ def each_trade(s: Session) -> figure:
 
 def _figure(title: str, y: str, *, height: int, **options: Any) -> figure:  # noqa: ANN401 - bokeh's own options
     options = {"tools": "xpan,xwheel_zoom,box_zoom,reset,save", **options}
-    plot = figure(title=title or None, height=height, sizing_mode="stretch_width", x_axis_type="datetime", min_border_left=70, **options)
+    plot = figure(title=title, height=height, sizing_mode="stretch_width", x_axis_type="datetime", min_border_left=92, **options)
     plot.xaxis.axis_label, plot.yaxis.axis_label = "date (UTC)", y
-    plot.title.text_font_size = plot.axis.axis_label_text_font_size = plot.axis.major_label_text_font_size = "12px"
-    plot.title.text_font_size, plot.axis.axis_label_text_font_style, plot.toolbar.logo = "13px", "normal", None
-    plot.toolbar.autohide = True
+    plot.title.text_font_size, plot.title.visible = "13px", bool(title)
+    plot.axis.axis_label_text_font_size, plot.axis.axis_label_text_font_style = "12px", "normal"
+    plot.toolbar.logo, plot.toolbar.autohide, plot.yaxis.minor_tick_line_color = None, True, None
     plot.outline_line_color, plot.grid.grid_line_color = None, "#e5e8ec"
     return plot
 
@@ -225,6 +237,13 @@ def _legend(plot: figure, place: str, columns: int = 2) -> None:
     legend.location, legend.ncols, legend.click_policy = place, columns, "hide"
     legend.label_text_font_size, legend.padding, legend.spacing, legend.margin = "11px", 4, 4, 6
     legend.background_fill_alpha, legend.border_line_color = 0.8, None
+
+
+def _whole(s: Session) -> Range1d:
+    """The whole session as x range: the same in every plot, so that dates stand below each other."""
+    start, end = _ms(s.equity.index[0]), _ms(s.equity.index[-1])
+    room = 0.01 * (end - start)
+    return Range1d(start - room, end + room)
 
 
 def _stack(*plots: figure) -> Column:

@@ -31,10 +31,13 @@ WORDS = {
     "size_sigma": "log-sd of displayed sizes",
     "size_seed": "seed of displayed sizes",
     "fee_rate": "fee (fraction of notional)",
-    "price_factor": "quoted in units of 1 /",
     "first": "first day asked for",
     "last": "last day asked for",
 }
+
+
+SILENT = ("description", "digest", "rows", "primary", "hedge", "venue", "price_factor")
+"""Of the market: said elsewhere on the page."""
 
 
 def head(s: Session) -> HTML:
@@ -42,9 +45,9 @@ def head(s: Session) -> HTML:
     m = s.summary
     what = "" if s.params.structure == "pairs" else f" ({s.params.structure})"
     line = (
-        f"Paper session <b>{esc(s.name)}</b>{what}: {when(m.first, s.bar_s)} to {when(m.last, s.bar_s)} UTC, "
+        f"Paper session <b>{esc(s.name)}</b>{what}, {when(m.first, s.bar_s)} to {when(m.last, s.bar_s)} UTC, "
         f"{count(m.bars)} bars of {span(s.bar_s)}, {count(m.trades, 'closed trade')}, "
-        f"{money(s.params.notional)} of {esc(s.primary)} a trade. Ended: {esc(m.ended or 'not ended; this report is of an unfinished session')}."
+        f"{money(s.params.notional)} of {esc(s.primary)} each; {esc(m.ended or 'not ended: an unfinished session')}."
     )
     return HTML(f'<h1>{esc(s.primary)} hedged with {esc(s.hedge)}</h1><p class="hk-sub">{line}</p>')
 
@@ -61,10 +64,10 @@ def banner(s: Session) -> HTML:
     tiles = (
         ("P&L hedged", money(m.hedged.pnl), f"{money(m.hedged.gross)} at mids"),
         ("P&L unhedged", money(m.unhedged.pnl), f"{money(m.unhedged.gross)} at mids"),
-        ("Max drawdown hedged", money(m.hedged.drawdown), f"unhedged {money(m.unhedged.drawdown)}"),
-        ("Costs, both legs", money(m.costs), f"of which hedge {money(m.hedge.costs)}"),
-        ("Closed trades", count(m.trades), f"{pct(m.won)} with profit, hedged"),
-        ("Best 5 trades", pct(m.best5), "of all profit, hedged"),
+        ("Max drawdown", money(m.hedged.drawdown), f"unhedged {money(m.unhedged.drawdown)}"),
+        ("Costs", money(m.costs), f"hedge leg {money(m.hedge.costs)}"),
+        ("Closed trades", count(m.trades), f"{pct(m.won)} won"),
+        ("Best 5 trades", pct(m.best5), "of all profit"),
     )
     boxes = "".join(
         f'<div class="hk-tile"><div class="k">{esc(k)}</div><div class="v">{esc(v)}</div><div class="d">{esc(d)}</div></div>' for k, v, d in tiles
@@ -104,6 +107,12 @@ def evidence(s: Session) -> HTML:
             "all",
             f"Chance alone would pass about {alpha:.0%} of independent tests of unrelated prices",
         ),
+        (
+            "variance that the hedge removes",
+            pct(s.fit.effectiveness),
+            "",
+            f"One ratio of {s.fit.ratio:.2f} over the whole session (it knows the future); the naive hedge, dollar for dollar: {pct(s.fit.naive_effectiveness)}",
+        ),
     ]
     told = [note(warning) for warning in e.warnings]
     told.append(_override(s))
@@ -120,21 +129,29 @@ def _override(s: Session) -> Html:
 
 def definition(s: Session) -> HTML:
     """Market, conventions and parameters with the rule that each serves."""
-    market = table(("market", "value"), [(WORDS.get(k, label(k)), v) for k, v in s.market.items() if v not in {"None", ""}])
+    description = f"<p>{esc(s.market['description'])}.</p>" if s.market.get("description") else ""
+    shown = [(WORDS.get(k, label(k)), _plain(v)) for k, v in s.market.items() if k not in SILENT and v not in {"None", ""}]
     legs = table(
         ("leg", "instrument", "tick", "lot", "fee rate"),
         [(role, i.key, i.tick, i.lot, i.fees.rate) for role, i in zip(("primary", "hedge"), s.instruments, strict=False)],
-        text=2,
+        words={0, 1},
     )
     rows = []
     for name, field in Params.model_fields.items():
         *_, unit, rule = Params.range_of(name)
-        value = getattr(s.params, name)
         if name != "evidence_override":
-            text = f"{value:,g}" if isinstance(value, int | float) else str(value)
-            rows.append((rule, name, f"{text} {unit}".rstrip(), Html(f'<span class="soft">{esc(field.description or "")}</span>')))
-    params = table(("rule", "parameter", "value", "meaning"), rows, words=range(4))
-    return HTML(f"{columns(market, Html(legs + '<h3>Conventions</h3>' + bullets(CONVENTIONS)))}{params}")
+            rows.append((rule, name, _plain(getattr(s.params, name)), unit, Html(f'<span class="soft">{esc(field.description or "")}</span>')))
+    params = table(("rule", "parameter", "value", "unit", "meaning"), rows, words={0, 1, 3, 4})
+    conventions = Html(f"{legs}<h3>Conventions</h3>{bullets(CONVENTIONS)}")
+    return HTML(f"{description}{columns(table(('market', 'value'), shown), conventions)}{params}")
+
+
+def _plain(value: object) -> str:
+    """A number with thousands separated and no idle zeros; other words as they are."""
+    try:
+        return f"{float(str(value)):,.10g}"
+    except ValueError:
+        return str(value)
 
 
 def notes(s: Session) -> HTML:
@@ -143,15 +160,15 @@ def notes(s: Session) -> HTML:
     items = [
         "Paper fills are optimistic: no queue, no market impact, no refused short sale, no borrowing cost, no overnight gap in a halted market.",
         f"Profit at mid prices ({money(m.hedged.gross)} hedged) cannot be had; the figure that counts is the one at executable prices ({money(m.hedged.pnl)}).",
-        f"Intervals come from resampling this one history in blocks; another history can differ by more. {count(1, 'strategy')} was tried here; "
-        "if you tried others before, the best of them looks better than it is.",
-        "A stop cannot cap a gap: the loss beyond it is in the trades below.",
-        "The journal cannot know trades that were never tried, prices between the quotes it holds, nor what a real venue would have done.",
+        "Intervals come from resampling this one history in blocks; another history can differ by more.",
+        "This page knows of one trial. If other parameters or pairs were tried before, the best of them looks better than it is.",
+        "A stop cannot cap a gap: what a trade lost beyond it stands in the trades table.",
+        "The journal cannot know prices between the quotes it holds, nor what a real venue would have done.",
     ]
     if m.best5 is not None and m.best5 > 0.5:  # noqa: PLR2004 - half
         items.insert(2, f"Five trades make {pct(m.best5)} of the hedged profit.")
     if m.open_trades:
-        items.insert(2, f"{count(m.open_trades, 'trade is', 'trades are')} still open: in the P&L at mids, not among the closed trades.")
+        items.insert(2, f"{count(m.open_trades, 'trade is', 'trades are')} still open: marked at mids in the P&L, not among the closed trades.")
     return HTML(bullets(items))
 
 
@@ -160,7 +177,8 @@ def provenance(s: Session) -> HTML:
     m = s.summary
     rows = [
         ("event log", Html(f"<code>{esc(m.digest)}</code>"), "every record in order; equal on every run of the demo"),
-        ("economic content", Html(f"<code>{esc(m.economic_digest)}</code>"), "orders, fills and positions only; equal also after a crash and restart"),
+        ("economic content", Html(f"<code>{esc(m.economic_digest)}</code>"), "orders, fills, ratios, positions and cash; equal also after a crash and restart"),
+        *([("prices", Html(f"<code>{esc(s.market['digest'])}</code>"), f"the tape, {s.market.get('rows', '?')} rows")] if "digest" in s.market else []),
         ("records", count(m.records), f"session {s.name}, hedgekit {s.version}"),
     ]
     return HTML(table(("of", "SHA-256", "meaning"), rows, words=range(3)))

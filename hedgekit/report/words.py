@@ -68,11 +68,11 @@ def when(ts: pd.Timestamp, bar_s: float = 86_400.0) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in its largest whole unit: ``1 day``, ``5 s``."""
-    for unit, size in (("day", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return count(round(seconds / size), unit) if unit == "day" else f"{seconds / size:,.0f} {unit}"
-    return f"{seconds:g} s"
+    """A length of time in a unit that suits it: ``1 day``, ``23.9 h``, ``5 s``, ``30 ms``."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if seconds >= size:
+            return "1 day" if seconds == 86_400 else f"{seconds / size:,.3g} {unit}"  # noqa: PLR2004 - a day
+    return f"{seconds * 1e3:.3g} ms"
 
 
 def label(code: str) -> str:

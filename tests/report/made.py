@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 from hedgekit.data import Market, Tape
 from hedgekit.hedger import Hedger
+from hedgekit.journal import Journal
 from hedgekit.params import Params
 from hedgekit.stats.ratio import plan_at
 from hedgekit.types import (
@@ -44,7 +46,8 @@ def records(market: Market = MARKET, params: Params = PARAMS, session: str = "ma
     tape = market.tape()
     hedger = Hedger(session, tape.instruments, params)
     first = int(tape.ts_ns[0]) - 60 * NS
-    stated = {name: str(getattr(market, name)) for name in market.__struct_fields__}
+    stated = {name: str(getattr(market, name)) for name in market.__struct_fields__ if getattr(market, name) is not None}
+    stated |= {"description": tape.description, "digest": tape.digest, "rows": str(len(tape))}
     yield [
         SessionStarted(
             ts_ns=first, session=session, instruments=tape.instruments, params=params.model_dump(), market=stated, version="0.1.0"
@@ -131,6 +134,16 @@ class _Venue:
             )
             out += self.take(quote)
         return out + self.acks(ts)
+
+
+def write(path: Path, market: Market = MARKET, params: Params = PARAMS, session: str = "made") -> Path:
+    """Write a session into the journal at ``path``."""
+    with Journal.open(path, session, mode="write") as journal:
+        for number, instant in enumerate(records(market, params, session), start=1):
+            for record in instant:
+                journal.append(record)
+            journal.commit(number)
+    return path
 
 
 def decisions(instants: list[list[Record]]) -> list[Decision]:
