@@ -135,11 +135,11 @@ def journal(
     rows: Annotated[int, typer.Option(help="Newest rows to show.")] = 20,
 ) -> None:
     """Look into a journal: its sessions, its frames; verify its hash chain; replay its decisions."""
-    from hedgekit.journal import Journal
+    from hedgekit.journal import Journal, sessions
     from hedgekit.replay import replay
 
     if view is View.SESSIONS:
-        for info in Journal.sessions(journal):
+        for info in sessions(journal):
             typer.echo(f"{info.session}: {info.records} records, {info.ended or 'not ended'}")
         return
     with Journal.open(journal, session or _only(journal), mode="read") as book:
@@ -156,9 +156,9 @@ def journal(
 def _only(journal: str) -> str:
     """Return the only session of a journal."""
     from hedgekit.errors import ConfigError
-    from hedgekit.journal import Journal
+    from hedgekit.journal import sessions
 
-    names = [info.session for info in Journal.sessions(journal)]
+    names = [info.session for info in sessions(journal)]
     if len(names) != 1:
         msg = f"{journal} holds {len(names)} sessions ({', '.join(names) or 'none'}); choose one with --session"
         raise ConfigError(msg)
@@ -194,8 +194,14 @@ def _run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the 
             raise SystemExit(128 + signal.SIGTERM) from None
 
 
+def _interrupt(number: int, _: object) -> None:
+    """End as Ctrl-C does, so that children are stopped and files closed."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run the command line; every error of ours becomes one line."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except HedgekitError as error:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hedgekit.data import Market
 from hedgekit.errors import ConfigError, SessionError
-from hedgekit.journal import Journal
+from hedgekit.journal import Journal, sessions
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
 from hedgekit.report import ReportRun, run_report
@@ -162,4 +162,4 @@ def _reached(journal: Path) -> int | None:
     """Return the time of the newest journal record, if there is one."""
     if not journal.exists():
         return None
-    return next((info.last_ns for info in Journal.sessions(journal) if info.session == SESSION), None)
+    return next((info.last_ns for info in sessions(journal) if info.session == SESSION), None)

@@ -55,10 +55,13 @@ class Rig:
     def ledger(self) -> dict[str, Any]:
         """Ask the exchange for its own books."""
 
+        with self.journal() as journal:
+            done = journal.last_instant
+
         async def ask() -> dict[str, Any]:
             header = {"Authorization": f"Bearer {self.keys[CONTROL_TOKEN_ENV]}"}
             async with aiohttp.ClientSession() as http, http.ws_connect(self.ready["control"], headers=header) as control:
-                await control.send_json({"op": "attach", "epoch": 2**62, "done": 0})
+                await control.send_json({"op": "attach", "epoch": 2**62, "done": done})
                 assert (await control.receive_json(timeout=10))["op"] == "attached"
                 await control.send_json({"op": "ledger"})
                 answer: dict[str, Any] = await control.receive_json(timeout=10)

@@ -129,9 +129,10 @@ def test_killed_session_resumes_without_loss_or_double(unkilled: Rig, tmp_path: 
 
 
 def fill_instant(rig: Rig, number: int) -> int:
-    """Return how many instants the unkilled run had received when its ``number``-th fill came."""
+    """Return how many instants the unkilled run had received when one of its fills came."""
     with rig.journal() as journal:
-        return [instant for instant, record in journal.with_instants() if isinstance(record, Fill)][number - 1]
+        instants = [entry.instant for entry in journal.entries(types=[Fill])]
+    return instants[number * 5 - 1]
 
 
 def test_session_killed_again_and_again(unkilled: Rig, tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""The command line as its user meets it: help that reads well, one clear line for each mistake, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+KEYS = {"APCA_API_KEY_ID": "k" * 20, "APCA_API_SECRET_KEY": "s" * 20, "HEDGEKIT_CONTROL_TOKEN": "t" * 20}
+
+
+def hedgekit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "hedgekit", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "COLUMNS": "110", **environment}
+    )
+
+
+@pytest.mark.parametrize("command", ["", "demo", "sandbox", "paper", "report", "journal"])
+def test_help_reads_well(command: str) -> None:
+    """Every command says what it does; hidden options stay hidden."""
+    done = hedgekit(*command.split(), "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
+    assert "die-with-parent" not in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Assert that a failure is one line on stderr that holds ``words``."""
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_missing_configuration(tmp_path: Path) -> None:
+    """A missing file is named."""
+    one_line(hedgekit("paper", str(tmp_path / "none.json")), "none.json")
+
+
+def test_broken_configuration(tmp_path: Path) -> None:
+    """A file of another kind is named."""
+    path = tmp_path / "broken.json"
+    path.write_text("{}")
+    one_line(hedgekit("paper", str(path)), "broken.json")
+
+
+def test_missing_journal(tmp_path: Path) -> None:
+    """A journal that is not there is not made."""
+    path = tmp_path / "none.db"
+    one_line(hedgekit("journal", str(path)), "none.db")
+    one_line(hedgekit("report", str(path), "--out", str(tmp_path)), "none.db")
+    assert not path.exists()
+
+
+def test_bad_market() -> None:
+    """A misspelt or impossible market is refused before anything starts."""
+    one_line(hedgekit("sandbox", "--market", '{"primary": 5}', **KEYS), "market")
+    one_line(hedgekit("sandbox", "--market", '{"primary": "KOO"}', **KEYS), "KOO")
+
+
+def test_bad_dates(tmp_path: Path) -> None:
+    """A tape without a row is refused."""
+    done = hedgekit("demo", "--out", str(tmp_path), "--first", "2030-01-01")
+    assert done.returncode == 2, done.stderr
+    assert "2030-01-01" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_parameter(tmp_path: Path) -> None:
+    """A wrong number names the value, the range and the fix."""
+    text = {
+        "session": "s",
+        "journal": str(tmp_path / "j.db"),
+        "rest": "http://127.0.0.1:1",
+        "stream": "ws://127.0.0.1:1",
+        "data": "ws://127.0.0.1:1",
+        "control": "ws://127.0.0.1:1",
+        "instruments": [],
+        "params": {"lookback": 3},
+        "market": {},
+    }
+    path = tmp_path / "session.json"
+    path.write_text(json.dumps(text))
+    one_line(hedgekit("paper", str(path), **KEYS), "lookback=3", "5 to 512 bars")
+
+
+def test_live_host_is_refused(tmp_path: Path) -> None:
+    """L8: the command line cannot be talked into a live host."""
+    text = {
+        "session": "s",
+        "journal": str(tmp_path / "j.db"),
+        "rest": "https://api.alpaca.markets",
+        "stream": "wss://api.alpaca.markets/stream",
+        "data": "ws://127.0.0.1:1",
+        "control": "ws://127.0.0.1:1",
+        "instruments": [],
+        "params": {},
+        "market": {},
+    }
+    path = tmp_path / "session.json"
+    path.write_text(json.dumps(text))
+    one_line(hedgekit("paper", str(path), **KEYS), "api.alpaca.markets", "paper")
+
+
+def test_missing_key() -> None:
+    """A secret that is not set is named, not asked for."""
+    environment = {name: "" for name in KEYS}
+    one_line(hedgekit("sandbox", **environment), "APCA_API_KEY_ID")
+
+
+def test_occupied_port() -> None:
+    """A port that somebody has is named."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one_line(hedgekit("sandbox", "--venue-port", str(port), **KEYS), str(port))
+
+
+def test_unwritable_folder(tmp_path: Path) -> None:
+    """A folder that cannot be made is named (a file stands in its way, which root cannot write through either)."""
+    (tmp_path / "file").write_text("")
+    one_line(hedgekit("demo", "--out", str(tmp_path / "file" / "reports")), "reports")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(text) for path in Path(f"/proc/{pid}/task").glob("*/children") for text in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_is_left_behind(tmp_path: Path, name: signal.Signals) -> None:
+    """Ctrl-C, a polite end and a killed parent: sandbox and session end too."""
+    command = [sys.executable, "-m", "hedgekit", "demo", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        assert re.search(r"127\.0\.0\.1:\d+", job.stdout.readline())
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.glob("*/journal.db")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        children = children_of(job.pid)
+        assert len(children) >= 2
+        job.send_signal(name)
+        _, errors = job.communicate(timeout=30)
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 15
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [pid for pid in children if alive(pid)] == []
