@@ -3,3 +3,25 @@
 Pure: no clock, no I/O, no randomness. Time arrives with quotes and requests,
 everything that happened leaves as reports, and equal inputs give equal reports.
 """
+
+from __future__ import annotations
+
+from hedgekit.exchange.engine import Exchange
+from hedgekit.exchange.ledger import Ledger
+from hedgekit.exchange.model import Accepted, Cancelled, Executed, FillModel, NewOrder, OrderState, Refusal, Rejected, Report, Reports, Status
+
+__all__ = [
+    "Accepted",
+    "Cancelled",
+    "Exchange",
+    "Executed",
+    "FillModel",
+    "Ledger",
+    "NewOrder",
+    "OrderState",
+    "Refusal",
+    "Rejected",
+    "Report",
+    "Reports",
+    "Status",
+]

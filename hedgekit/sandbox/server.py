@@ -1,0 +1,241 @@
+"""The sandbox's process: two ports on 127.0.0.1, and nothing outside.
+
+The venue port speaks a venue's protocol. The control port moves the tape and
+belongs to no venue; it wants ``Authorization: Bearer <token>``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from decimal import Decimal
+from errno import EADDRINUSE
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from hedgekit.data import Market
+from hedgekit.errors import ConfigError, HedgekitError
+from hedgekit.exchange.engine import Exchange
+from hedgekit.exchange.model import FillModel
+from hedgekit.sandbox.channel import Channel, one_array, one_each
+from hedgekit.sandbox.control import Barrier
+from hedgekit.sandbox.skins.alpaca import AlpacaSkin, ledger_frame
+from hedgekit.sandbox.skins.alpaca_rest import Keys
+from hedgekit.types import NS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from hedgekit.data import Tape
+
+HOST = "127.0.0.1"
+LEAD_NS = 60 * NS
+"""Virtual time starts this long before the tape."""
+
+KEY, SECRET, TOKEN = "APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "HEDGEKIT_CONTROL_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The account's keys and the control port's token; never shown."""
+
+    keys: Keys = field(repr=False)
+    token: str = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Secrets:
+        """Read them; :class:`ConfigError` names the variables that are missing."""
+        if missing := [name for name in (KEY, SECRET, TOKEN) if not environ.get(name)]:
+            msg = f"set {', '.join(missing)} in the environment: the sandbox invents no keys; any text will do"
+            raise ConfigError(msg)
+        return cls(Keys(environ[KEY], environ[SECRET]), environ[TOKEN])
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sandbox runs, beside its tape and its secrets."""
+
+    venue_port: int = 0
+    control_port: int = 0
+    cash: Decimal = Decimal(1_000_000)
+    budget: int = 200
+    model: FillModel = FillModel()
+
+
+async def serve(tape: Tape, *, venue_port: int = 0, control_port: int = 0) -> None:
+    """Serve until cancelled, with secrets from the environment; print the addresses as one line of JSON.
+
+    Raises
+    ------
+    ConfigError
+        If a port is in use, or a secret is missing from the environment.
+    """
+    await run(tape, Secrets.from_env(os.environ), Options(venue_port=venue_port, control_port=control_port))
+
+
+async def run(tape: Tape, secrets: Secrets, options: Options, ready: Callable[[dict[str, Any]], None] | None = None) -> None:
+    """Serve until cancelled; ``ready`` gets the addresses (default: printed as one line of JSON).
+
+    Raises
+    ------
+    ConfigError
+        If a port is in use.
+    """
+    first = int(tape.ts_ns[0])
+    exchange = Exchange(tape.instruments, options.cash, options.model)
+    md, trade = Channel(one_array, binary=False), Channel(one_each, binary=True)
+    barrier = Barrier(options.model, start_ns=first - LEAD_NS, first_ns=first, md=md, trade=trade, ledger=lambda: ledger_frame(exchange))
+    skin = AlpacaSkin(exchange, tape, barrier, md=md, trade=trade, keys=secrets.keys, budget=options.budget)
+    venue, control = _runner(skin.serve), _runner(_guarded(barrier, secrets.token))
+    try:
+        ports = await _listen(venue, options.venue_port, "--venue-port"), await _listen(control, options.control_port, "--control-port")
+        (ready or _print)(_addresses(*ports, first))
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.gather(venue.cleanup(), control.cleanup())
+
+
+def _addresses(venue: int, control: int, first: int) -> dict[str, Any]:
+    return {
+        "rest": f"http://{HOST}:{venue}",
+        "stream": f"ws://{HOST}:{venue}/stream",
+        "data": f"ws://{HOST}:{venue}/v2/sip",
+        "control": f"ws://{HOST}:{control}/control",
+        "first_ns": first,
+    }
+
+
+def _print(addresses: dict[str, Any]) -> None:
+    print(msgspec.json.encode(addresses).decode(), flush=True)  # noqa: T201 - the parent waits for this line
+
+
+def _guarded(barrier: Barrier, token: str) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    async def control(request: web.BaseRequest) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not compare_digest(given.encode(), token.encode()):
+            return web.json_response({"message": "the control port wants Authorization: Bearer <token>"}, status=401)
+        if request.path != "/control":
+            return web.json_response({"message": "the control port has /control only"}, status=404)
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        await barrier.control(socket)
+        return socket
+
+    return control
+
+
+def _runner(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
+    async def safe(request: web.BaseRequest) -> web.StreamResponse:
+        if "body" not in request:
+            try:
+                request["body"] = await request.read()
+            except (ConnectionError, web.HTTPRequestEntityTooLarge):
+                return web.Response(status=400)
+        return await handler(request)
+
+    return web.ServerRunner(web.Server(safe, request_factory=_with_body, access_log=None), shutdown_timeout=0.1)
+
+
+def _with_body(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:  # noqa: ANN401 - aiohttp's own
+    """Make a request that keeps a body which is all there: aiohttp forgets it when the connection dies before the handler runs."""
+    request = web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
+    if payload.is_eof():
+        request["body"] = payload.read_nowait()
+    return request
+
+
+async def _listen(runner: web.ServerRunner, port: int, option: str) -> int:
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except OSError as error:
+        if error.errno != EADDRINUSE:
+            raise
+        msg = f"port {port} on {HOST} is in use; choose another with {option}, or 0 for a free one"
+        raise ConfigError(msg) from None
+    return int(runner.addresses[0][1])
+
+
+# ---------------------------------------------------------------- command line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m hedgekit.sandbox``; return the exit code (0 when told to stop, 2 for a mistake of the user's)."""
+    given = _parser().parse_args(argv)
+    try:
+        secrets = Secrets.from_env(os.environ)
+        options = Options(
+            venue_port=given.venue_port, control_port=given.control_port, cash=given.cash, budget=given.budget, model=_model(given.model)
+        )
+        tape = _market(given.market).tape()
+        _loop(run(tape, secrets, options), die_with_parent=given.die_with_parent)
+    except HedgekitError as error:
+        print(f"hedgekit sandbox: {error}", file=sys.stderr)  # noqa: T201 - the one line that says what is wrong
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hedgekit.sandbox", description="Run the sandbox exchange on 127.0.0.1.")
+    parser.add_argument("--market", required=True, help="recipe of the prices, as JSON (hedgekit.data.Market)")
+    parser.add_argument("--venue-port", type=int, default=0, help="port of the exchange; 0 takes a free one")
+    parser.add_argument("--control-port", type=int, default=0, help="port of the tape's control; 0 takes a free one")
+    parser.add_argument("--cash", type=Decimal, default=Decimal(1_000_000), help="money to start with")
+    parser.add_argument("--budget", type=int, default=200, help="requests allowed in a minute of virtual time")
+    parser.add_argument("--model", default="{}", help="fill model and latencies, as JSON (hedgekit.exchange.FillModel)")
+    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input closes")
+    return parser
+
+
+def _market(recipe: str) -> Market:
+    try:
+        return msgspec.json.decode(recipe, type=Market)
+    except msgspec.DecodeError as error:
+        msg = f"--market {recipe[:80]!r} is not a market: {error}; write for example '{{}}' for the default one"
+        raise ConfigError(msg) from None
+
+
+def _model(recipe: str) -> FillModel:
+    try:
+        return msgspec.json.decode(recipe, type=FillModel)
+    except msgspec.DecodeError as error:
+        msg = f'--model {recipe[:80]!r} is not a fill model: {error}; write for example \'{{"name":"next_quote"}}\''
+        raise ConfigError(msg) from None
+
+
+def _loop(work: Awaitable[None], *, die_with_parent: bool) -> None:
+    async def until_told() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, task.cancel)
+        if die_with_parent:
+            threading.Thread(target=_until_eof, args=(loop, task), daemon=True).start()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(until_told())
+
+
+def _until_eof(loop: asyncio.AbstractEventLoop, task: asyncio.Future[None]) -> None:
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(task.cancel)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - faster where it is installed, not needed
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

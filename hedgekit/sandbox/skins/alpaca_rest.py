@@ -1,0 +1,276 @@
+"""Alpaca's trading REST API, without sockets: a call goes in, an answer comes out.
+
+Strict where Alpaca is vague: an unknown field or query parameter is refused. A
+cancel takes effect at once (Alpaca's is asynchronous). Orders are refused with
+an HTTP error before they exist, as Alpaca does; only a market order before the
+first quote is accepted and then rejected on the stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import msgspec
+
+from hedgekit.exchange.ledger import LEVERAGE
+from hedgekit.exchange.model import NewOrder, OrderState, Rejected, Reports
+from hedgekit.sandbox.skins.alpaca_wire import (
+    REFUSED,
+    OrderBody,
+    account_json,
+    error,
+    order_json,
+    parse_time,
+    position_json,
+    rfc3339,
+    symbol_of,
+)
+from hedgekit.types import NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hedgekit.exchange.engine import Exchange
+
+MINUTE_NS = 60 * NS
+PAGE = 50
+PAGE_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The account's key and secret; never shown."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    def match(self, key: str, secret: str) -> bool:
+        """Whether both are right, in a time that does not depend on them."""
+        return compare_digest(self.key.encode(), key.encode()) & compare_digest(self.secret.encode(), secret.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it was read."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes
+    auth: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send back; a body of None is no body."""
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Budget:
+    """So many requests in each minute of the timeline (Alpaca: 200)."""
+
+    def __init__(self, per_minute: int) -> None:
+        self.limit = per_minute
+        self._minute, self._used = -1, 0
+
+    def take(self, now_ns: int) -> bool:
+        """Count a request; False if the minute's budget is used up."""
+        if now_ns // MINUTE_NS != self._minute:
+            self._minute, self._used = now_ns // MINUTE_NS, 0
+        self._used += 1
+        return self._used <= self.limit
+
+    def headers(self) -> dict[str, str]:
+        """Return Alpaca's X-RateLimit headers; the reset is the end of the minute, unix seconds."""
+        left, reset = max(self.limit - self._used, 0), (self._minute + 1) * 60
+        return {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": str(reset)}
+
+
+class Rest:
+    """The trading API around an exchange.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        Where orders go.
+    keys : Keys
+        Who may send them.
+    now : callable
+        The timeline's time in nanoseconds.
+    publish : callable
+        Gets the exchange's reports, for the trade stream.
+    session : callable
+        Returns (is open, next open, next close) for ``/v2/clock``.
+    budget : int
+        Requests in a minute.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self,
+        exchange: Exchange,
+        keys: Keys,
+        *,
+        now: Callable[[], int],
+        publish: Callable[[Reports], None],
+        session: Callable[[], tuple[bool, int, int]],
+        budget: int = 200,
+    ) -> None:
+        self._exchange, self._keys, self._now, self._publish, self._session = exchange, keys, now, publish, session
+        self._budget = Budget(budget)
+        self._keys_by_symbol = {i.symbol: key for key, i in exchange.instruments.items()}
+        self._named = 0
+        self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
+            ("POST", "/v2/orders"): self._submit,
+            ("GET", "/v2/orders"): self._orders,
+            ("DELETE", "/v2/orders"): self._cancel_all,
+            ("GET", "/v2/orders:by_client_order_id"): self._by_client,
+            ("GET", "/v2/positions"): self._positions,
+            ("GET", "/v2/account"): self._account,
+            ("GET", "/v2/clock"): self._clock,
+        }
+        self._items: dict[tuple[str, str], Callable[[str], Answer]] = {
+            ("GET", "/v2/orders"): self._order,
+            ("DELETE", "/v2/orders"): self._cancel,
+            ("GET", "/v2/positions"): self._position,
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """Do what a request asks, now."""
+        if not self._keys.match(call.auth.key, call.auth.secret):
+            return Answer(401, error(40110000, "request is not authorized: check APCA-API-KEY-ID and APCA-API-SECRET-KEY"))
+        within, headers = self._budget.take(self._now()), self._budget.headers()
+        answer = self._route(call) if within else Answer(429, error(42910000, "rate limit exceeded"))
+        return Answer(answer.status, answer.body, headers)
+
+    def _route(self, call: Call) -> Answer:
+        if plain := self._routes.get((call.method, call.path)):
+            return plain(call)
+        folder, _, item = call.path.rpartition("/")
+        if item and (one := self._items.get((call.method, folder))):
+            return one(unquote(item))
+        known = {path for _, path in self._routes}
+        if call.path in known or folder in {path for _, path in self._items}:
+            return Answer(405, error(40510000, f"{call.method} is not simulated on {call.path}"))
+        return Answer(404, error(40410000, f"endpoint not found: {call.path}"))
+
+    # ------------------------------------------------------------------ orders
+
+    def _submit(self, call: Call) -> Answer:
+        try:
+            body = msgspec.json.decode(call.body, type=OrderBody)
+        except msgspec.ValidationError as bad:
+            return Answer(422, error(42210000, str(bad)))
+        except msgspec.DecodeError:
+            return Answer(400, error(40010000, "request body format is invalid"))
+        key = self._keys_by_symbol.get(body.symbol)
+        problem = body.problem() if key else f'asset "{body.symbol}" not found'
+        if problem or key is None or body.qty is None:
+            return Answer(422, error(42210000, str(problem)))
+        qty, kind = body.qty if body.side == "buy" else -body.qty, "limit" if body.type == "limit" else "market"
+        new = NewOrder(body.client_order_id or self._name(), key, qty, kind, body.limit_price, body.time_in_force)  # type: ignore[arg-type] # problem() left only these
+        reports = self._exchange.submit(new, self._now())
+        self._publish(reports)
+        first = reports[0]
+        return _refusal(first) if isinstance(first, Rejected) else Answer(200, order_json(first.order))
+
+    def _name(self) -> str:
+        self._named += 1
+        return f"sandbox-{self._named}"
+
+    def _orders(self, call: Call) -> Answer:
+        try:
+            chosen = _select(self._exchange.orders(), call.query)
+        except ValueError as bad:
+            return Answer(422, error(42210000, str(bad)))
+        return Answer(200, [order_json(state) for state in chosen])
+
+    def _order(self, order_id: str) -> Answer:
+        return self._found(self._exchange.order(order_id), order_id)
+
+    def _by_client(self, call: Call) -> Answer:
+        name = call.query.get("client_order_id", "")
+        return self._found(self._exchange.by_client(name), name)
+
+    @staticmethod
+    def _found(state: OrderState | None, name: str) -> Answer:
+        return Answer(404, error(40410000, f"order not found for {name}")) if state is None else Answer(200, order_json(state))
+
+    def _cancel(self, order_id: str) -> Answer:
+        reports = self._exchange.cancel(order_id, self._now())
+        if isinstance(reports[0], Rejected):
+            return _refusal(reports[0])
+        self._publish(reports)
+        return Answer(204)
+
+    def _cancel_all(self, _: Call) -> Answer:
+        done = []
+        for state in [state for state in self._exchange.orders() if state.leaves]:
+            self._publish(self._exchange.cancel(state.order_id, self._now()))
+            over = self._exchange.order(state.order_id) or state
+            done.append({"id": state.order_id, "status": 200, "body": order_json(over)})
+        return Answer(207, done)
+
+    # ----------------------------------------------------------------- account
+
+    def _positions(self, _: Call) -> Answer:
+        return Answer(200, [position_json(self._exchange, key) for key in self._exchange.ledger.positions()])
+
+    def _position(self, symbol: str) -> Answer:
+        key = self._keys_by_symbol.get(symbol)
+        if key is None or not self._exchange.ledger.position(key):
+            return Answer(404, error(40410000, f"position does not exist: {symbol}"))
+        return Answer(200, position_json(self._exchange, key))
+
+    def _account(self, _: Call) -> Answer:
+        return Answer(200, account_json(self._exchange, LEVERAGE))
+
+    def _clock(self, _: Call) -> Answer:
+        is_open, opens, closes = self._session()
+        times = {"timestamp": rfc3339(self._now()), "next_open": rfc3339(opens), "next_close": rfc3339(closes)}
+        return Answer(200, times | {"is_open": is_open})
+
+
+def _refusal(report: Rejected) -> Answer:
+    status, code, message = REFUSED[report.why]
+    return Answer(status, error(code, message or report.message))
+
+
+def _select(states: list[OrderState], query: Mapping[str, str]) -> list[OrderState]:
+    """Apply Alpaca's query of ``GET /v2/orders``; ``ValueError`` names what is wrong."""
+    allowed = {
+        "status": ("open", "closed", "all"),
+        "direction": ("asc", "desc"),
+        "side": ("buy", "sell"),
+        "nested": ("true", "false"),
+    }
+    for name, value in query.items():
+        if name not in {*allowed, "limit", "after", "until", "symbols"}:
+            msg = f"unknown query parameter {name}"
+            raise ValueError(msg)
+        if name in allowed and value not in allowed[name]:
+            msg = f"{name}={value}: must be one of {', '.join(allowed[name])}"
+            raise ValueError(msg)
+    limit = int(query.get("limit", PAGE))
+    if not 0 < limit <= PAGE_MAX:
+        msg = f"limit={limit}: must be 1 to {PAGE_MAX}"
+        raise ValueError(msg)
+    chosen = [state for state in states if _matches(state, query)]
+    return (chosen if query.get("direction") == "asc" else chosen[::-1])[:limit]
+
+
+def _matches(state: OrderState, query: Mapping[str, str]) -> bool:
+    status, side, symbols = query.get("status", "open"), query.get("side"), query.get("symbols")
+    return (
+        (status == "all" or bool(state.leaves) == (status == "open"))
+        and (side is None or (state.request.qty > Decimal(0)) == (side == "buy"))
+        and (symbols is None or symbol_of(state.request.instrument) in symbols.split(","))
+        and ("after" not in query or state.created_ns > parse_time(query["after"]))
+        and ("until" not in query or state.created_ns < parse_time(query["until"]))
+    )

@@ -1,0 +1,179 @@
+"""Alpaca's two WebSockets: ``/stream`` (trade updates) and ``/v2/sip`` (quotes).
+
+Handshakes are answered at once. JSON only: market data as msgpack, which Alpaca
+offers, is not simulated. One socket of each kind for the account: a second one
+is refused (429 on ``/stream``, error 406 on ``/v2/sip``) while the first answers
+pings, and takes its place if it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import WSMessage, WSMsgType, web
+
+from hedgekit.sandbox.skins.alpaca_rest import Keys
+from hedgekit.sandbox.skins.alpaca_wire import error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hedgekit.sandbox.channel import Channel
+
+TRADE_UPDATES = "trade_updates"
+AUTH_S = 10.0
+"""Real seconds to authenticate on the market-data socket before error 404."""
+
+ERRORS = {
+    400: "invalid syntax",
+    401: "not authenticated",
+    402: "auth failed",
+    403: "already authenticated",
+    404: "auth timeout",
+    406: "connection limit exceeded",
+}
+
+
+def _object(data: str | bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
+
+
+def _keys(message: dict[str, Any], key: str, secret: str) -> Keys:
+    return Keys(str(message.get(key, "")), str(message.get(secret, "")))
+
+
+class _Stream:
+    """What both sockets share: pings, pongs and the seat."""
+
+    def __init__(self, channel: Channel, keys: Keys) -> None:
+        self._channel, self._keys = channel, keys
+
+    async def _say(self, socket: web.WebSocketResponse, message: object) -> None:
+        await self._channel.send(socket, msgspec.json.encode(message))
+
+    async def _receive(self, socket: web.WebSocketResponse) -> WSMessage | None:
+        """Return the next data frame, None when the socket is over."""
+        async for message in socket:
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                self._channel.pong(socket)
+            else:
+                return message
+        return None
+
+
+class TradeStream(_Stream):
+    """``/stream``: authenticate (both forms), listen, then one BINARY frame for each trade update."""
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one connection."""
+        if await self._channel.occupied():
+            return web.json_response(error(42910000, "one trade stream for an account: another one is connected"), status=429)
+        socket = web.WebSocketResponse(compress=False, autoping=False)
+        await socket.prepare(request)
+        known = False
+        try:
+            while message := await self._receive(socket):
+                known = await self._on(socket, _object(message.data) or {}, known=known)
+        except ConnectionError:
+            pass
+        finally:
+            self._channel.leave(socket)
+        return socket
+
+    async def _on(self, socket: web.WebSocketResponse, message: dict[str, Any], *, known: bool) -> bool:
+        action = message.get("action")
+        if action in {"authenticate", "auth"}:
+            known = await self._login(socket, message)
+        elif action != "listen":
+            await self._say(socket, {"stream": "error", "data": {"error": f"unknown action {action!r}; use authenticate or listen"}})
+        elif not known:
+            await self._say(socket, {"stream": "authorization", "data": {"status": "unauthorized", "action": "listen"}})
+        else:
+            await self._listen(socket, message)
+        return known
+
+    async def _login(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> bool:
+        data = message.get("data")
+        given = _keys(data, "key_id", "secret_key") if isinstance(data, dict) else _keys(message, "key", "secret")
+        known = self._keys.match(given.key, given.secret) and await self._channel.seat(socket)
+        status = "authorized" if known else "unauthorized"
+        await self._say(socket, {"stream": "authorization", "data": {"status": status, "action": "authenticate"}})
+        return known
+
+    async def _listen(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        data = message.get("data")
+        streams = data.get("streams") if isinstance(data, dict) else None
+        wanted = {TRADE_UPDATES} & set(streams if isinstance(streams, list) else ())
+        self._channel.topics = frozenset(wanted)
+        await self._say(socket, {"stream": "listening", "data": {"streams": sorted(wanted)}})
+
+
+class DataStream(_Stream):
+    """``/v2/sip``: connected, auth, subscribe to quotes, then arrays of quotes in TEXT frames."""
+
+    def __init__(self, channel: Channel, keys: Keys, symbols: Iterable[str]) -> None:
+        super().__init__(channel, keys)
+        self._symbols = tuple(symbols)
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one connection."""
+        socket = web.WebSocketResponse(compress=False, autoping=False)
+        await socket.prepare(request)
+        try:
+            await self._say(socket, [{"T": "success", "msg": "connected"}])
+            if await self._login(socket):
+                while message := await self._receive(socket):
+                    await self._on(socket, _object(message.data) or {})
+        except ConnectionError:
+            pass
+        finally:
+            self._channel.leave(socket)
+        return socket
+
+    async def _fail(self, socket: web.WebSocketResponse, code: int, why: str | None = None) -> None:
+        await self._say(socket, [{"T": "error", "code": code, "msg": why or ERRORS[code]}])
+
+    async def _login(self, socket: web.WebSocketResponse) -> bool:
+        """Wait for the right keys and the seat; False if the socket is to close."""
+        try:
+            async with asyncio.timeout(AUTH_S):
+                while message := await self._receive(socket):
+                    asked = _object(message.data) or {}
+                    if asked.get("action") == "auth":
+                        return await self._admit(socket, asked)
+                    await self._fail(socket, 401 if "action" in asked else 400)
+        except TimeoutError:
+            await self._fail(socket, 404)
+        return False
+
+    async def _admit(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> bool:
+        given = _keys(asked, "key", "secret")
+        if not self._keys.match(given.key, given.secret):
+            await self._fail(socket, 402)
+            return False
+        if not await self._channel.seat(socket):
+            await self._fail(socket, 406)
+            return False
+        await self._say(socket, [{"T": "success", "msg": "authenticated"}])
+        return True
+
+    async def _on(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> None:
+        action, quotes = asked.get("action"), asked.get("quotes", [])
+        other = set(asked) - {"action", "quotes"}
+        if action == "auth":
+            await self._fail(socket, 403)
+        elif action not in {"subscribe", "unsubscribe"} or not isinstance(quotes, list) or any(asked[name] for name in other):
+            await self._fail(socket, 400, "invalid syntax: the sandbox streams quotes; subscribe with quotes alone")
+        elif unknown := sorted({str(q) for q in quotes} - {"*", *self._symbols}):
+            await self._fail(socket, 400, f"invalid syntax: no symbol {', '.join(unknown)}; there are {', '.join(self._symbols)}")
+        else:
+            named = frozenset(self._symbols if "*" in quotes else quotes)
+            self._channel.topics = self._channel.topics | named if action == "subscribe" else self._channel.topics - named
+            await self._say(socket, [{"T": "subscription", "trades": [], "quotes": sorted(self._channel.topics), "bars": []}])
