@@ -12,14 +12,14 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_ROOMS = ("rules/*.py", "structures/*.py", "step.py", "backtest.py", "compiled.py", "params.py", "types.py")
+_ROOMS = ("rules/*.py", "structures/*.py", "step.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
 
 
 def _source_digest() -> str:
@@ -31,11 +31,11 @@ def _source_digest() -> str:
 
 def _cache_dir() -> str | None:
     """Return a folder of our own for machine code, or None where none can be written."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "hedgekit" / _source_digest()
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = base / "hedgekit" / _source_digest()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return None
     return str(folder) if os.access(folder, os.W_OK) else None
 
@@ -45,9 +45,10 @@ _CACHE_DIR = _cache_dir()
 
 def compiled(function: F) -> F:
     """Compile a pure scalar function with numba (IEEE floats: no fast-math)."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _CACHE_DIR or ""
+    config: Any = numba.config  # its names are made at run time
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _CACHE_DIR or ""
     try:
-        return numba.njit(function, cache=_CACHE_DIR is not None, error_model="numpy")
+        return cast("F", numba.njit(function, cache=_CACHE_DIR is not None, error_model="numpy"))
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

@@ -42,6 +42,7 @@ from hedgekit.types import (
 )
 
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
+_RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
@@ -55,7 +56,7 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     if len(instruments) != 2:  # noqa: PLR2004 - a pair
         msg = f"structure={params.structure!r} needs 2 instruments (primary, hedge), got {len(instruments)}"
         raise ConfigError(msg)
-    record = np.zeros(1, codes.PARAMS)[0]
+    record: np.void = np.zeros(1, codes.PARAMS)[0]
     record["structure"] = codes.STRUCTURES[params.structure]
     record["n_legs"] = len(instruments)
     record["lookback"] = params.lookback
@@ -75,7 +76,7 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
 
 def routine(decision: Decision) -> bool:
     """Whether a decision says nothing new (a hold between bars) and need not be journalled."""
-    return decision.action is Action.HOLD and decision.reason in _ROUTINE
+    return decision.action is Action.HOLD and decision.reason in _ROUTINE and not decision.orders and not decision.cancels
 
 
 class Unpacker:
@@ -96,9 +97,9 @@ class Unpacker:
         legs = self._legs
         action = codes.ACTIONS[out["action"]]
         order_qty, cancel = out["order"][:legs].tolist(), out["cancel"][:legs].tolist()
-        orders = self._orders(out, action, order_qty) if any(order_qty) else ()
+        orders = self._orders(out, order_qty) if any(order_qty) else ()
         cancels = tuple(name for name, (leg, _) in self.alive.items() if cancel[leg]) if any(cancel) else ()
-        for order in orders:
+        for order in sorted(orders, key=lambda order: _RANK[order.priority]):  # as they reach the venue
             self.alive[order.order_id] = (order.leg, order.qty)
         return Decision(
             ts_ns=int(out["ts_ns"]),
@@ -111,14 +112,14 @@ class Unpacker:
             delta=_number(out["delta"]),
             cost=float(out["cost"]),
             benefit=float(out["benefit"]),
-            mids=tuple(out["mid"][:legs].tolist()),
+            mids=tuple(_number(mid) for mid in out["mid"][:legs]),
             positions=tuple(out["pos"][:legs].tolist()),
             targets=tuple(out["target"][:legs].tolist()),
             orders=orders,
             cancels=cancels,
         )
 
-    def _orders(self, out: np.void, action: Action, quantities: Sequence[float]) -> tuple[Order, ...]:
+    def _orders(self, out: np.void, quantities: Sequence[float]) -> tuple[Order, ...]:
         self.sequence += 1
         closing = codes.PHASES[out["phase"]] is Phase.CLOSING
         return tuple(
@@ -137,8 +138,17 @@ class Unpacker:
         )
 
     def filled(self, order_id: str, qty: Decimal) -> int:
-        """Take a fill off a living order; return its leg."""
+        """Take a fill off a living order; return its leg.
+
+        Raises
+        ------
+        VenueError
+            If no such order is alive, or the fill is on its other side or larger than what is left.
+        """
         leg, left = self.find(order_id)
+        if not 0 < qty / left <= 1:
+            msg = f"the venue reports a fill of {qty} on order {order_id!r}, of which {left} is left"
+            raise VenueError(msg)
         if left == qty:
             del self.alive[order_id]
         else:
@@ -214,7 +224,8 @@ class Hedger:
     @property
     def phase(self) -> Phase:
         """Where the pair is in its life."""
-        return codes.PHASES[self._s["phase"]]
+        phase: Phase = codes.PHASES[self._s["phase"]]
+        return phase
 
     @property
     def bars(self) -> int:
@@ -249,7 +260,7 @@ class Hedger:
         step(self._s, self._p, self._o, self._out)
         return self._unpack.decision(self._out)
 
-    def _observe(self, event: Input) -> dict[str, Any] | None:  # noqa: PLR0911 - one return for each kind of event
+    def _observe(self, event: Input) -> dict[str, Any] | None:  # noqa: C901, PLR0911 - one case for each kind of event
         match event:
             case Quote():
                 return {"kind": codes.QUOTE, "leg": self._leg(event.instrument), "a": event.bid, "b": event.ask}

@@ -22,7 +22,7 @@ class Bars:
 
     def __init__(self, params: Params) -> None:
         self._reviser = Reviser(params)
-        self._mids: list[tuple[float, ...]] = []
+        self._mids: list[tuple[float | None, ...]] = []  # of a closed bar, so all are there
 
     def add(self, event: Event, decision: Decision, bars: int) -> HedgePlan | None:
         """Note what was decided on an event; return a new plan if one is due now."""
@@ -31,7 +31,7 @@ class Bars:
         self._mids.append(decision.mids)
         if bars != self._reviser.next_fit:
             return None
-        return self._reviser.revise(np.array(self._mids), event.ts_ns)
+        return self._reviser.revise(np.array(self._mids, dtype=np.float64), event.ts_ns)
 
     def skip(self, decision: Decision, bars: int) -> None:
         """Note a bar whose plan, if any, stands in the journal already."""

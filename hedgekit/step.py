@@ -14,6 +14,7 @@ So a partial fill, a lost reply or a restart needs no path of its own.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from hedgekit.compiled import compiled
 from hedgekit.params import WINDOW_MAX
@@ -71,8 +72,14 @@ from hedgekit.rules.state import (
 )
 from hedgekit.structures import pairs, unhedged
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
+# ruff: noqa: ANN001, ANN202 - compiled functions: numba infers every type, and checks it
 # s: state, p: params, o: observation, out: outcome (records of rules/state.py)
+
+Record = Any
+"""A flat record of ``rules/state.py``; numba knows its fields, mypy does not."""
+
+_RETURNS_MIN = 2
 
 
 @compiled
@@ -95,10 +102,10 @@ def _price(s, p, leg):
 @compiled
 def _fresh(s, p, now_ns):
     """Whether every leg has a quote that is young enough to act on."""
+    young = True
     for leg in range(p.n_legs):
-        if s.quote_ns[leg] == 0 or now_ns - s.quote_ns[leg] > p.max_age_ns:
-            return False
-    return True
+        young = young and s.quote_ns[leg] != 0 and now_ns - s.quote_ns[leg] <= p.max_age_ns
+    return young
 
 
 @compiled
@@ -130,7 +137,7 @@ def _unit_cost(s, p, leg):
 def _variance(s, p, leg):
     """Variance of one leg's log returns over the window, per bar; 0 before it is full."""
     n = min(s.warm, p.lookback) - 1
-    if n < 2:
+    if n < _RETURNS_MIN:
         return 0.0
     total = 0.0
     squares = 0.0
@@ -216,12 +223,14 @@ def _sizes(s, p, side):
 
 @compiled
 def _weigh_entry(s, p, out):
-    """A20: what the way back to the target should earn, against both legs there and back."""
+    """A20: what the way back to the target should earn, against both legs there and back.
+
+    Both legs also when there is no hedge: the unhedged yardstick takes the same
+    trades as the pair, or comparing the two would compare different trades.
+    """
     out.benefit = cost.entry_edge(s.z, s.sd, p.target, p.notional)
     for leg in range(p.n_legs):
         size = p.notional if leg == 0 else abs(s.ratio[leg]) * p.notional
-        if leg > 0 and p.structure != PAIRS:
-            size = 0.0
         out.cost += size * (2.0 * _unit_cost(s, p, leg) + p.buffer)
 
 
@@ -268,7 +277,7 @@ def _bar_held(s, p, out):
 
 @compiled
 def _score(s, p):
-    """z of the window on the plan's present ratio; nan before the window is full."""
+    """Score the window on the plan's present ratio; z is nan before it is full."""
     s.z = math.nan
     if s.has_plan and s.warm >= p.lookback:
         s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
@@ -330,9 +339,12 @@ def _may_look(s, p):
 
 @compiled
 def _on_quote(s, p, o, out):
-    s.bid[o.leg] = o.a
-    s.ask[o.leg] = o.b
-    s.quote_ns[o.leg] = o.ts_ns
+    if 0.0 < o.a <= o.b < math.inf:
+        s.bid[o.leg] = o.a
+        s.ask[o.leg] = o.b
+        s.quote_ns[o.leg] = o.ts_ns
+    else:  # a side is missing, or the market is crossed: nothing to act on, but the last mid goes on marking
+        s.quote_ns[o.leg] = 0
     if s.next_bar_ns == 0:
         s.next_bar_ns = p.offset_ns + -((p.offset_ns - o.ts_ns) // p.bar_ns) * p.bar_ns
     if _may_look(s, p) and _fresh(s, p, o.ts_ns):
@@ -374,7 +386,7 @@ def _on_fill(s, p, o, out):
 
 @compiled
 def _on_refused(s, p, out, refused):
-    """A leg that the venue refuses is not ordered again at once.
+    """Do not order a refused leg again at once.
 
     While opening, both legs go back to zero. An open pair keeps the hedge it has
     until the next look; a leg that should close is ordered again at the next bar.
@@ -415,14 +427,15 @@ def _on_command(s, p, o, out):
         _say(out, HOLD, PAUSED)
     elif o.leg == RESUME_CMD:
         s.paused = 0
-        s.phase = phase.after(s.phase, phase.RESUMED)
-        _converge(s, p, out)
-        _settle(s, p)
+        if s.phase == HALTED:  # what is held since the halt is closed first
+            s.phase = phase.after(s.phase, phase.RESUMED)
+            _unwind(s, p, out)
+            _say(out, CLOSE, FLATTEN)
     elif o.leg == FLATTEN_CMD:
         s.paused = 1
         _unwind(s, p, out)
         _say(out, CLOSE, FLATTEN)
-    elif o.leg == HALT_CMD or o.leg == STOP_CMD:
+    elif o.leg in (HALT_CMD, STOP_CMD):
         s.phase = phase.after(s.phase, phase.HALT_ASKED)
         for leg in range(p.n_legs):
             s.target[leg] = s.pos[leg] if o.leg == STOP_CMD else 0.0
@@ -433,7 +446,7 @@ def _on_command(s, p, o, out):
 
 
 @compiled
-def _start(s, p, o, out):
+def _start(p, o, out):
     out.ts_ns = o.ts_ns
     out.action = HOLD
     out.reason = NOTED
@@ -451,8 +464,8 @@ def _finish(s, p, out):
     """Copy the figures that the decision rests on."""
     quoted = True
     for leg in range(p.n_legs):
-        quoted = quoted and s.quote_ns[leg] > 0
-        out.mid[leg] = _mid(s, leg) if s.quote_ns[leg] > 0 else math.nan
+        quoted = quoted and s.ask[leg] > 0.0
+        out.mid[leg] = _mid(s, leg) if s.ask[leg] > 0.0 else math.nan
         out.pos[leg] = s.pos[leg]
         out.target[leg] = s.target[leg]
     out.phase = s.phase
@@ -463,16 +476,16 @@ def _finish(s, p, out):
 
 
 @compiled
-def step(s, p, o, out):
+def step(s: Record, p: Record, o: Record, out: Record) -> None:
     """Decide on one observation: change the state ``s``, fill the outcome ``out``."""
-    _start(s, p, o, out)
+    _start(p, o, out)
     if o.kind == QUOTE:
         _on_quote(s, p, o, out)
     elif o.kind == TIMER:
         _on_timer(s, p, o, out)
     elif o.kind == FILL:
         _on_fill(s, p, o, out)
-    elif o.kind == DONE or o.kind == REJECTED:
+    elif o.kind in (DONE, REJECTED):
         _on_order_over(s, p, o, out)
     elif o.kind == PLAN:
         s.ratio[1] = o.a
@@ -490,7 +503,7 @@ def step(s, p, o, out):
 
 
 @compiled
-def wakeup_ns(s):
+def wakeup_ns(s: Record) -> int:
     """When the core wants a timer next; 0 for never."""
     if s.next_bar_ns == 0:
         return s.look_ns

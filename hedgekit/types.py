@@ -11,7 +11,7 @@ the encoding order, ``Decimal`` travels as a string, a missing number is null.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 import msgspec
@@ -104,7 +104,7 @@ class Fees(msgspec.Struct, frozen=True):
     def of(self, qty: Decimal, price: Decimal, multiplier: Decimal) -> Decimal:
         """Return the fee of one fill, in the quote currency, never negative."""
         raw = self.rate * abs(qty) * price * multiplier + self.per_unit * abs(qty)
-        return raw.quantize(self.quantum)
+        return raw.quantize(self.quantum, ROUND_HALF_UP)
 
 
 class Instrument(msgspec.Struct, frozen=True):
@@ -293,9 +293,9 @@ Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Command 
 class Decision(Event, frozen=True, tag="decision"):
     """What was decided, why, and on which figures; "hold" is a decision too.
 
-    ``z``, ``ratio`` and ``delta`` are None until they are defined. ``delta`` is
-    the net exposure as a fraction of the primary's notional; ``cost`` and
-    ``benefit`` are in the quote currency (A16, A20). Tuples have one item per leg.
+    ``z``, ``ratio``, ``delta`` and each mid are None until they are defined.
+    ``delta`` is the net exposure as a fraction of the primary's notional; ``cost``
+    and ``benefit`` are in the quote currency (A16, A20). Tuples have one item per leg.
     """
 
     action: Action
@@ -307,7 +307,7 @@ class Decision(Event, frozen=True, tag="decision"):
     delta: float | None
     cost: float
     benefit: float
-    mids: tuple[float, ...]
+    mids: tuple[float | None, ...]
     positions: tuple[float, ...]
     targets: tuple[float, ...]
     orders: tuple[Order, ...] = ()

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from hedgekit.compiled import compiled
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
 
 @compiled
 def unit_cost(bid, ask, multiplier, fee_rate, fee_unit):  # noqa: ANN001, ANN201 - compiled

@@ -5,6 +5,9 @@ from __future__ import annotations
 from hedgekit.compiled import compiled
 from hedgekit.rules.state import STOP, TARGET, WAIT_TARGET
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
 
 @compiled
 def exit_reason(z, side, target, stop):  # noqa: ANN001, ANN201 - compiled

@@ -34,4 +34,4 @@ _TABLE = np.array([[TRANSITIONS.get((p, t), p) for t in range(len(TRIGGERS))] fo
 @compiled
 def after(phase: int, trigger: int) -> int:
     """Return the phase that follows ``phase`` when ``trigger`` happens."""
-    return _TABLE[phase, trigger]
+    return _TABLE[phase, trigger]  # type: ignore[no-any-return] # an int64

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hedgekit.compiled import compiled
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
 
 @compiled
 def look_due(now_ns, last_look_ns, interval_ns):  # noqa: ANN001, ANN201 - compiled

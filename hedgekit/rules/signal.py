@@ -15,6 +15,12 @@ import math
 
 from hedgekit.compiled import compiled
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
+SD_MIN = 1e-12
+"""A spread that moves less than this (log units) does not move: it is rounding noise of the logarithms."""
+
 
 @compiled
 def spread_at(window, column, ratio, n_legs):  # noqa: ANN001, ANN201 - compiled: numba infers the types
@@ -27,7 +33,7 @@ def spread_at(window, column, ratio, n_legs):  # noqa: ANN001, ANN201 - compiled
 
 @compiled
 def zscore(window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled: flat arguments
-    """Return (z, sd) of the newest bar; (nan, 0) when the spread does not move."""
+    """Z-score and sd of the newest bar; (nan, 0) when the spread does not move."""
     total = 0.0
     for k in range(lookback):
         total += spread_at(window, (head - 1 - k) % size, ratio, n_legs)
@@ -36,7 +42,7 @@ def zscore(window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201
     for k in range(lookback):
         squares += (spread_at(window, (head - 1 - k) % size, ratio, n_legs) - mean) ** 2
     sd = math.sqrt(squares / (lookback - 1))
-    if not sd > 0.0:
+    if not sd > SD_MIN:
         return math.nan, 0.0
     return (spread_at(window, (head - 1) % size, ratio, n_legs) - mean) / sd, sd
 

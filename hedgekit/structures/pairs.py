@@ -11,6 +11,9 @@ import math
 
 from hedgekit.compiled import compiled
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
 ROLES = ("primary", "hedge")
 
 

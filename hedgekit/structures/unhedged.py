@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hedgekit.compiled import compiled
 
+# numba infers every type, and checks it.
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
 ROLES = ("primary", "hedge")
 """The hedge instrument is still watched: the signal needs its price."""
 

@@ -1,0 +1,168 @@
+"""Driver 1: history through the same step as live, in one compiled pass.
+
+The loop stands in for the venue by a named fill model (``exchange.FillModel``):
+``next_quote`` lets an order match first on the first quote that comes after it
+has reached the venue, buys at the ask and sells at the bid, at most the
+displayed size, the rest on the quotes that follow. Latencies are those of the
+sandbox, so a paper session on the same tape makes the same decisions (L1).
+
+The pass (``loop.py``) stops at each bar on which a new hedge ratio is due, lets
+Python estimate it from the bars so far, and goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hedgekit.backtest import loop
+from hedgekit.errors import ConfigError, DataError
+from hedgekit.hedger import Unpacker, pack_params, whole
+from hedgekit.rules.state import OBSERVATION, OUT, PLAN, STATE
+from hedgekit.stats.revise import Reviser
+from hedgekit.types import Cancelled, Decision, Fill, HedgePlan, PlanRevised
+
+if TYPE_CHECKING:
+    from hedgekit.data import Tape
+    from hedgekit.exchange.model import FillModel
+    from hedgekit.params import Params
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """What a backtest did.
+
+    Attributes
+    ----------
+    records : list of Fill, Cancelled, PlanRevised and Decision
+        In the order in which they happened, as a journal would hold them.
+    bar_ns : ndarray of int64, shape (bars,)
+        Close of each bar, nanoseconds UTC.
+    bar_mids : ndarray of float64, shape (bars, legs)
+        Mid prices at each bar close.
+    """
+
+    records: list[Fill | Cancelled | PlanRevised | Decision]
+    bar_ns: np.ndarray
+    bar_mids: np.ndarray
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """The decisions alone, in order."""
+        return [record for record in self.records if isinstance(record, Decision)]
+
+
+class _Pass:
+    """One backtest under way: the arrays that the compiled loop works on."""
+
+    def __init__(self, tape: Tape, params: Params, model: FillModel) -> None:
+        if model.name != "next_quote":
+            msg = f"fill model {model.name!r}: the compiled backtest knows 'next_quote'; use hedgekit.replay for others"
+            raise ConfigError(msg)
+        self.tape, self.model = tape, model
+        self.p = pack_params(params, tape.instruments)
+        self.s, self.c = np.zeros(1, STATE)[0], np.zeros(1, loop.CURSOR)[0]
+        self.o, self.out, self.d = np.zeros(1, OBSERVATION)[0], np.zeros(1, OUT)[0], np.zeros(1, loop.DELAYS)[0]
+        self.s["z"] = math.nan
+        self.d["ws_ns"], self.d["up_ns"], self.d["reply_ns"] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
+        self.log = np.zeros(8 * len(tape.ts_ns) + 8 * loop.QUEUE, loop.LOG)
+        self.bar_ns = np.zeros(len(tape.ts_ns) + 1, np.int64)
+        self.bar_mids = np.zeros((len(tape.ts_ns) + 1, len(tape.instruments)))
+
+    def go(self, next_fit: int) -> int:
+        """Run until something is due; return what."""
+        tape, bars = self.tape, (self.bar_ns, self.bar_mids)
+        arrays = (tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size)
+        while True:
+            why = loop.go(self.c, self.s, self.p, self.o, self.out, self.log, self.d, arrays, bars, next_fit)
+            if why == loop.CROWDED:
+                msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
+                raise DataError(msg)
+            if why != loop.FULL:
+                return int(why)
+            self.log = np.concatenate([self.log, np.zeros_like(self.log)])
+
+    def revise(self, plan: HedgePlan, ts_ns: int, *, ok: bool) -> None:
+        """Let the step take a new ratio."""
+        self.o["kind"], self.o["ts_ns"], self.o["leg"] = PLAN, ts_ns, 0
+        self.o["a"], self.o["until_ns"], self.o["flag"] = plan.ratio, plan.valid_until_ns, int(ok)
+        loop.observe(self.c, self.s, self.p, self.o, self.out, self.log, self.d)
+
+
+def run(tape: Tape, params: Params, model: FillModel, *, session: str = "backtest") -> Backtest:
+    """Backtest a pair on a tape, with the decisions of a paper session on the same tape (L1).
+
+    Parameters
+    ----------
+    tape : Tape
+        Quotes, both legs in step; times in nanoseconds UTC.
+    params : Params
+        The strategy; the hedge ratio is estimated every ``refit_bars`` bars from past bars only.
+    model : FillModel
+        How orders fill, and the latencies.
+    session : str
+        Prefix of the order ids; give a paper session's name to compare with it.
+
+    Raises
+    ------
+    ConfigError
+        For a fill model that the compiled loop does not know.
+    DataError
+        If too many orders wait on one leg (about 64).
+    """
+    work = _Pass(tape, params, model)
+    reviser = Reviser(params)
+    plans: dict[int, PlanRevised] = {}
+    while work.go(reviser.next_fit) == loop.REVISE:
+        bars = int(work.c["bars"])
+        ts_ns = int(work.bar_ns[bars - 1])
+        plan = reviser.revise(work.bar_mids[:bars], ts_ns)
+        plans[int(work.c["logged"])] = PlanRevised(ts_ns=ts_ns, plan=plan)
+        work.revise(plan, ts_ns, ok=plan.trusted(params.significance))
+    bars = int(work.c["bars"])
+    return Backtest(_records(work, plans, session), work.bar_ns[:bars].copy(), work.bar_mids[:bars].copy())
+
+
+def _records(work: _Pass, plans: dict[int, PlanRevised], session: str) -> list[Fill | Cancelled | PlanRevised | Decision]:
+    """Turn the compiled log into the words of a journal."""
+    unpack = Unpacker(session, work.tape.instruments)
+    records: list[Fill | Cancelled | PlanRevised | Decision] = []
+    for index, entry in enumerate(work.log[: int(work.c["logged"])]):
+        if index in plans:
+            records.append(plans[index])
+        if entry["what"] == loop.DECIDED:
+            records.append(unpack.decision(entry["out"]))
+        elif entry["what"] == loop.FILLED:
+            records.append(_fill(entry, unpack, len(records)))
+        else:
+            order_id = _order_id(entry, unpack)
+            unpack.over(order_id)
+            records.append(Cancelled(ts_ns=int(entry["ts_ns"]), order_id=order_id))
+    return records
+
+
+def _fill(entry: np.void, unpack: Unpacker, number: int) -> Fill:
+    instrument = unpack.instruments[int(entry["leg"])]
+    order_id = _order_id(entry, unpack)
+    qty, price = whole(float(entry["qty"]), instrument.lot), Decimal(repr(float(entry["price"])))
+    unpack.filled(order_id, qty)
+    return Fill(
+        ts_ns=int(entry["ts_ns"]),
+        order_id=order_id,
+        fill_id=f"{unpack.session}-fill-{number}",
+        instrument=instrument.key,
+        venue_ns=int(entry["venue_ns"]),
+        qty=qty,
+        price=price,
+        fee=instrument.fees.of(qty, price, instrument.multiplier),
+    )
+
+
+def _order_id(entry: np.void, unpack: Unpacker) -> str:
+    """Return the order that stood in that place of its leg's queue."""
+    queue = [order_id for order_id, (leg, _) in unpack.alive.items() if leg == int(entry["leg"])]
+    return queue[int(entry["place"])]

@@ -1,0 +1,327 @@
+"""The compiled pass over a tape: the venue's part by a fill model, the decisions by ``step``.
+
+Virtual times are those of a paper session in step with the sandbox: a request
+reaches the venue ``up_ns`` after it was sent, what the venue says on its sockets
+arrives ``ws_ns`` later. A cancel needs the venue's id of its order, so it leaves
+when the order's acknowledgement is there, if that is not yet.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hedgekit.compiled import compiled
+from hedgekit.rules.state import CLOSING, COMMAND, DONE, FILL, HOLD, IN_BAND, LEGS_MAX, NOTED, OUT, QUOTE, STOP_CMD, TIMER
+from hedgekit.step import Record, step, wakeup_ns
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+# ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
+# c: cursor, s: state, p: params, o: observation, out: outcome, log: array of LOG, t: arrays of the tape, d: delays
+
+QUEUE = 64
+"""Most orders at work on one leg at a time."""
+
+_ROOM = 8
+_NEVER = np.iinfo(np.int64).max
+DECIDED, FILLED, OVER = range(3)
+FINISHED, REVISE, FULL, CROWDED = range(4)
+
+_i, _f = np.int64, np.float64
+_orders = (LEGS_MAX, QUEUE)
+MESSAGE = np.dtype(
+    [("kind", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("a", _f), ("b", _f)],  # of a fill: a quantity, b price
+    align=True,
+)
+CURSOR = np.dtype(
+    [
+        ("row", _i),
+        ("last_ns", _i),  # when the session hears the last message under way
+        ("stopped", _i),
+        ("logged", _i),
+        ("bars", _i),
+        ("sent", _i),  # orders sent so far
+        ("decided", _i),  # decisions that cancel, so far
+        ("count", _i, (LEGS_MAX,)),
+        ("qty", _f, _orders),  # what is left of each order of a leg, oldest first
+        ("number", _i, _orders),  # its place among all orders sent
+        ("arrive_ns", _i, _orders),  # when it reaches the venue
+        ("void_ns", _i, _orders),  # when its cancel does; 0 for none
+        ("void_by", _i, _orders),  # the decision that cancelled it; 0 if the cancel had to wait for the order's Ack
+        ("head", _i),  # first message of the inbox that the step has not heard
+        ("tail", _i),
+        ("inbox", MESSAGE, (2 * QUEUE + _ROOM,)),
+    ],
+    align=True,
+)
+DELAYS = np.dtype([("ws_ns", _i), ("up_ns", _i), ("reply_ns", _i)], align=True)
+LOG = np.dtype(
+    [("what", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("qty", _f), ("price", _f), ("out", OUT)],
+    align=True,
+)
+
+
+@compiled
+def _send(c, out, leg, now_ns, d):
+    k = c.count[leg]
+    c.sent += 1
+    c.qty[leg, k] = out.order[leg]
+    c.number[leg, k] = c.sent
+    c.arrive_ns[leg, k] = now_ns + d.up_ns
+    c.void_ns[leg, k] = 0
+    c.count[leg] += 1
+    c.last_ns = max(c.last_ns, now_ns + d.reply_ns)
+
+
+@compiled
+def _void(c, leg, now_ns, d):
+    """Cancel everything at work on a leg, each order as soon as its Ack is there."""
+    for k in range(c.count[leg]):
+        if c.void_ns[leg, k] == 0:
+            ack_ns = c.arrive_ns[leg, k] + d.ws_ns
+            leaves_ns = max(now_ns, ack_ns)
+            c.void_ns[leg, k] = leaves_ns + d.up_ns
+            c.void_by[leg, k] = c.decided if now_ns >= ack_ns else 0
+            c.last_ns = max(c.last_ns, leaves_ns + d.reply_ns)
+
+
+@compiled
+def observe(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record) -> None:
+    """One step; log what it says and put its orders on their way, the most urgent first (A17)."""
+    step(s, p, o, out)
+    if out.action != HOLD or out.reason not in (NOTED, IN_BAND):
+        entry = log[c.logged]
+        entry.what = DECIDED
+        entry.ts_ns = o.ts_ns
+        _copy(entry.out, out, p.n_legs)
+        c.logged += 1
+    c.decided += 1
+    for leg in range(p.n_legs):
+        if out.cancel[leg]:
+            _void(c, leg, o.ts_ns, d)
+    first = 0 if out.phase == CLOSING else 1  # a hedge leaves before its primary; of closing legs the first
+    for i in range(p.n_legs):
+        leg = (first + i) % p.n_legs
+        if out.order[leg] != 0.0:
+            _send(c, out, leg, o.ts_ns, d)
+
+
+@compiled
+def _copy(to, out, n_legs):
+    to.ts_ns = out.ts_ns
+    to.action = out.action
+    to.reason = out.reason
+    to.phase = out.phase
+    to.trade = out.trade
+    to.bar = out.bar
+    to.z = out.z
+    to.ratio = out.ratio
+    to.delta = out.delta
+    to.cost = out.cost
+    to.benefit = out.benefit
+    for leg in range(n_legs):
+        to.mid[leg] = out.mid[leg]
+        to.pos[leg] = out.pos[leg]
+        to.target[leg] = out.target[leg]
+        to.order[leg] = out.order[leg]
+        to.expected[leg] = out.expected[leg]
+        to.cancel[leg] = out.cancel[leg]
+
+
+@compiled
+def _tell(c, kind, leg, place, ts_ns, venue_ns, a, b):
+    """Put a message for the step into the inbox."""
+    message = c.inbox[c.tail]
+    message.kind = kind
+    message.leg = leg
+    message.place = place
+    message.ts_ns = ts_ns
+    message.venue_ns = venue_ns
+    message.a = a
+    message.b = b
+    c.tail += 1
+
+
+@compiled
+def _next(c, o, log):
+    """Take the next message out of the inbox; a fill or an order's end is logged."""
+    message = c.inbox[c.head]
+    o.kind = message.kind
+    o.ts_ns = message.ts_ns
+    o.leg = message.leg
+    o.a = message.a
+    o.b = message.b
+    if message.kind in (FILL, DONE):
+        entry = log[c.logged]
+        entry.what = FILLED if message.kind == FILL else OVER
+        entry.leg = message.leg
+        entry.place = message.place
+        entry.ts_ns = message.ts_ns
+        entry.venue_ns = message.venue_ns
+        entry.qty = message.a
+        entry.price = message.b
+        c.logged += 1
+    c.head += 1
+    if c.head == c.tail:
+        c.head = 0
+        c.tail = 0
+
+
+@compiled
+def _drop(c, leg, place):
+    """Take one order out of its queue."""
+    c.count[leg] -= 1
+    for k in range(place, c.count[leg]):
+        c.qty[leg, k] = c.qty[leg, k + 1]
+        c.number[leg, k] = c.number[leg, k + 1]
+        c.arrive_ns[leg, k] = c.arrive_ns[leg, k + 1]
+        c.void_ns[leg, k] = c.void_ns[leg, k + 1]
+        c.void_by[leg, k] = c.void_by[leg, k + 1]
+
+
+@compiled
+def _lots(size, lot):
+    """Return the displayed size in whole lots: a part of a lot cannot be traded."""
+    return math.floor(size / lot + 1e-9) * lot
+
+
+@compiled
+def _match(c, p, d, t, row):
+    """Fill model next_quote for one row: each leg's orders in the order in which they were sent."""
+    ts_ns, bid, ask, bid_size, ask_size = t[0][row], t[1][row], t[2][row], t[3][row], t[4][row]
+    for leg in range(p.n_legs):
+        if not bid[leg] < ask[leg]:  # also when either is NaN
+            continue
+        buy_left = _lots(ask_size[leg], p.lot[leg])
+        sell_left = _lots(bid_size[leg], p.lot[leg])
+        k = 0
+        while k < c.count[leg] and c.arrive_ns[leg, k] <= ts_ns:
+            want = c.qty[leg, k]
+            done = min(want, buy_left) if want > 0 else max(want, -sell_left)
+            if done == 0.0 or (c.void_ns[leg, k] and c.void_ns[leg, k] <= ts_ns):
+                k += 1
+                continue
+            if done > 0:
+                buy_left -= done
+            else:
+                sell_left += done
+            _tell(c, FILL, leg, k, ts_ns + d.ws_ns, ts_ns, done, ask[leg] if done > 0 else bid[leg])
+            c.qty[leg, k] -= done
+            if abs(c.qty[leg, k]) < 0.5 * p.lot[leg]:
+                _drop(c, leg, k)
+            else:
+                k += 1
+
+
+@compiled
+def _row(c, p, d, t):
+    """Tell of a row's fills first, then of its quotes."""
+    row = c.row
+    _match(c, p, d, t, row)
+    for leg in range(p.n_legs):
+        if not math.isnan(t[1][row, leg]):
+            _tell(c, QUOTE, leg, 0, t[0][row] + d.ws_ns, t[0][row], t[1][row, leg], t[2][row, leg])
+    c.row += 1
+
+
+@compiled
+def _first_void(c, n_legs):
+    """Leg and place of the order whose cancel reaches the venue next; (-1, 0) for none."""
+    leg, place = -1, 0
+    for at in range(n_legs):
+        for k in range(c.count[at]):
+            if c.void_ns[at, k] and (leg < 0 or _sooner(c, at, k, leg, place)):
+                leg, place = at, k
+    return leg, place
+
+
+@compiled
+def _sooner(c, leg, k, other, j):
+    if c.void_ns[leg, k] != c.void_ns[other, j]:
+        return c.void_ns[leg, k] < c.void_ns[other, j]
+    if c.void_by[leg, k] != c.void_by[other, j]:
+        return c.void_by[leg, k] < c.void_by[other, j]
+    return c.number[leg, k] < c.number[other, j]
+
+
+@compiled
+def _over(c, d, leg, place):
+    """Tell that a cancelled order is over."""
+    void_ns = c.void_ns[leg, place]
+    _tell(c, DONE, leg, place, void_ns + d.ws_ns, void_ns, c.qty[leg, place], 0.0)
+    _drop(c, leg, place)
+
+
+@compiled
+def _bar(c, s, p, out, bars, now_ns):
+    """Note a bar that the step has closed; whether there was one."""
+    if s.bars == c.bars:
+        return False
+    bars[0][c.bars] = now_ns
+    for leg in range(p.n_legs):
+        bars[1][c.bars, leg] = out.mid[leg]
+    c.bars = s.bars
+    return True
+
+
+@compiled
+def _crowded(c, n_legs):
+    most = 0
+    for leg in range(n_legs):
+        most = max(most, c.count[leg])
+    return most > QUEUE - _ROOM
+
+
+@compiled
+def _advance(c, s, p, d, t):
+    """Let the next thing happen: an order's end, a row, a timer, or the stop; False if all is over."""
+    arrival = t[0][c.row] + d.ws_ns if c.row < t[0].shape[0] else _NEVER
+    leg, place = _first_void(c, p.n_legs)
+    over = c.void_ns[leg, place] + d.ws_ns if leg >= 0 else _NEVER
+    wake = wakeup_ns(s)
+    now = min(arrival, over, wake if wake > 0 else _NEVER)
+    if now == _NEVER and c.stopped:
+        return False
+    if now == _NEVER:
+        c.stopped = 1
+        _tell(c, COMMAND, STOP_CMD, 0, c.last_ns, 0, 0.0, 0.0)
+        return True
+    c.last_ns = max(c.last_ns, now)
+    if over == now:
+        _over(c, d, leg, place)
+    elif arrival == now:
+        _row(c, p, d, t)
+    else:
+        _tell(c, TIMER, 0, 0, now, now, 0.0, 0.0)
+    return True
+
+
+@compiled
+def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, bars: Record, next_fit: int) -> int:
+    """Go on until the tape is over, a ratio is due, the log is nearly full or a queue is; return which.
+
+    The step is called in one place only: compiling it into several would take minutes.
+
+    Parameters
+    ----------
+    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; array of LOG; record of DELAYS
+    t : tuple of arrays
+        Times (n,), bids, asks, bid sizes and ask sizes (n, legs).
+    bars : tuple of arrays
+        Bar closes (n + 1,) and mids (n + 1, legs), filled in here.
+    next_fit : int
+        Number of closed bars at which a ratio is due.
+    """
+    while True:
+        if c.logged + _ROOM > log.shape[0]:
+            return FULL
+        if c.head == c.tail:
+            if _crowded(c, p.n_legs):
+                return CROWDED
+            if not _advance(c, s, p, d, t):
+                return FINISHED
+        _next(c, o, log)
+        observe(c, s, p, o, out, log, d)
+        if o.kind == TIMER and _bar(c, s, p, out, bars, o.ts_ns) and c.bars == next_fit:
+            return REVISE
