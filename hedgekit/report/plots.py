@@ -185,17 +185,22 @@ def each_trade(s: Session) -> figure:
     trades = s.trades.dropna(subset=["closed"]).copy()
     trades["ts"], trades["words"] = trades["closed"], trades["exit_reason"].astype(str)
     plot = _figure("Each closed trade, executable prices: bar hedged, tick unhedged", "P&L of the trade ($)", height=280, x_range=_whole(s))
-    ends = {"target": BLUE, "stop": VERMILLION}
-    for reason, rows in trades.groupby(trades["words"].where(trades["words"].isin(list(ends)), "other")):
+    kinds = trades["words"].where(trades["words"].isin(["target", "stop"]), "other")
+    for reason, color in (("target", BLUE), ("stop", VERMILLION), ("other", PURPLE)):
+        rows = trades[kinds == reason]
+        if rows.empty:
+            continue
         source = _source(rows[["ts", "hedged", "unhedged", "words", "bars"]].set_index("ts"))
-        color = ends.get(str(reason), PURPLE)
-        bars = plot.segment("ts", 0, "ts", "hedged", source=source, color=color, line_width=2, legend_label=f"ended by {reason}")
+        bars = plot.segment("ts", 0, "ts", "hedged", source=source, color=color, line_width=2, legend_label=f"hedged, ended by {reason}")
         plot.scatter("ts", "unhedged", source=source, marker="dash", color="#111111", size=6, legend_label="unhedged")
         tips = [*_DATE, ("hedged", "@hedged{$0,0}"), ("unhedged", "@unhedged{$0,0}"), ("bars", "@bars"), ("ended by", "@words")]
         plot.add_tools(HoverTool(renderers=[bars], tooltips=tips, formatters={"@ts": "datetime"}))
     plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
     plot.add_layout(Span(location=0, dimension="width", line_color=GREY))
     if len(trades):
+        both = trades[["hedged", "unhedged"]].to_numpy()
+        low, high = float(both.min()), float(both.max())
+        plot.y_range = Range1d(min(low, 0) - 0.05 * (high - low), max(high, 0) + 0.25 * (high - low))
         _legend(plot, "top_left", columns=4)
     return plot
 

@@ -23,10 +23,11 @@ from papermill.exceptions import PapermillExecutionError
 from sqlalchemy.engine import make_url
 
 from hedgekit.errors import ConfigError, ReportError
+from hedgekit.journal import Journal
 from hedgekit.report.html import page
 from hedgekit.report.kernel import ipc_kernel
 from hedgekit.report.session import summarise
-from hedgekit.report.summary import Summary
+from hedgekit.report.summary import MIME, Summary
 
 TEMPLATE = "07_session_report.ipynb"
 
@@ -89,13 +90,20 @@ def run_report(  # noqa: PLR0913 - what, where, and three options with defaults
     """
     source, out = _journal(journal), _folder(out_dir)
     stem = re.sub(r"[^\w.-]+", "-", name or session).strip("-.") or "report"
-    summary = summarise(source, session)
+    with Journal.open(source, session, mode="read"):
+        pass  # if it is not there, say so now and not from a notebook's cell
     partial = out / f"{stem}.failed.ipynb"
     node = _execute(template or template_path(), partial, {"journal": source, "session": session}, progress=progress, timeout_s=timeout_s)
     paths = out / f"{stem}.html", out / f"{stem}.ipynb"
     _write(paths[0], page(node, title=f"{session}: session report"))
     partial.replace(paths[1])
-    return ReportRun(*paths, summary)
+    return ReportRun(*paths, _summary(node) or summarise(source, session))
+
+
+def _summary(node: NotebookNode) -> Summary | None:
+    """Return the figures that the notebook carries: computed once, and the same as on its page."""
+    found = [output["data"][MIME] for cell in node.cells for output in cell.get("outputs", []) if MIME in output.get("data", {})]
+    return Summary.from_json(found[-1]) if found else None
 
 
 def _journal(journal: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from IPython.display import HTML
 
 from hedgekit.params import Params
-from hedgekit.report.words import Html, bullets, chip, columns, count, esc, figure_of, interval_of, label, mark, money, note, pct, prob, span, table, target_of, when
+from hedgekit.report.words import Html, bullets, chip, columns, count, esc, figure_of, interval_of, label, mark, money, note, pct, prob, span, table, when
 
 if TYPE_CHECKING:
     from hedgekit.report.session import Session
@@ -56,7 +56,7 @@ def banner(s: Session) -> HTML:
     """Overall verdict, the money in six tiles, and the six metrics."""
     m, v = s.summary, s.verdict
     words = [f"{sum(g.result == w for g in v.gauges)} {w}" for w in ("PASS", "FAIL", "CANNOT TELL")]
-    why = bullets(v.reasons) if v.reasons else ""
+    why = bullets(reason[:1].upper() + reason[1:] for reason in v.reasons)
     top = (
         f'<div class="hk-banner {mark(v.result)}"><span class="word">{esc(v.result)}</span>'
         f"<div><p><b>Six metrics: {', '.join(words)}.</b></p>{why}</div></div>"
@@ -84,13 +84,19 @@ def gauges(s: Session) -> HTML:
             figure_of(g.value, g.unit),
             Html(_strip(g)),
             interval_of(g),
-            target_of(g),
+            g.target,
             count(g.n),
             g.note,
         )
         for g in s.verdict.gauges
     ]
     return HTML(table(("metric", "verdict", "figure", "", "95% interval", "target", "n", "reason"), rows, words={0, 1, 3, 7}))
+
+
+def extras(s: Session) -> HTML:
+    """Figures without a target."""
+    rows = [(g.name, figure_of(g.value, g.unit), interval_of(g), count(g.n), g.note) for g in s.verdict.extras]
+    return HTML(table(("figure", "value", "95% interval", "n", "meaning"), rows, words={0, 4}))
 
 
 def evidence(s: Session) -> HTML:
@@ -186,18 +192,17 @@ def provenance(s: Session) -> HTML:
 
 def _strip(g: Gauge) -> str:
     """A small picture: interval, figure and target on one line."""
-    target = getattr(g, "limit", g.target)
-    marks = [x for x in (g.lower, g.upper, g.value, target) if isinstance(x, float | int) and math.isfinite(x)]
-    if not isinstance(target, float | int) or not isinstance(g.value, float | int) or not math.isfinite(g.value) or len(marks) < 2:  # noqa: PLR2004 - a line needs two ends
+    ends = [g.lower, g.upper] if g.lower is not None and g.upper is not None else [g.value, g.value]
+    marks = [x for x in (*ends, g.value, g.limit) if x is not None and math.isfinite(x)]
+    if g.value is None or g.limit is None or not marks:
         return ""
     low, high = min(marks), max(marks)
     room = (high - low or abs(high) or 1.0) * 0.12
     low, high = low - room, high + room
-    at = [4 + 112 * (x - low) / (high - low) for x in (g.value, target)]
-    ends = [4 + 112 * ((x if x is not None and math.isfinite(x) else g.value) - low) / (high - low) for x in (g.lower, g.upper)]
+    a, b, dot, target = (4 + 112 * (min(max(x, low), high) - low) / (high - low) for x in (*map(float, ends), g.value, g.limit))  # type: ignore[arg-type]  # no None left
     return (
         '<svg class="hk-gauge" width="120" height="20" role="img" aria-label="interval, figure and target on a line">'
-        f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="10" y2="10" stroke="#0072B2" stroke-width="4" stroke-opacity=".45"/>'
-        f'<circle cx="{at[0]:.1f}" cy="10" r="4" fill="#0072B2"/>'
-        f'<line x1="{at[1]:.1f}" x2="{at[1]:.1f}" y1="1" y2="19" stroke="#111" stroke-width="2"/></svg>'
+        f'<line x1="{a:.1f}" x2="{b:.1f}" y1="10" y2="10" stroke="#0072B2" stroke-width="4" stroke-opacity=".45"/>'
+        f'<circle cx="{dot:.1f}" cy="10" r="4" fill="#0072B2"/>'
+        f'<line x1="{target:.1f}" x2="{target:.1f}" y1="1" y2="19" stroke="#111" stroke-width="2"/></svg>'
     )

@@ -115,7 +115,9 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
     params = Params.make(**started.params)
     mids = equity["mid_primary"].to_numpy(), equity["mid_hedge"].to_numpy()
     evidence = engle_granger(*mids)
-    verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence)
+    override = "; ".join(map(str, frames["plans"]["override"].dropna().unique())) or None
+    told = {"evidence": evidence, "override": override, "significance": params.significance}
+    verdict = assess(equity, frames["trades"], frames["fills"], **told)
     refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
     ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
     symbols = started.instruments[0].symbol, started.instruments[-1].symbol

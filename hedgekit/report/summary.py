@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from textwrap import shorten
-from typing import TYPE_CHECKING
+import html
+import json
+from dataclasses import asdict, dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Self
 
-from hedgekit.report.words import bp, count, interval_of, figure_of, money, pct, prob, span, target_of, when
+import msgspec
+import pandas as pd
+
+from hedgekit.report.words import bp, count, figure_of, interval_of, money, pct, prob, span, when
+from hedgekit.types import Evidence
+from hedgekit.verdict import Gauge, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
-
     from hedgekit.params import Params
-    from hedgekit.types import Evidence
-    from hedgekit.verdict import Gauge, Verdict
+    from hedgekit.verdict import Verdict
 
 WIDTH = 100
 """Columns that :meth:`Summary.text` fits into."""
+MIME = "application/vnd.hedgekit.summary"
+"""How an executed notebook carries its figures for programs."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,25 @@ class Summary:
         lines = [*self._head(), "", *self._evidence(), "", *self._money(), "", *self._orders(), "", *self._verdict(), "", *self._hashes()]
         return "\n".join(line.rstrip()[:WIDTH] for line in lines)
 
+    def to_json(self) -> str:
+        """Return all figures as text from which :meth:`from_json` makes an equal summary."""
+        return json.dumps(asdict(self) | {"evidence": msgspec.to_builtins(self.evidence)}, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the summary that :meth:`to_json` wrote."""
+        d: dict[str, Any] = json.loads(text)
+        d |= {name: pd.Timestamp(d[name]) for name in ("first", "last")}
+        d |= {name: Book(**d[name]) for name in ("hedged", "unhedged")} | {name: Leg(**d[name]) for name in ("primary", "hedge")}
+        d["gauges"] = tuple(Gauge(**gauge | {"result": Result(gauge["result"])}) for gauge in d["gauges"])
+        d |= {name: tuple(d[name]) for name in ("overrides", "reasons")}
+        return cls(**d | {"evidence": msgspec.convert(d["evidence"], Evidence)})
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Show the plain text folded away, and carry the figures for programs."""
+        folded = f"<details><summary>The same in plain text</summary><pre>{html.escape(self.text())}</pre></details>"
+        return {"text/plain": self.text(), "text/html": folded, MIME: self.to_json()}
+
     def _head(self) -> list[str]:
         days = f"{when(self.first, self.bar_s)} to {when(self.last, self.bar_s)}"
         ended = self.ended or "not ended"
@@ -108,7 +133,7 @@ class Summary:
             f"Evidence     Engle-Granger p {prob(p)} over {count(self.evidence.n)} bars (needed: < {alpha:g}): {says}",
             f"             {count(self.plans_passed)} of {count(self.plans)} hedge plans passed their own test",
         ]
-        return out + [f"             override: {shorten(text, WIDTH - 23, placeholder=' ...')}" for text in self.overrides[:2]]
+        return out + [line for text in self.overrides[:2] for line in _wrapped(f"override: {text}", 13)]
 
     def _money(self) -> list[str]:
         h, u = self.hedged, self.unhedged
@@ -138,14 +163,20 @@ class Summary:
 
     def _verdict(self) -> list[str]:
         rows = [
-            f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}{figure_of(g.value, g.unit):>9}  {interval_of(g):<20} {target_of(g):<12} n {count(g.n)}"
+            f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}{figure_of(g.value, g.unit):>9}  {interval_of(g):<20} {g.target:<12} n {count(g.n)}"
             for g in self.gauges
         ]
         head = f"Verdict      {self.result:<21} {'':<12}{'figure':>9}  {'95% interval':<20} {'target':<12}"
-        return [head, *rows, *(f"  {shorten(reason, WIDTH - 2, placeholder=' ...')}" for reason in self.reasons[:4])]
+        said = [reason for reason in self.reasons if not reason.startswith(("traded under", *Result))]  # those stand above
+        return [head, *rows, *(line for reason in said[:3] for line in _wrapped(reason, 2))]
 
     def _hashes(self) -> list[str]:
         return [f"Event log    sha256 {self.digest}", f"Economic     sha256 {self.economic_digest}"]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Return at most two lines of ``text``."""
+    return wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), max_lines=2, placeholder=" ...")
 
 
 def figures(  # noqa: PLR0913 - everything a summary rests on, by name
@@ -192,7 +223,7 @@ def figures(  # noqa: PLR0913 - everything a summary rests on, by name
         rejected=int(status.get("rejected", 0)),
         fills=len(fills),
         partial_fills=partial(orders, fills),
-        result=verdict.result,
+        result=str(verdict.result),
         reasons=tuple(verdict.reasons),
         gauges=tuple(verdict.gauges),
         digest=digests[0],

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hedgekit.verdict import Gauge
 
 NOTHING = "n/a"
+COUNTED = ("bars", "trades", "trials", "fills")
+"""Units of whole things."""
 
 
 class Html(str):
@@ -131,21 +133,22 @@ def chip(word: str) -> Html:
 
 
 def figure_of(value: float | None, unit: str) -> str:
-    """A gauge's figure in its unit."""
-    if value is None or not math.isfinite(value):
-        return "n/a"
-    if unit in {"x", "times", "ratio"}:
-        return f"{value:.2f} x"
-    digits = 3 if abs(value) < 0.001 and value else 2 if abs(value) < 0.01 else 1  # noqa: PLR2004 - keep two figures
-    return f"{value * 100:,.{digits}f}%" if unit in {"fraction", "%", "share"} else f"{value:,.3g} {unit}".rstrip()
+    """A gauge's figure in its unit; an infinite one is an interval's open end."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "no limit"
+    if unit == "fraction":
+        return f"{value * 100:,.{_digits(value * 100)}f}%"
+    plain = f"{value:,.0f}" if unit in COUNTED else f"{value:,.2f}"
+    return f"{plain} {unit}".rstrip()
+
+
+def _digits(value: float) -> int:
+    """Decimals that leave about three figures of ``value``."""
+    return 2 if abs(value) < 1 else 1 if abs(value) < 100 else 0  # noqa: PLR2004 - powers of ten
 
 
 def interval_of(g: Gauge) -> str:
     """A gauge's interval, ``a to b``."""
-    ends = [figure_of(end, g.unit) for end in (g.lower, g.upper)]
-    return "n/a" if ends == ["n/a", "n/a"] else " to ".join(ends)
-
-
-def target_of(g: Gauge) -> str:
-    """A gauge's target with the side on which it must be."""
-    return str(g.target) if isinstance(g.target, str) else figure_of(g.target, g.unit)
+    return NOTHING if g.lower is None or g.upper is None else f"{figure_of(g.lower, g.unit)} to {figure_of(g.upper, g.unit)}"
