@@ -22,14 +22,6 @@ _NAT = np.iinfo(np.int64).min
 NO_TRADE = -1
 """Trade number of a fill whose order this session never decided."""
 
-_DTYPES = {
-    "ts": "time",
-    "text": "str",
-    "int": "int64",
-    "float": "float64",
-    "object": "object",
-}
-
 _ORDERS = {
     "order_id": "text",
     "ts": "ts",
@@ -133,7 +125,7 @@ def role(leg: int) -> str:
     return "primary" if leg == 0 else "hedge"
 
 
-def leg_of(values: Sequence[float], leg: int) -> float | None:
+def leg_of(values: Sequence[float | None], leg: int) -> float | None:
     """Return a decision's figure for a leg, None if it has none."""
     return values[leg] if leg < len(values) else None
 

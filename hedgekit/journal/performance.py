@@ -175,7 +175,7 @@ def _trade(  # noqa: PLR0913 - one row, from all that bears on it
     entry: Decision | None,
     leave: Decision | None,
     closes: Ints,
-    marks: Sequence[float],
+    marks: Sequence[float | None],
 ) -> dict[str, Any]:
     mine = np.flatnonzero(flows.trade == number)
     gross, cost, held = _money(story, flows, mine, marks)
@@ -209,7 +209,7 @@ def _side(entry: Decision | None, values: Sequence[float]) -> int:
     return int(np.sign(first))
 
 
-def _money(story: Story, flows: _Flows, mine: Ints, marks: Sequence[float]) -> tuple[list[float], list[float], bool]:
+def _money(story: Story, flows: _Flows, mine: Ints, marks: Sequence[float | None]) -> tuple[list[float], list[float], bool]:
     """Return gross and cost of each leg over the fills ``mine``, and whether anything is held."""
     gross, cost, held = [], [], False
     for leg, instrument in enumerate(story.instruments):

@@ -145,11 +145,11 @@ def locate(where: str | os.PathLike[str]) -> URL:
     try:
         url = make_url(raw)
         url.get_dialect().import_dbapi()
-    except ArgumentError:
-        msg = "the journal's address is not a database URL; write a file path or for example postgresql+psycopg://user@host/database"
-        raise JournalError(msg) from None
     except (NoSuchModuleError, ImportError) as error:
         msg = f"{url.drivername}: no driver for this database ({error}); for PostgreSQL write postgresql+psycopg://... and install psycopg"
+        raise JournalError(msg) from None
+    except ArgumentError:
+        msg = "the journal's address is not a database URL; write a file path or for example postgresql+psycopg://user@host/database"
         raise JournalError(msg) from None
     if url.get_backend_name() != "sqlite":
         return url

@@ -1,0 +1,203 @@
+"""The journal on a real PostgreSQL server, started here on loopback and thrown away."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from hedgekit.errors import JournalError
+from hedgekit.journal import Journal, SessionInfo, sessions
+from hedgekit.types import Reject, Timer
+from tests import postgres
+from tests.journal.made import EVERY, SESSION, START, end, session, write
+from tests.journal.processes import child, finish, line_of
+
+PASSWORD = "correct-horse-battery"  # noqa: S105 - of a server that lives for seconds on loopback
+
+
+def _owner() -> list[str]:
+    """Return the prefix that runs a program as an ordinary user: initdb refuses root."""
+    if os.getuid():
+        return []
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    who = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    return ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    engine = create_engine(url)
+    for _ in range(300):
+        assert server.poll() is None, log.read_text()
+        try:
+            engine.connect().close()
+        except Exception:  # noqa: BLE001 - whatever a server says that is not up yet
+            time.sleep(0.05)
+        else:
+            engine.dispose()
+            return
+    pytest.fail(f"PostgreSQL did not come up in 15 s: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    programs = postgres.ensure()
+    if programs is None:
+        pytest.fail(postgres.HELP, pytrace=False)
+    folder, user = Path(tempfile.mkdtemp(prefix="hedgekit-pg-")), _owner()
+    if user:
+        shutil.chown(folder, int(user[1].split("=")[1]))
+    (folder / "log").touch()
+    (folder / "password").write_text(PASSWORD)
+    make = [
+        programs / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "hedger",
+        "--auth=scram-sha-256",
+        f"--pwfile={folder / 'password'}",
+        "-E",
+        "UTF8",
+    ]
+    (folder / "password").chmod(0o644)
+    subprocess.run([*user, *make, "--locale=C", "--no-sync"], check=True, capture_output=True, cwd="/")
+    port = _free_port()
+    start = [programs / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*user, *map(str, start)], stdout=log, stderr=log, cwd="/")
+    url = f"postgresql+psycopg://hedger:{PASSWORD}@127.0.0.1:{port}/postgres"
+    try:
+        _wait(url, process, folder / "log")
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)  # fast shutdown
+        process.wait(10)
+        shutil.rmtree(folder)
+
+
+def test_it_is_the_same_journal(server: str, tmp_path: Path) -> None:
+    groups = [*session(), [Reject(ts_ns=1, order_id="o", code="1", message="100% of ünïcode \U0001f600 %(x)s ? \\ \x00")], [end()]]
+    assert write(server, groups[:9]) != write(server, groups[9:], first_instant=10) == write(tmp_path / "j.db", groups)
+    with Journal.open(server, SESSION, mode="read") as there, Journal.open(tmp_path / "j.db", SESSION, mode="read") as here:
+        there.verify(here.head)
+        assert list(there.entries()) == list(here.entries())
+        assert (there.count, there.head, there.last_instant) == (here.count, here.head, here.last_instant)
+        assert (there.ledger(), there.economic_digest()) == (here.ledger(), here.economic_digest())
+        for name in ("orders", "fills", "decisions", "equity", "trades", "plans"):
+            assert getattr(there, name)().equals(getattr(here, name)()), name
+        assert PASSWORD not in repr(there)
+    write(server, [[START]], "another")
+    assert sessions(server) == [SessionInfo("another", 0, 0, 1, None), SessionInfo(SESSION, 0, end().ts_ns, len(EVERY) + 2, "tape ended")]
+
+
+def test_tampering_is_found(server: str) -> None:
+    write(server, session(), "tampered")
+    engine = create_engine(server)
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE events SET body = replace(body, '0.03', '0.02') WHERE session = 'tampered' AND type = 'fill'"))
+        first = conn.execute(text("SELECT min(id) FROM events WHERE session = 'tampered' AND body LIKE '%\"fee\":\"0.02\"%'")).scalar()
+    engine.dispose()
+    with (
+        Journal.open(server, "tampered", mode="read") as journal,
+        pytest.raises(JournalError, match=f"record {first} of .* was changed") as caught,
+    ):
+        journal.verify()
+    assert PASSWORD not in str(caught.value)
+
+
+def test_an_instant_without_a_record_is_remembered(server: str) -> None:
+    write(server, session()[:2], "idle")
+    for instant in (3, 4):
+        with Journal.open(server, "idle") as journal:
+            journal.commit(instant)
+    with Journal.open(server, "idle", mode="read") as journal:
+        assert (journal.last_instant, journal.count) == (4, 3)
+
+
+_WRITE = """
+import sys
+from hedgekit.journal import Journal
+from hedgekit.types import Timer
+from tests.journal.made import Maker
+import msgspec
+with Journal.open(sys.argv[1], "locked") as journal:
+    journal.append(msgspec.structs.replace(Maker().start(), session="locked"))
+    instant = 1
+    journal.commit(instant)
+    print("open", flush=True)
+    while True:
+        instant += 1
+        journal.append(Timer(ts_ns=instant))
+        journal.append(Timer(ts_ns=instant))
+        journal.commit(instant)
+"""
+
+
+def test_one_writer_and_whole_instants_after_its_death(server: str) -> None:
+    process = child(_WRITE, server)
+    try:
+        assert line_of(process) == "open"
+        with pytest.raises(JournalError, match=rf"session 'locked' is being written by process {process.pid} on "):
+            Journal.open(server, "locked")
+    finally:
+        finish(process)
+    with Journal.open(server, "locked") as journal:  # the lock died with its process
+        journal.verify()
+        assert journal.last_instant > 1
+        assert [entry.instant for entry in journal.entries(after=1)] == [n for n in range(2, journal.last_instant + 1) for _ in range(2)]
+        journal.append(Timer(ts_ns=1))
+        journal.commit(journal.last_instant + 1)
+    Journal.open(server, "locked").close()
+
+
+def test_a_reader_in_a_transaction_delays_no_commit(server: str) -> None:
+    write(server, [[START]], "read")
+    engine = create_engine(server)
+    with engine.connect() as reader, Journal.open(server, "read") as journal:
+        assert reader.execute(text("SELECT count(*) FROM events")).scalar()
+        began = time.perf_counter()
+        for instant in range(2, 52):
+            journal.append(Timer(ts_ns=instant))
+            journal.commit(instant)
+        assert time.perf_counter() - began < 5
+    engine.dispose()
+
+
+def test_a_reader_cannot_write(server: str) -> None:
+    write(server, [[START]], "mine")
+    with (
+        Journal.open(server, "mine", mode="read") as journal,
+        journal._store.engine.connect() as conn,
+        pytest.raises(Exception, match="read-only"),
+    ):
+        conn.exec_driver_sql("DELETE FROM events")
+
+
+def test_a_server_that_is_not_there_or_refuses_gives_one_line(server: str) -> None:
+    nobody = f"postgresql+psycopg://hedger:{PASSWORD}@127.0.0.1:{_free_port()}/postgres"
+    for url, says in (
+        (nobody, "refused.*see that the server is up"),
+        (server.replace(PASSWORD, "another-password"), "authentication failed"),
+    ):
+        with pytest.raises(JournalError, match=says) as caught:
+            Journal.open(url, SESSION, mode="read")
+        assert "\n" not in str(caught.value)
+        assert "another-password" not in str(caught.value)
+        assert PASSWORD not in str(caught.value)
