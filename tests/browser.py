@@ -31,13 +31,13 @@ class _Carried:
         self._thread = thread
         self._target = target
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever playwright has there
+    def __getattr__(self, name: str) -> Any:
         value = self._thread.submit(getattr, self._target, name).result()
         if callable(value):
             return lambda *args, **kwargs: self._carry(self._thread.submit(value, *_bare(args), **kwargs).result())
         return self._carry(value)
 
-    def _carry(self, value: object) -> Any:  # noqa: ANN401 - as above
+    def _carry(self, value: object) -> Any:
         if isinstance(value, list):
             return [self._carry(item) for item in value]
         return _Carried(self._thread, value) if type(value).__module__.startswith("playwright.") else value
