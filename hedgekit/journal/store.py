@@ -49,7 +49,7 @@ PAGE = 5_000
 """Rows in one read; a page is the longest that a reader keeps a snapshot."""
 
 WAL_LIMIT = 16 * 2**20
-"""Bytes to which the SQLite write-ahead log is cut back once it has outgrown them."""
+"""Bytes to which SQLite cuts its write-ahead log back when it starts it anew: at the first commit that meets no reader."""
 
 _FIXES = {
     "not a database": "it is not an SQLite file; choose another path",

@@ -18,11 +18,8 @@ from sqlalchemy import insert, update
 from hedgekit.errors import JournalError
 from hedgekit.journal.codec import encode, first_link, next_link
 from hedgekit.journal.lock import AdvisoryLock, FileLock
-from hedgekit.journal.store import EVENTS, IDLE, WAL_LIMIT, Store
+from hedgekit.journal.store import EVENTS, IDLE, Store
 from hedgekit.types import Record, SessionEnded, SessionStarted
-
-_CHECK_WAL = 256
-"""Commits between two looks at the size of the write-ahead log."""
 
 _SHORTEST_SECRET = 6
 
@@ -34,7 +31,6 @@ class Writer:
         self._store, self._session = store, session
         self._secrets: tuple[bytes, ...] = ()
         self._pending: list[tuple[int, int, str, str, str]] = []
-        self._commits = 0
         self._broken = ""
         compiled = insert(EVENTS).compile(dialect=store.engine.dialect)  # once: compiling costs more than a row
         self._insert, self._positional = compiled.string, compiled.positional
@@ -113,9 +109,6 @@ class Writer:
         self.count += len(self._pending)
         self.tip, self.instant = self._next_tip, instant
         self._pending.clear()
-        self._commits += 1
-        if self._store.file and self._commits % _CHECK_WAL == 0:
-            self._bound_wal(self._store.file)
         return self.tip.hex()
 
     def _write(self, instant: int) -> None:
@@ -129,19 +122,6 @@ class Writer:
         now, session = time.time_ns(), self._session
         rows = [(session, id_, instant, ts_ns, type_, body, hash_, now) for id_, ts_ns, type_, body, hash_ in self._pending]
         return rows if self._positional else [dict(zip(EVENTS.c.keys(), row, strict=True)) for row in rows]
-
-    def _bound_wal(self, file: Path) -> None:
-        """Cut an overgrown log back, unless that would mean waiting for a reader; then try again later.
-
-        SQLite's own checkpoints start the log anew only when they meet no reader, and polling readers are always about.
-        """
-        wal = Path(f"{file}-wal")
-        if wal.exists() and wal.stat().st_size > WAL_LIMIT:
-            with self._store.told():
-                self._conn.exec_driver_sql("PRAGMA busy_timeout=0")
-                self._conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
-                self._conn.exec_driver_sql("PRAGMA busy_timeout=5000")
-                self._conn.rollback()
 
     def close(self) -> None:
         """Give the session free; records appended since the last commit are dropped."""

@@ -225,7 +225,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type, or what typing makes of types
+def values(kind: Any) -> st.SearchStrategy[Any]:
     """Return values of a field's type: numbers, texts, enums, tuples, dicts, unions and structs."""
     if kind in _PLAIN:
         return _PLAIN[kind]

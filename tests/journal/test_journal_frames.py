@@ -18,7 +18,7 @@ from hedgekit.errors import JournalError
 from hedgekit.journal import Entry, Journal, frames, performance
 from hedgekit.journal.story import Story, economic_digest, ledger
 from hedgekit.types import Ack, Fill, PlanRevised, Quote, Reconciled, Record, SessionStarted
-from tests.journal.made import KO, PEP, SESSION, WAIT, Group, Maker, ns, session, write
+from tests.journal.made import KO, PEP, SESSION, SKIPPED, WAIT, Group, Maker, ns, session, write
 
 CENT = {"rtol": 0, "atol": 1e-9}
 
@@ -153,6 +153,12 @@ def test_equity_by_hand(book: Journal) -> None:
     assert list(equity["trade"]) == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert np.isnan(equity["z"].iloc[6])
     assert equity["z"].iloc[0] == -2.1
+
+
+def test_a_look_at_the_delta_is_no_bar() -> None:
+    m = Maker()
+    story = story_of([[m.start()], m.quotes(0, ("4", "4"), ("4", "4")), m.bar(61, SKIPPED, 1, None), m.bar(120, WAIT, 1, None)])
+    assert performance.equity(story).empty, "the first is a look, the second is not at a bar's close"
 
 
 def test_equity_is_exact_cash_plus_marks(book: Journal) -> None:

@@ -85,14 +85,14 @@ def test_a_reader_stopped_in_a_read_delays_no_commit_and_the_log_shrinks_after_i
             assert wal.stat().st_size > WAL_LIMIT, "the stopped reader keeps the log: else this test shows nothing"
         finally:
             finish(process)
-        for instant in range(402, 402 + 256):
+        for instant in range(402, 402 + 20):
             journal.append(Timer(ts_ns=instant))
             journal.commit(instant)
         assert wal.stat().st_size <= WAL_LIMIT
         journal.verify()
 
 
-def test_the_log_is_cut_back_among_polling_readers(file: Path) -> None:
+def test_a_reader_between_two_records_holds_no_snapshot(file: Path) -> None:
     with Journal.open(file, SESSION) as journal:
         journal.append(START)
         journal.commit(1)
@@ -102,7 +102,7 @@ def test_the_log_is_cut_back_among_polling_readers(file: Path) -> None:
             for instant in range(2, 514):
                 journal.append(Reject(ts_ns=instant, order_id="o", code="0", message="x" * 60_000))
                 journal.commit(instant)
-            assert Path(f"{file}-wal").stat().st_size <= WAL_LIMIT, "a reader between two records holds no snapshot"
+            assert Path(f"{file}-wal").stat().st_size <= WAL_LIMIT, "the log could be started anew"
             assert list(lazy) == []
 
 
