@@ -10,20 +10,12 @@ a property of the file.
 from __future__ import annotations
 
 import html
-import json
-import os
 import re
-import uuid
-from functools import cache
-from pathlib import Path
 
-import bokeh
-from bokeh.core.types import ID
-from bokeh.embed import json_item
-from bokeh.model import Model
-from IPython.display import HTML
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+
+from hedgekit.report.embed import bokehjs, css
 
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 _PAGE = """<!DOCTYPE html>
@@ -40,9 +32,19 @@ _PAGE = """<!DOCTYPE html>
 <main>
 {body}
 </main>
+<script>{paper}</script>
 </body>
 </html>
 """
+_PAPER = """
+addEventListener("beforeprint", () => fit("700px"));
+addEventListener("afterprint", () => fit(""));
+function fit(width) {
+  for (const plot of document.querySelectorAll(".hk-plot")) plot.style.width = width;
+  if (window.Bokeh) for (const view of Bokeh.index) view.resize_layout?.();
+}
+"""
+"""Before paper, plots are laid out anew for its width: the browser alone would cut them off."""
 _EXPORT = {
     "exclude_input": True,
     "exclude_input_prompt": True,
@@ -58,48 +60,14 @@ def page(node: NotebookNode, *, title: str) -> str:
     Parameters
     ----------
     node : NotebookNode
-        An executed notebook; plots in it were made by :func:`show`.
+        An executed notebook; plots in it were made by :func:`~hedgekit.report.embed.show`.
     title : str
         The page's title.
     """
     body, _ = HTMLExporter(template_name="basic", **_EXPORT).from_notebook_node(_without_widgets(node))
     body = re.sub(r"(\s*\n){3,}", "\n\n", body)
     js = bokehjs() if "hk-plot" in body else ""
-    return _PAGE.format(policy=_POLICY, title=html.escape(title), css=css(), bokehjs=js, body=body)
-
-
-def show(model: Model, *, label: str = "") -> HTML:
-    """Return a bokeh figure or layout as a cell's output: its data only, BokehJS comes with the page.
-
-    In a notebook that a person runs (not :func:`~hedgekit.report.run_report`), the output brings BokehJS along.
-
-    Parameters
-    ----------
-    model : bokeh Model
-        What to draw.
-    label : str
-        What the picture shows, in words, for those who cannot see it.
-    """
-    target = f"hk{uuid.uuid4().hex[:12]}"
-    item = json.dumps(json_item(model, ID(target)), separators=(",", ":")).replace("<", "\\u003c")
-    loader = "" if os.environ.get("HEDGEKIT_REPORT") else f"<style>{css()}</style><script>if(!window.Bokeh){{{bokehjs()}}}</script>"
-    return HTML(
-        f'{loader}<div id="{target}" class="hk-plot" role="img" aria-label="{html.escape(label)}"></div>'
-        f'<script>Bokeh.embed.embed_item({item},"{target}")</script>'
-    )
-
-
-@cache
-def bokehjs() -> str:
-    """Return BokehJS (its core: figures and layouts), fit to stand inside a script element."""
-    source = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return source.read_text(encoding="utf-8").replace("</script", "<\\/script")
-
-
-@cache
-def css() -> str:
-    """Return the page's style sheet."""
-    return Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    return _PAGE.format(policy=_POLICY, title=html.escape(title), css=css(), bokehjs=js, body=body, paper=_PAPER)
 
 
 def _without_widgets(node: NotebookNode) -> NotebookNode:

@@ -56,7 +56,8 @@ def banner(s: Session) -> HTML:
     """Overall verdict, the money in six tiles, and the six metrics."""
     m, v = s.summary, s.verdict
     words = [f"{sum(g.result == w for g in v.gauges)} {w}" for w in ("PASS", "FAIL", "CANNOT TELL")]
-    why = bullets(reason[:1].upper() + reason[1:] for reason in v.reasons)
+    told = [reason for reason in v.reasons if not reason.startswith(("PASS", "CANNOT TELL"))]  # these stand in the table below
+    why = bullets(reason[:1].upper() + reason[1:] for reason in told)
     top = (
         f'<div class="hk-banner {mark(v.result)}"><span class="word">{esc(v.result)}</span>'
         f"<div><p><b>Six metrics: {', '.join(words)}.</b></p>{why}</div></div>"

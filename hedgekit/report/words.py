@@ -140,8 +140,7 @@ def figure_of(value: float | None, unit: str) -> str:
         return "no limit"
     if unit == "fraction":
         return f"{value * 100:,.{_digits(value * 100)}f}%"
-    plain = f"{value:,.0f}" if unit in COUNTED else f"{value:,.2f}"
-    return f"{plain} {unit}".rstrip()
+    return f"{value:,.0f}" if unit in COUNTED else f"{value:,.2f} {unit}".rstrip()
 
 
 def _digits(value: float) -> int:

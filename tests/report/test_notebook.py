@@ -1,0 +1,40 @@
+"""The template: what is committed, and where it is found."""
+
+from __future__ import annotations
+
+import ast
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from hedgekit.report import template_path
+
+
+@pytest.fixture(scope="module")
+def node() -> NotebookNode:
+    return nbformat.read(template_path(), as_version=4)
+
+
+def test_it_is_committed_without_outputs(node: NotebookNode) -> None:
+    code = [cell for cell in node.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert node.metadata.kernelspec.name == "python3"
+    assert "papermill" not in node.metadata
+    assert "widgets" not in node.metadata
+
+
+def test_one_parameters_cell_with_journal_and_session(node: NotebookNode) -> None:
+    tagged = [cell for cell in node.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    names = [statement.targets[0].id for statement in ast.parse(tagged[0].source).body]  # type: ignore[attr-defined]  # assignments
+    assert names == ["journal", "session"]
+
+
+def test_it_reads_as_one_story(node: NotebookNode) -> None:
+    assert len(node.cells) <= 40
+    code = [cell.source for cell in node.cells if cell.cell_type == "code"]
+    prose = [cell.source for cell in node.cells if cell.cell_type == "markdown"]
+    assert 0.6 < len(prose) / len(code) < 1.2
+    assert all(len(source.splitlines()) <= 7 for source in code)
+    assert not [n for source in code for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.Lambda | ast.If)]

@@ -1,0 +1,144 @@
+"""Running the notebook: what is left on disk when it works, and when it does not."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from hedgekit.errors import ConfigError, JournalError, ReportError
+from hedgekit.report import ReportRun, run_report
+from hedgekit.report.kernel import ipc_kernel
+
+PARAMETERS = 'journal = "j"\nsession = "s"'
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    """Write a notebook with a parameters cell and these code cells."""
+    node = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    node.cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), *map(nbformat.v4.new_code_cell, cells)]
+    nbformat.write(node, path)
+    return path
+
+
+def kernels() -> set[str]:
+    """Return the processes that run an ipykernel, by their command lines."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if "ipykernel_launcher" in line and "/hk-" in line:
+            found.add(f"{entry.parent.name} {line}")
+    return found
+
+
+def folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("hk-*"))
+
+
+def test_a_run_leaves_the_page_and_the_executed_notebook(report: ReportRun) -> None:
+    assert sorted(path.name for path in report.path_html.parent.iterdir()) == ["made.html", "made.ipynb"]
+    node = nbformat.read(report.path_ipynb, as_version=4)
+    assert node.metadata.papermill.exception is None
+    assert all(cell.execution_count for cell in node.cells if cell.cell_type == "code")
+
+
+def test_a_failing_cell_is_named_and_the_old_report_stays(journal: Path, tmp_path: Path) -> None:
+    old = tmp_path / "made.html"
+    old.write_text("old")
+    broken = notebook(tmp_path / "broken.ipynb", "print('before')", "ratio = 1 / 0", "print('after')")
+    with pytest.raises(ReportError, match=r"cell 5 \(ratio = 1 / 0\): ZeroDivisionError: division by zero") as told:
+        run_report(journal, "made", tmp_path, progress=False, template=broken)
+    partial = tmp_path / "made.failed.ipynb"
+    assert str(partial) in str(told.value)
+    node = nbformat.read(partial, as_version=4)
+    assert node.metadata.papermill.exception is True
+    assert [c.metadata.papermill.status for c in node.cells if "papermill" in c.metadata and c.cell_type == "code"][-3:] == [
+        "completed",
+        "failed",
+        "pending",
+    ]
+    assert "ZeroDivisionError" in node.cells[4 + 1].outputs[0].ename or "ZeroDivisionError" in str(node.cells)
+    assert old.read_text() == "old"
+    assert not (tmp_path / "made.ipynb").exists()
+
+
+def test_running_out_of_time_is_told_as_such(journal: Path, tmp_path: Path) -> None:
+    before = folders()
+    slow = notebook(tmp_path / "slow.ipynb", "import time", "time.sleep(60)", "print('after')")
+    with pytest.raises(ReportError, match=r"\(time.sleep\(60\)\): ran out of time after 4 s"):
+        run_report(journal, "made", tmp_path, progress=False, template=slow, timeout_s=4)
+    node = nbformat.read(tmp_path / "made.failed.ipynb", as_version=4)
+    assert node.metadata.papermill.exception is True
+    status = {cell.source: cell.metadata.papermill.status for cell in node.cells if cell.cell_type == "code"}
+    assert status["time.sleep(60)"] == "failed"
+    assert status["print('after')"] == "pending"
+    assert "ran out of time" in node.cells[0].source
+    assert folders() == before
+    assert not kernels()
+
+
+def test_a_dying_kernel_is_told(journal: Path, tmp_path: Path) -> None:
+    dead = notebook(tmp_path / "dead.ipynb", "import os", "os._exit(1)")
+    with pytest.raises(ReportError, match=r"\(os._exit\(1\)\): the kernel died"):
+        run_report(journal, "made", tmp_path, progress=False, template=dead)
+
+
+def test_the_kernel_listens_on_no_port_and_leaves_nothing(tmp_path: Path) -> None:
+    before, seen = folders(), "import psutil"
+    seen = "import os, pathlib; print(os.environ['IPYTHONDIR']); print(pathlib.Path('/proc/net/tcp').exists() and len(os.listdir('/proc/self/fd')))"
+    look = "inodes = {os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.islink(f'/proc/self/fd/{n}')}"
+    rows = "tcp = [line.split() for f in ('tcp', 'tcp6') for line in open(f'/proc/self/net/{f}').readlines()[1:]]"
+    tell = "print('listening', [r[1] for r in tcp if r[3] == '0A' and f'socket:[{r[9]}]' in inodes])"
+    with ipc_kernel() as manager:
+        node = papermill.execute_notebook(
+            str(notebook(tmp_path / "n.ipynb", seen, look, rows, tell)),
+            str(tmp_path / "out.ipynb"),
+            {"session": "x"},
+            progress_bar=False,
+            kernel_manager_class=manager,
+        )
+    said = "".join(output.get("text", "") for cell in node.cells for output in cell.get("outputs", []))
+    assert "listening []" in said
+    assert "hk-" in said
+    assert not [output for cell in node.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+    assert folders() == before
+    assert not kernels()
+
+
+def test_two_runs_beside_each_other_do_not_meet(tmp_path: Path) -> None:
+    with ipc_kernel() as one, ipc_kernel() as two:
+        assert one(kernel_name="python3").ip != two(kernel_name="python3").ip
+
+
+def test_a_missing_journal_or_session_is_told_before_anything_runs(journal: Path, tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no such journal"):
+        run_report(tmp_path / "none.db", "made", tmp_path, progress=False)
+    with pytest.raises(JournalError, match="no session 'other'.*made"):
+        run_report(journal, "other", tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(journal: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot make the report folder"):
+        run_report(journal, "made", tmp_path / "file" / "reports", progress=False)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told(journal: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match="cannot write to the report folder"):
+        run_report(journal, "made", tmp_path, progress=False)
+
+
+def test_a_password_never_reaches_a_notebook(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="PGPASSWORD") as told:
+        run_report("postgresql+psycopg://me:hunter2@127.0.0.1/x", "made", tmp_path, progress=False)
+    assert "hunter2" not in str(told.value)
