@@ -88,9 +88,7 @@ def test_missing_things_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sample 'eq_dayly'; did you mean 'eq_daily'"):
         load_sample("eq_dayly")
     with pytest.raises(DataError, match="A on 2020-01-03"):
-        tape_from_closes(
-            pd.DataFrame({"A": [1.0, np.nan]}, index=pd.DatetimeIndex(["2020-01-02", "2020-01-03"])), [Instrument("X", "A")]
-        )
+        tape_from_closes(pd.DataFrame({"A": [1.0, np.nan]}, index=pd.DatetimeIndex(["2020-01-02", "2020-01-03"])), [Instrument("X", "A")])
 
 
 def test_checking_changes_nothing() -> None:

@@ -119,10 +119,12 @@ class Tape:
             return self
         instruments = tuple(_requoted(instrument, Decimal(str(factor))) for instrument in self.instruments)
         bid, ask = (
-            np.column_stack([
-                _from_ticks(np.rint(side[:, leg] / float(old.tick)), new.tick)
-                for leg, (old, new) in enumerate(zip(self.instruments, instruments, strict=True))
-            ])
+            np.column_stack(
+                [
+                    _from_ticks(np.rint(side[:, leg] / float(old.tick)), new.tick)
+                    for leg, (old, new) in enumerate(zip(self.instruments, instruments, strict=True))
+                ]
+            )
             for side in (self.bid, self.ask)
         )
         return replace(self, instruments=instruments, bid=bid, ask=ask)

@@ -96,15 +96,17 @@ def of_bars(rows: Array) -> Array:
     curves = np.cumsum(hedged), np.cumsum(unhedged)
     mine, base = m.sharpe(hedged), m.sharpe(unhedged)
     var = float(np.var(unhedged))
-    return np.array([
-        m.beta_error(y, x),
-        known.mean() if len(known) else np.nan,
-        m.drawdown_reduction(*curves),
-        mine / base if base > 0 else np.nan,
-        1 - float(np.var(hedged)) / var if var > 0 else np.nan,
-        mine - base,
-        hedged.mean(),
-    ])
+    return np.array(
+        [
+            m.beta_error(y, x),
+            known.mean() if len(known) else np.nan,
+            m.drawdown_reduction(*curves),
+            mine / base if base > 0 else np.nan,
+            1 - float(np.var(hedged)) / var if var > 0 else np.nan,
+            mine - base,
+            hedged.mean(),
+        ]
+    )
 
 
 def of_trades(rows: Array) -> Array:
