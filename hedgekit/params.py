@@ -117,3 +117,18 @@ class Params(BaseModel):
         high = getattr(bounds.get("Le"), "le", None)
         extra = cls._extra(name)
         return low, high, str(extra["unit"]), str(extra["rule"])
+
+    @classmethod
+    def table(cls) -> str:
+        """Return every parameter as a Markdown table, for the README and notebooks."""
+        head = "| parameter | default | range | usual | unit | rule | meaning |"
+        return "\n".join([head, "|---" * 7 + "|", *(cls._row(name) for name in cls.model_fields)])
+
+    @classmethod
+    def _row(cls, name: str) -> str:
+        low, high, unit, rule = cls.range_of(name)
+        field, usual = cls.model_fields[name], [f"{u:g}" if isinstance(u, float | int) else str(u) for u in cls._extra(name)["usual"]]
+        default = f"{field.default:g}" if isinstance(field.default, float | int) else str(field.default)
+        allowed, common = (f"{low:g} to {high:g}", " to ".join(usual)) if low is not None else ("", ", ".join(usual))
+        meaning = (field.description or "").replace("|", "\\|")
+        return f"| `{name}` | {default} | {allowed} | {common} | {unit} | {rule} | {meaning} |"

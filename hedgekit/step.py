@@ -80,6 +80,7 @@ Record = Any
 """A flat record of ``rules/state.py``; numba knows its fields, mypy does not."""
 
 _RETURNS_MIN = 2
+_DUST = 1e-6
 
 
 @compiled
@@ -149,11 +150,11 @@ def _variance(s, p, leg):
 
 
 @compiled
-def _order(s, out, leg, quantity):
+def _order(s, p, out, leg, quantity):
     """Put an order into the outcome; it counts as working from now on."""
     out.order[leg] = quantity
     out.expected[leg] = s.ask[leg] if quantity > 0 else s.bid[leg]
-    s.working[leg] += quantity
+    s.working[leg] = _clean(s.working[leg] + quantity, p.lot[leg])
 
 
 @compiled
@@ -166,7 +167,7 @@ def _converge_leg(s, p, out, leg):
         out.cancel[leg] = 1
         s.cancelling[leg] = 1
     else:
-        _order(s, out, leg, need)
+        _order(s, p, out, leg, _clean(need, p.lot[leg]))
     return True
 
 
@@ -370,9 +371,16 @@ def _on_timer(s, p, o, out):
 
 
 @compiled
+def _clean(quantity, lot):
+    """Take the dust of binary sums off a quantity of whole lots, so that any order of fills leaves the same bits (L1)."""
+    whole = pairs.lots(quantity, lot)
+    return whole if abs(quantity - whole) < _DUST * lot else quantity
+
+
+@compiled
 def _on_fill(s, p, o, out):
-    s.pos[o.leg] += o.a
-    s.working[o.leg] -= o.a
+    s.pos[o.leg] = _clean(s.pos[o.leg] + o.a, p.lot[o.leg])
+    s.working[o.leg] = _clean(s.working[o.leg] - o.a, p.lot[o.leg])
     if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
         s.working[o.leg] = 0.0
         if s.cancelling[o.leg]:  # the fill was faster than the cancel: order what is now missing
@@ -406,7 +414,7 @@ def _on_refused(s, p, out, refused):
 @compiled
 def _on_order_over(s, p, o, out):
     """Take what will not be filled any more out of what works, then see what is missing."""
-    s.working[o.leg] -= o.a
+    s.working[o.leg] = _clean(s.working[o.leg] - o.a, p.lot[o.leg])
     if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
         s.working[o.leg] = 0.0
         s.cancelling[o.leg] = 0

@@ -203,9 +203,9 @@ def _match(c, p, d, t, row):
                 k += 1
                 continue
             if done > 0:
-                buy_left -= done
+                buy_left = _lots(buy_left - done, p.lot[leg])
             else:
-                sell_left += done
+                sell_left = _lots(sell_left + done, p.lot[leg])
             _tell(c, FILL, leg, k, ts_ns + d.ws_ns, ts_ns, done, ask[leg] if done > 0 else bid[leg])
             c.qty[leg, k] -= done
             if abs(c.qty[leg, k]) < 0.5 * p.lot[leg]:
@@ -321,6 +321,7 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
                 return CROWDED
             if not _advance(c, s, p, d, t):
                 return FINISHED
+            continue  # a row may bring no message
         _next(c, o, log)
         observe(c, s, p, o, out, log, d)
         if o.kind == TIMER and _bar(c, s, p, out, bars, o.ts_ns) and c.bars == next_fit:

@@ -20,7 +20,7 @@ ROLES = ("primary", "hedge")
 @compiled
 def lots(quantity, lot):  # noqa: ANN001, ANN201 - compiled
     """Quantity rounded to the nearest whole lot, ties away from zero."""
-    return math.copysign(math.floor(abs(quantity) / lot + 0.5), quantity) * lot
+    return math.copysign(math.floor(abs(quantity) / lot + 0.5), quantity) * lot + 0.0  # never -0.0: its bits differ
 
 
 @compiled
