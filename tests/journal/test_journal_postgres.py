@@ -134,11 +134,9 @@ def test_an_instant_without_a_record_is_remembered(server: str) -> None:
 _WRITE = """
 import sys
 from hedgekit.journal import Journal
-from hedgekit.types import Timer
-from tests.journal.made import Maker
-import msgspec
+from hedgekit.types import SessionStarted, Timer
 with Journal.open(sys.argv[1], "locked") as journal:
-    journal.append(msgspec.structs.replace(Maker().start(), session="locked"))
+    journal.append(SessionStarted(ts_ns=0, session="locked", instruments=(), params={}, market={}, version="0"))
     instant = 1
     journal.commit(instant)
     print("open", flush=True)
