@@ -25,7 +25,7 @@ def die_with_parent() -> None:
     """End this process (SIGTERM to itself) as soon as its standard input closes."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools import add_constant
 from scipy import stats
 
 from hedgekit.errors import DataError
@@ -146,7 +147,7 @@ def _fit(dp: Array, dh: Array) -> RatioFit:
     lags = int(4 * (n / 100) ** (2 / 9))
     with library_warnings.catch_warnings(record=True) as caught:
         library_warnings.simplefilter("always")
-        model = sm.OLS(dp, np.column_stack([np.ones(n), dh])).fit(
+        model = OLS(dp, np.column_stack([np.ones(n), dh])).fit(
             cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": True}, use_t=True
         )
         ratio, stderr = float(model.params[1]), float(model.bse[1])

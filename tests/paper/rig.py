@@ -26,6 +26,10 @@ from hedgekit.venues import alpaca
 SHORT = Market(first="1990-01-01", last="1992-12-31", size_notional=150_000.0)
 """758 rows; displayed sizes small enough for many partial fills."""
 
+TINY = Market(first="1990-01-01", last="1991-04-30", size_notional=150_000.0)
+TINY_PARAMS = {**demo.PARAMS, "fit_bars": 60}
+"""For tests that start many processes: 336 rows, the first ratio after 61 bars."""
+
 RUNNER = Path(__file__).with_name("session_killed_at.py")
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from rig import SHORT, Rig, config_of, finished, sandbox
+from tests.paper.rig import SHORT, TINY, TINY_PARAMS, Rig, config_of, finished, sandbox
 
 from hedgekit import backtest, demo
 from hedgekit.exchange import FillModel
@@ -20,6 +20,12 @@ from hedgekit.types import Ack, Cancelled, Decision, Fill, PlanRevised, Quote, S
 def unkilled(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """One whole session, shared by the tests that only read it."""
     return finished(tmp_path_factory.mktemp("unkilled"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """The unkilled run that killed ones are compared with."""
+    return finished(tmp_path_factory.mktemp("tiny"), TINY, params=TINY_PARAMS)
 
 
 def digests(journal: Journal) -> tuple[str, str]:
@@ -109,18 +115,18 @@ def test_no_secret_in_journal_config_or_logs(unkilled: Rig) -> None:
 
 @pytest.mark.parametrize("point", ["intent committed", "requests sent", "events received"])
 @pytest.mark.parametrize("count", [1, 7])
-def test_killed_session_resumes_without_loss_or_double(unkilled: Rig, tmp_path: Path, point: str, count: int) -> None:
+def test_killed_session_resumes_without_loss_or_double(tiny: Rig, tmp_path: Path, point: str, count: int) -> None:
     """L2, L3: SIGKILL at a named point, restart; the economic content is the unkilled run's."""
-    with sandbox(tmp_path) as rig:
-        config = rig.config()
+    with sandbox(tmp_path, TINY) as rig:
+        config = rig.config(params=TINY_PARAMS)
         # "events received" passes once an instant: choose one that brings a fill
-        times = count if point != "events received" else fill_instant(unkilled, count)
+        times = count if point != "events received" else fill_instant(tiny, count)
         killed = rig.run(config, kill_at=point, count=times)
         assert killed.returncode == -9, killed.stderr
         done = rig.run(config)
         assert done.returncode == 0, done.stderr
         ledger = rig.ledger()
-    with rig.journal() as ours, unkilled.journal() as theirs:
+    with rig.journal() as ours, tiny.journal() as theirs:
         ours.verify()
         assert ours.economic_digest() == theirs.economic_digest()
         assert ours.ledger() == theirs.ledger()
@@ -135,19 +141,17 @@ def fill_instant(rig: Rig, number: int) -> int:
     return instants[number * 5 - 1]
 
 
-def test_session_killed_again_and_again(unkilled: Rig, tmp_path: Path) -> None:
-    """Many kills in one run, at all three points."""
-    with sandbox(tmp_path) as rig:
-        config = rig.config()
-        kills = 0
-        for number in range(12):
+def test_session_killed_again_and_again(tiny: Rig, tmp_path: Path) -> None:
+    """Six kills in one run, at all three points."""
+    with sandbox(tmp_path, TINY) as rig:
+        config = rig.config(params=TINY_PARAMS)
+        for number in range(6):
             point = ("intent committed", "requests sent", "events received")[number % 3]
-            done = rig.run(config, kill_at=point, count=90 if number % 3 == 2 else 3)
-            assert done.returncode == -9, done.stderr
-            kills += 1
+            killed = rig.run(config, kill_at=point, count=90 if number % 3 == 2 else 3)
+            assert killed.returncode == -9, killed.stderr
         done = rig.run(config)
         assert done.returncode == 0, done.stderr
-    with rig.journal() as ours, unkilled.journal() as theirs:
+    with rig.journal() as ours, tiny.journal() as theirs:
         assert ours.economic_digest() == theirs.economic_digest()
 
 
