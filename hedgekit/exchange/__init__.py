@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.ledger import Ledger
-from hedgekit.exchange.model import Accepted, Cancelled, Executed, FillModel, NewOrder, OrderState, Refusal, Rejected, Report, Reports, Status
+from hedgekit.exchange.model import (
+    Accepted,
+    Cancelled,
+    Executed,
+    FillModel,
+    NewOrder,
+    OrderState,
+    Refusal,
+    Rejected,
+    Report,
+    Reports,
+    Status,
+)
 
 __all__ = [
     "Accepted",

@@ -147,7 +147,7 @@ class Exchange:
         if state is None:
             return (Rejected(ts_ns, "", Refusal.UNKNOWN_ORDER, f"no order {order_id}"),)
         if state.status not in OPEN:
-            why = f'order is already in "{state.status.value}" state'
+            why = f"order {order_id} is {state.status.value}: nothing is left to cancel"
             return (Rejected(ts_ns, state.request.client_id, Refusal.NOT_OPEN, why, state),)
         self._books[state.request.instrument].remove(self._working[order_id])
         return (self._close(order_id, "requested"),)

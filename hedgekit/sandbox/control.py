@@ -253,12 +253,11 @@ class Barrier:
         if op.done not in {self.instant, self.instant - 1} or op.done < 0:
             msg = f"done={op.done}: the last instant released is {self.instant}; a session can only be there or one behind"
             raise SessionError(msg)
-        self._link, self._done = socket, op.done
+        self.epoch, self._link, self._done = op.epoch, socket, op.done
+        self._seen, self._read, self._replies = set(), 0, []
         self._changed.set()
         for _ in range(SETTLE_TURNS):
             await asyncio.sleep(0)
-        self.epoch = op.epoch
-        self._seen, self._read, self._replies = set(), 0, []
         return Attached(self.instant, self.now_ns, self._first)
 
     async def _redeliver(self) -> Instant:
@@ -281,6 +280,8 @@ class Barrier:
         return Instant(self.instant, self.now_ns, await self._md.flush(), await self._trade.flush(), replies)
 
     async def _all_read(self, socket: web.WebSocketResponse, count: int) -> None:
+        if self._read >= count:
+            return
         try:
             async with asyncio.timeout(WAIT_S):
                 while self._read < count:

@@ -131,24 +131,24 @@ def _guarded(barrier: Barrier, token: str) -> Callable[[web.BaseRequest], Awaita
     return control
 
 
+class Incoming(web.BaseRequest):
+    """A request that keeps a body which was all there when it was made.
+
+    aiohttp forgets it when the connection dies before the handler runs; an order
+    that was received must not be lost with its connection.
+    """
+
+    def __init__(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(message, payload, protocol, writer, task, asyncio.get_running_loop())
+        self._whole: bytes | None = payload.read_nowait() if payload.is_eof() else None
+
+    async def read(self) -> bytes:
+        """Return the body; ``ConnectionError`` if the connection died in the middle of it."""
+        return await super().read() if self._whole is None else self._whole
+
+
 def _runner(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
-    async def safe(request: web.BaseRequest) -> web.StreamResponse:
-        if "body" not in request:
-            try:
-                request["body"] = await request.read()
-            except (ConnectionError, web.HTTPRequestEntityTooLarge):
-                return web.Response(status=400)
-        return await handler(request)
-
-    return web.ServerRunner(web.Server(safe, request_factory=_with_body, access_log=None), shutdown_timeout=0.1)
-
-
-def _with_body(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:  # noqa: ANN401 - aiohttp's own
-    """Make a request that keeps a body which is all there: aiohttp forgets it when the connection dies before the handler runs."""
-    request = web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
-    if payload.is_eof():
-        request["body"] = payload.read_nowait()
-    return request
+    return web.ServerRunner(web.Server(handler, request_factory=Incoming, access_log=None), shutdown_timeout=0.1)
 
 
 async def _listen(runner: web.ServerRunner, port: int, option: str) -> int:

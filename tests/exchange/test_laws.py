@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedgekit.exchange.book import Book, Level, Working
@@ -34,6 +34,7 @@ cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
 histories = st.lists(quotes | orders | orders | orders | cancels, min_size=20, max_size=60).map(
     lambda steps: [("quote", "X:A", 10_000, 1, (0, 0)), ("quote", "X:B", 10_000, 1, (0, 0)), *steps]
 )
+law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is not a broken law
 models: st.SearchStrategy[Literal["next_quote", "touch"]] = st.sampled_from(["next_quote", "touch"])
 
 
@@ -74,7 +75,7 @@ def fills(run: Run) -> list[Executed]:
     return [r for reports in run.reports for r in reports if isinstance(r, Executed)]
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_cash_and_positions_are_conserved_exactly(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     run = drive(history, model)
@@ -89,7 +90,7 @@ def test_cash_and_positions_are_conserved_exactly(history: list[tuple[object, ..
     assert run.market.ledger.positions() == {key: qty for key, qty in held.items() if qty}
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_the_ledger_equals_its_fills_replayed(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     ledger = drive(history, model).market.ledger
@@ -100,7 +101,7 @@ def test_the_ledger_equals_its_fills_replayed(history: list[tuple[object, ...]],
     assert all(again.cost(i.key) == ledger.cost(i.key) for i in PAIR)
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_no_order_fills_beyond_its_quantity_or_its_limit(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     run = drive(history, model)
@@ -116,7 +117,7 @@ def test_no_order_fills_beyond_its_quantity_or_its_limit(history: list[tuple[obj
             assert abs(fill.qty) == abs(request.qty)
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_never_more_than_displayed(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     run = drive(history, model)
@@ -134,7 +135,7 @@ def test_never_more_than_displayed(history: list[tuple[object, ...]], model: Lit
                 assert shown[side] >= 0
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_no_execution_takes_a_position_through_zero(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     for fill in fills(drive(history, model)):
@@ -162,7 +163,7 @@ def test_price_time_priority(wanted: list[tuple[bool, int, int | None]], size: i
     assert got == expected
 
 
-@settings(max_examples=50)
+@law
 @given(histories)
 def test_next_quote_never_fills_without_a_later_quote(history: list[tuple[object, ...]]) -> None:
     run = drive(history, "next_quote")
@@ -173,7 +174,7 @@ def test_next_quote_never_fills_without_a_later_quote(history: list[tuple[object
                 assert report.order.created_ns < report.ts_ns
 
 
-@settings(max_examples=50)
+@law
 @given(histories, models)
 def test_equal_inputs_give_equal_reports(history: list[tuple[object, ...]], model: Literal["next_quote", "touch"]) -> None:
     assert drive(history, model).reports == drive(history, model).reports

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import pytest
+
+from hedgekit.data import Market
+from hedgekit.sandbox.server import Options, Secrets, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,6 +76,28 @@ async def sandbox(*options: str, market: Message | None = None) -> AsyncIterator
 
 
 @dataclass
+class Inside:
+    """A sandbox inside the test's own process: real sockets, quick to start."""
+
+    ready: Message
+
+
+@asynccontextmanager
+async def inside(market: Message | None = None, **options: Any) -> AsyncIterator[Inside]:
+    """Run the server on the test's event loop; what needs a process of its own uses :func:`sandbox`."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[Message] = loop.create_future()
+    secrets = Secrets.from_env(KEYS)
+    task = loop.create_task(run(Market(**(market or MARKET)).tape(), secrets, Options(**options), ready.set_result))
+    try:
+        yield Inside(await ready)
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, TIMEOUT_S)
+
+
+@dataclass
 class Seen:
     """What one instant brought: the control answer, quotes, trade updates, HTTP answers by request number."""
 
@@ -92,6 +118,7 @@ class Desk:
     def __init__(self, ready: Message, epoch: int = 1) -> None:
         self.ready, self.epoch, self.sent, self.done = ready, epoch, 0, 0
         self.http = aiohttp.ClientSession()
+        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
         self.control: aiohttp.ClientWebSocketResponse
         self.trade: aiohttp.ClientWebSocketResponse
         self.data: aiohttp.ClientWebSocketResponse
@@ -104,9 +131,15 @@ class Desk:
         answer: Message = await self.control.receive_json(timeout=TIMEOUT_S)
         return answer
 
+    async def connect(self, name: str) -> aiohttp.ClientWebSocketResponse:
+        """Open one of the three WebSockets."""
+        headers = {"Authorization": "Bearer tok-secret"} if name == "control" else None
+        self.sockets.append(await self.http.ws_connect(self.ready[name], headers=headers))
+        return self.sockets[-1]
+
     async def attach(self, done: int = 0) -> Message:
         """Open the control connection and attach."""
-        self.control = await self.http.ws_connect(self.ready["control"], headers={"Authorization": "Bearer tok-secret"})
+        self.control = await self.connect("control")
         self.done = done
         return await self.ask(op="attach", epoch=self.epoch, done=done)
 
@@ -117,7 +150,7 @@ class Desk:
 
     async def open_trade(self) -> aiohttp.ClientWebSocketResponse:
         """Open a trade-updates socket and listen."""
-        socket = await self.http.ws_connect(self.ready["stream"])
+        socket = await self.connect("stream")
         await socket.send_json({"action": "authenticate", "data": {"key_id": "AK", "secret_key": "AS-secret"}})
         assert (await binary(socket))["data"] == {"status": "authorized", "action": "authenticate"}
         await socket.send_json({"action": "listen", "data": {"streams": ["trade_updates"]}})
@@ -126,7 +159,7 @@ class Desk:
 
     async def open_data(self) -> aiohttp.ClientWebSocketResponse:
         """Open a market-data socket and subscribe to every quote."""
-        socket = await self.http.ws_connect(self.ready["data"])
+        socket = await self.connect("data")
         assert await text(socket) == [{"T": "success", "msg": "connected"}]
         await socket.send_json({"action": "auth", "key": "AK", "secret": "AS-secret"})
         assert await text(socket) == [{"T": "success", "msg": "authenticated"}]
@@ -188,11 +221,21 @@ class Desk:
         return status, body
 
     async def close(self) -> None:
-        """Drop everything."""
+        """Drop everything (safe to repeat)."""
         for call in self.calls.values():
             call.cancel()
         await asyncio.gather(*self.calls.values(), return_exceptions=True)
+        for socket in self.sockets:
+            await socket.close()
         await self.http.close()
+
+    async def die(self) -> None:
+        """Drop everything without a word, as a killed process does."""
+        for socket in self.sockets:
+            connection = socket._response.connection
+            if connection is not None and connection.transport is not None:
+                connection.transport.abort()
+        await self.close()
 
 
 async def text(socket: aiohttp.ClientWebSocketResponse, log: list[str] | None = None) -> list[Message]:
@@ -216,11 +259,12 @@ async def binary(socket: aiohttp.ClientWebSocketResponse, log: list[str] | None 
 
 
 @asynccontextmanager
-async def desk(ready: Message, epoch: int = 1) -> AsyncIterator[Desk]:
-    """Attach a client and subscribe to everything."""
+async def desk(ready: Message, epoch: int = 1, *, done: int = 0) -> AsyncIterator[Desk]:
+    """Attach a client that has processed instant ``done``, and subscribe to everything."""
     client = Desk(ready, epoch)
     try:
-        assert (await client.attach())["op"] == "attached"
+        attached = await client.attach(done)
+        assert attached["op"] == "attached", attached
         await client.subscribe()
         yield client
     finally:

@@ -61,11 +61,10 @@ class AlpacaSkin:
         """Serve one HTTP request of the venue port, or one of its WebSockets."""
         if socket := self._sockets.get(request.path):
             return await socket.serve(request)
-        auth = Keys(request.headers.get("APCA-API-KEY-ID", ""), request.headers.get("APCA-API-SECRET-KEY", ""))
-        call = Call(request.method, request.rel_url.raw_path, request.query, request["body"], auth)
         try:
+            call = _call(request, await request.read())
             answer = await self._timeline.carry(request.headers.get(LABEL), partial(self._rest.answer, call))
-        except SessionError as bad:
+        except (SessionError, ConnectionError) as bad:
             answer = Answer(400, error(40010000, str(bad)))
         body = b"" if answer.body is None else msgspec.json.encode(answer.body)
         return web.Response(status=answer.status, body=body, headers=answer.headers, content_type="application/json")
@@ -91,6 +90,11 @@ class AlpacaSkin:
         """Open from start to the tape's last row: the sandbox knows no market hours."""
         following, last = self._player.next_ns, self._player.last_ns
         return following is not None, following if following is not None else last, last
+
+
+def _call(request: web.BaseRequest, body: bytes) -> Call:
+    auth = Keys(request.headers.get("APCA-API-KEY-ID", ""), request.headers.get("APCA-API-SECRET-KEY", ""))
+    return Call(request.method, request.rel_url.raw_path, request.query, body, auth)
 
 
 def trade_update(report: Report) -> bytes | None:

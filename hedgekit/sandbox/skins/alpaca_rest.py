@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from hedgekit.exchange.ledger import LEVERAGE
-from hedgekit.exchange.model import NewOrder, OrderState, Rejected, Reports
+from hedgekit.exchange.model import NewOrder, OrderState, Refusal, Rejected, Reports
 from hedgekit.sandbox.skins.alpaca_wire import (
     REFUSED,
     OrderBody,
@@ -239,6 +239,8 @@ class Rest:
 
 def _refusal(report: Rejected) -> Answer:
     status, code, message = REFUSED[report.why]
+    if report.why is Refusal.NOT_OPEN and report.order:
+        message = f'order is already in "{order_json(report.order)["status"]}" state'
     return Answer(status, error(code, message or report.message))
 
 

@@ -104,6 +104,7 @@ def text(number: Decimal) -> str:
     return format(number.normalize(SHOWN), "f")
 
 
+@lru_cache(maxsize=256)
 def rfc3339(ts_ns: int) -> str:
     """Write nanoseconds UTC as RFC 3339 with nine digits."""
     seconds, rest = divmod(ts_ns, NS)

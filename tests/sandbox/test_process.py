@@ -1,0 +1,110 @@
+"""The sandbox's process: it starts, says where it is, keeps secrets, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from tests.sandbox.desk import AUTH, KEYS, MARKET, command, environment, sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def start(*options: str, **changes: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command(*options), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment(**changes))
+
+
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[str]]:
+    process = start("--die-with-parent")
+    assert process.stdout is not None
+    process.ready = json.loads(process.stdout.readline())  # type: ignore[attr-defined]
+    yield process
+    if process.poll() is None:
+        process.kill()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()  # type: ignore[union-attr]
+    process.wait(timeout=10)
+
+
+def refused(*options: str, **changes: str) -> str:
+    """Run a sandbox that cannot start; return its one line of stderr."""
+    process = start(*options, **changes)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert err.count("\n") == 1, err
+    assert not any(secret in err for secret in KEYS.values())
+    return err
+
+
+def test_the_ready_line_names_every_address_on_loopback(running: subprocess.Popen[str]) -> None:
+    ready = running.ready  # type: ignore[attr-defined]
+    venue, control = ready["rest"].rsplit(":", 1)[1], ready["control"].split(":")[2].split("/")[0]
+    assert ready == {
+        "rest": f"http://127.0.0.1:{venue}",
+        "stream": f"ws://127.0.0.1:{venue}/stream",
+        "data": f"ws://127.0.0.1:{venue}/v2/sip",
+        "control": f"ws://127.0.0.1:{control}/control",
+        "first_ns": 631314000000000000,
+    }
+    assert venue != control
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(running: subprocess.Popen[str], number: signal.Signals) -> None:
+    running.send_signal(number)
+    assert running.communicate(timeout=10) == ("", "")
+    assert running.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(running.pid, 0)
+
+
+def test_it_dies_with_its_parent(running: subprocess.Popen[str]) -> None:
+    assert running.stdin is not None
+    running.stdin.close()
+    assert running.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("option", ["--venue-port", "--control-port"])
+def test_an_occupied_port_is_one_clear_line(option: str) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert refused(option, str(port)) == (
+            f"hedgekit sandbox: port {port} on 127.0.0.1 is in use; choose another with {option}, or 0 for a free one\n"
+        )
+
+
+def test_a_missing_secret_is_named() -> None:
+    said = refused(HEDGEKIT_CONTROL_TOKEN="", APCA_API_KEY_ID="")
+    assert "set APCA_API_KEY_ID, HEDGEKIT_CONTROL_TOKEN in the environment" in said
+
+
+@pytest.mark.parametrize(
+    ("market", "said"),
+    [('{"first": 7}', "Expected `str | null`, got `int` - at `$.first`"), ("nonsense", "malformed"), ('{"sample": "x"}', "no sample 'x'")],
+)
+def test_a_bad_market_is_one_clear_line(market: str, said: str) -> None:
+    assert said in refused("--market", market)
+
+
+def test_a_bad_model_is_one_clear_line() -> None:
+    assert "is not a fill model" in refused("--model", '{"name":"magic"}')
+
+
+async def test_the_control_port_wants_its_token() -> None:
+    async with sandbox(market=MARKET) as process, aiohttp.ClientSession() as http:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, AUTH):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+                await http.ws_connect(process.ready["control"], headers=headers)
