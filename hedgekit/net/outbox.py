@@ -25,7 +25,7 @@ TIMEOUT_NS = 10 * NS
 
 _BACKOFF_NS = NS // 2
 _BACKOFF_MAX_NS = 30 * NS
-_OK, _NOT_FOUND, _TOO_MANY, _SERVER = 200, 404, 429, 500
+_OK, _TOO_MANY, _SERVER = 200, 429, 500
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
@@ -55,8 +55,9 @@ class Outbox:
             self._open[order.order_id] = order
         wanted = [self._venue.submit(order) for order in decision.orders]
         for order_id in decision.cancels:
-            self._wish_cancel[order_id] = None
-            wanted += self._cancel(order_id)
+            if order_id in self._open:  # else it has ended since, in the same instant
+                self._wish_cancel[order_id] = None
+                wanted += self._cancel(order_id)
         return sorted(wanted, key=lambda request: _RANK[request.priority])
 
     def resume(self) -> list[Request]:

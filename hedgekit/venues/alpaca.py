@@ -15,10 +15,12 @@ charge none, and a missing ``fee`` is read as zero.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -63,12 +65,14 @@ def submit(order: Order) -> Request:
 
 def lookup(order_id: str) -> Request:
     """Encode the look-up of an order by our own id."""
-    return Request("GET", f"/v2/orders:by_client_order_id?client_order_id={order_id}", "lookup", Priority.QUERY, None, order_id)
+    return Request(
+        "GET", f"/v2/orders:by_client_order_id?client_order_id={quote(order_id, safe='')}", "lookup", Priority.QUERY, None, order_id
+    )
 
 
 def cancel(order_id: str, venue_order_id: str) -> Request:
     """Encode a cancel; that it happened is told by the trade-updates stream."""
-    return Request("DELETE", f"/v2/orders/{venue_order_id}", "cancel", Priority.CLOSE, None, order_id)
+    return Request("DELETE", f"/v2/orders/{quote(venue_order_id, safe='')}", "cancel", Priority.CLOSE, None, order_id)
 
 
 def account() -> Request:
@@ -89,8 +93,12 @@ def symbol(key: str) -> str:
 # -------------------------------------------------------------------- replies
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1)]  # an empty id in a path would address all orders
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
 class _Order(msgspec.Struct):
-    id: str
+    id: _Name
     client_order_id: str
     status: str
 
@@ -103,6 +111,7 @@ class _Error(msgspec.Struct):
 class _Position(msgspec.Struct):
     symbol: str
     qty: Decimal
+    side: Literal["long", "short"]
 
 
 class _Account(msgspec.Struct):
@@ -112,7 +121,7 @@ class _Account(msgspec.Struct):
 def _decode(body: bytes, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         msg = f"alpaca: {what} cannot be read ({error}): {body[:200]!r}"
         raise VenueError(msg) from error
 
@@ -138,15 +147,25 @@ def duplicate(reply: Reply) -> bool:
 
 
 def positions_of(reply: Reply) -> dict[str, Decimal]:
-    """Return signed quantity by instrument key."""
+    """Return signed quantity by instrument key; the side decides the sign, whether or not ``qty`` has one."""
     found: list[_Position] = _decode(reply.body, list[_Position], "positions")
-    return {f"{NAME}:{position.symbol}": position.qty for position in found}
+    return {
+        f"{NAME}:{position.symbol}": _finite(position.qty, "positions").copy_sign(1 if position.side == "long" else -1)
+        for position in found
+    }
 
 
 def cash_of(reply: Reply) -> Decimal:
     """Return the account's cash."""
     found: _Account = _decode(reply.body, _Account, "account")
-    return found.cash
+    return _finite(found.cash, "account")
+
+
+def _finite(number: Decimal, what: str) -> Decimal:
+    if not number.is_finite():
+        msg = f"alpaca: {what} holds {number}, which is no amount"
+        raise VenueError(msg)
+    return number
 
 
 # ------------------------------------------------------------ market-data socket
@@ -162,10 +181,10 @@ def data_login(key: str, secret: str, keys: list[str]) -> Iterator[tuple[bytes |
 class _Message(msgspec.Struct):
     T: str
     S: str = ""
-    bp: float = 0.0
-    bs: float = 0.0
-    ap: float = 0.0
-    as_: float = msgspec.field(default=0.0, name="as")
+    bp: float | None = None
+    bs: float | None = None
+    ap: float | None = None
+    as_: float | None = msgspec.field(default=None, name="as")
     t: str = ""
     code: int = 0
     msg: str = ""
@@ -184,7 +203,7 @@ def quotes_of(frame: bytes | str, ts_ns: int) -> list[Quote]:
     """
     try:
         messages = _MESSAGES.decode(frame)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         msg = f"alpaca: market data cannot be read ({error}): {frame[:200]!r}"
         raise VenueError(msg) from error
     return [_quote(message, ts_ns) for message in messages]
@@ -197,26 +216,36 @@ def _quote(message: _Message, ts_ns: int) -> Quote:
     if message.T != "q":
         msg = f"alpaca: market data message of type {message.T!r} is not understood"
         raise VenueError(msg)
+    bid, ask, bid_size, ask_size = message.bp, message.ap, message.bs, message.as_
+    if not message.S or bid is None or ask is None or bid_size is None or ask_size is None:
+        msg = f"alpaca: a quote of {message.S or 'nothing'!r} came without S, bp, bs, ap or as"
+        raise VenueError(msg)
     return Quote(
         ts_ns=ts_ns,
         instrument=f"{NAME}:{message.S}",
         venue_ns=parse_time(message.t),
-        bid=message.bp,
-        ask=message.ap,
-        bid_size=message.bs,
-        ask_size=message.as_,
+        bid=bid,
+        ask=ask,
+        bid_size=bid_size,
+        ask_size=ask_size,
     )
 
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
 def parse_time(text: str) -> int:
-    """Return nanoseconds UTC of an RFC 3339 time ending in Z, all nine digits kept."""
-    head, _, fraction = text.removesuffix("Z").partition(".")
+    """Return nanoseconds UTC of an RFC 3339 time, all nine digits kept."""
+    msg = f"alpaca: {text[:60]!r} is not an RFC 3339 time with at most nine digits of a second"
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise VenueError(msg)
+    head, fraction, zone = found.groups()
     try:
-        seconds = int(datetime.fromisoformat(head + "+00:00").timestamp())
-        return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
-    except ValueError as error:
-        msg = f"alpaca: {text!r} is not an RFC 3339 time in UTC"
-        raise VenueError(msg) from error
+        seconds = int(datetime.fromisoformat(head + zone.replace("Z", "+00:00")).timestamp())
+    except (ValueError, OverflowError):
+        raise VenueError(msg) from None
+    return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
 # ----------------------------------------------------------- trade-updates socket
@@ -229,10 +258,10 @@ def stream_login(key: str, secret: str) -> Iterator[tuple[bytes | None, str]]:
 
 
 class _StreamOrder(msgspec.Struct):
-    id: str
+    id: _Name
     client_order_id: str
     symbol: str
-    side: str
+    side: Literal["buy", "sell"]
 
 
 class _Update(msgspec.Struct):
@@ -246,13 +275,25 @@ class _Update(msgspec.Struct):
 
 
 class _Frame(msgspec.Struct):
-    stream: str
+    stream: Literal["trade_updates"]
     data: _Update
 
 
 _FRAMES = msgspec.json.Decoder(_Frame)
-_OVER = frozenset({"canceled", "expired", "done_for_day", "replaced"})
-_NO_NEWS = frozenset({"pending_new", "pending_cancel", "pending_replace", "stopped", "calculated", "suspended", "order_cancel_rejected"})
+_OVER = frozenset({"canceled", "expired", "replaced"})
+_NO_NEWS = frozenset(
+    {
+        "pending_new",
+        "pending_cancel",
+        "pending_replace",
+        "stopped",
+        "calculated",
+        "suspended",
+        "done_for_day",  # a gtc order goes on the next day
+        "order_cancel_rejected",
+        "order_replace_rejected",
+    }
+)
 
 
 def update_of(frame: bytes | str, ts_ns: int) -> Ack | Fill | Cancelled | Reject | None:
@@ -265,7 +306,7 @@ def update_of(frame: bytes | str, ts_ns: int) -> Ack | Fill | Cancelled | Reject
     """
     try:
         update = _FRAMES.decode(frame).data
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         msg = f"alpaca: trade update cannot be read ({error}): {frame[:200]!r}"
         raise VenueError(msg) from error
     name = update.order.client_order_id
@@ -287,13 +328,17 @@ def _fill(update: _Update, ts_ns: int) -> Fill:
     if update.price is None or update.qty is None or not update.execution_id:
         msg = f"alpaca: a fill of {update.order.client_order_id!r} came without price, qty or execution_id"
         raise VenueError(msg)
+    price, qty, fee = update.price, update.qty, update.fee
+    if not (price.is_finite() and price > 0 and qty.is_finite() and qty > 0 and fee.is_finite()):
+        msg = f"alpaca: a fill of {update.order.client_order_id!r} says price {price}, qty {qty}, fee {fee}: not amounts"
+        raise VenueError(msg)
     return Fill(
         ts_ns=ts_ns,
         order_id=update.order.client_order_id,
         fill_id=update.execution_id,
         instrument=f"{NAME}:{update.order.symbol}",
         venue_ns=parse_time(update.timestamp),
-        qty=update.qty if update.order.side == "buy" else -update.qty,
-        price=update.price,
-        fee=update.fee,
+        qty=qty if update.order.side == "buy" else -qty,
+        price=price,
+        fee=fee,
     )

@@ -244,12 +244,18 @@ def gross(tape: Tape, records: list[Any]) -> float:
 
 
 def test_a_planted_reverting_spread_is_earned() -> None:
-    earned = [gross(tape := daily_tape(seed, 1000), run(tape, params(**DAILY | {"lookback": 40, "refit_bars": 200}), MODEL).records) for seed in range(8)]
+    earned = [
+        gross(tape := daily_tape(seed, 1000), run(tape, params(**DAILY | {"lookback": 40, "refit_bars": 200}), MODEL).records)
+        for seed in range(8)
+    ]
     assert np.mean(earned) > 3 * np.std(earned, ddof=1) / np.sqrt(len(earned)) > 0
 
 
 def test_on_random_walks_nothing_is_earned() -> None:
-    earned = [gross(tape := daily_tape(seed, 1000, reverting=False), run(tape, params(**DAILY | {"refit_bars": 200}), MODEL).records) for seed in range(100, 116)]
+    earned = [
+        gross(tape := daily_tape(seed, 1000, reverting=False), run(tape, params(**DAILY | {"refit_bars": 200}), MODEL).records)
+        for seed in range(100, 116)
+    ]
     assert abs(np.mean(earned)) < 3 * np.std(earned, ddof=1) / np.sqrt(len(earned))
 
 

@@ -36,15 +36,15 @@ from hedgekit.types import (
 )
 from tests.core.core_made import T0, Desk, legs, params, plan
 
-STRATEGY = params(entry=0.9, target=0.3, stop=1.75, tolerance=0.01, risk_aversion=1e6, notional=3_000.0)
+STRATEGY = params(entry=0.9, target=0.3, stop=1.75, tolerance=0.01, risk_aversion=1e6, notional=3_000.0, max_quote_age_s=60.0)
 HUNDRED = st.integers(0, 99)
 
 
 class Market(RuleBasedStateMachine):
     """A Hedger, a venue that acknowledges, fills, refuses and ends orders at will, and a person with commands."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(filled=st.booleans())
+    def start(self, filled: bool) -> None:  # noqa: FBT001 - drawn
         self.hedger = Hedger("s", legs(), STRATEGY)
         self.now_ns = T0
         self.events: list[Input] = []
@@ -54,6 +54,10 @@ class Market(RuleBasedStateMachine):
         self.ending: list[str] = []
         self.fills: list[Fill] = []
         self.mids = [100.0, 100.0]
+        self.revise(1.0, trusted=True, lives_s=1000)
+        self.stretch(up=True)
+        if filled:
+            self.fill_all()
 
     # ------------------------------------------------------------ what every event is put through
 
@@ -101,8 +105,10 @@ class Market(RuleBasedStateMachine):
         mid, key = self.mids[leg], self.hedger.instruments[leg].key
         self.send(Quote(ts_ns=self.now_ns, instrument=key, venue_ns=self.now_ns, bid=mid - 0.01, ask=mid + 0.01, bid_size=1, ask_size=1))
 
-    @rule(leg=st.integers(0, 1), bid=st.sampled_from([0.0, 90.0]), ask=st.sampled_from([0.0, 80.0]))
-    def broken_quote(self, leg: int, bid: float, ask: float) -> None:
+    @rule(leg=st.integers(0, 1), bid=st.sampled_from([0.0, 90.0]), ask=st.sampled_from([0.0, 80.0]), chance=HUNDRED)
+    def broken_quote(self, leg: int, bid: float, ask: float, chance: int) -> None:
+        if chance > 25:
+            return
         key = self.hedger.instruments[leg].key
         self.send(Quote(ts_ns=self.now_ns, instrument=key, venue_ns=self.now_ns, bid=bid, ask=ask, bid_size=0, ask_size=0))
 
@@ -114,6 +120,26 @@ class Market(RuleBasedStateMachine):
                 self.mids[leg] = min(max(self.mids[leg] + move[leg] / 100, 80.0), 125.0)
                 self.send_quote(leg)
             self.wake()
+
+    @rule(up=st.booleans())
+    def stretch(self, up: bool) -> None:  # noqa: FBT001 - drawn
+        """Quiet bars, then one away from them: an entry, if the pair is flat and may trade."""
+        self.bars([(5, 3), (-5, -3), (5, 3), (-5, -3), (60 if up else -60, 0)])
+
+    @rule(leg=st.integers(0, 1), move=st.integers(200, 900), up=st.booleans())
+    def drift(self, leg: int, move: int, up: bool) -> None:  # noqa: FBT001 - drawn
+        """Let one leg run away, slowly enough for a look at the delta."""
+        self.tick(NS // 4)
+        self.send_quote(1 - leg)
+        self.tick(NS // 4)
+        self.quote(leg, move if up else -move)
+
+    @rule()
+    def fill_all(self) -> None:
+        """Fill whatever works, as a deep market would."""
+        for _ in range(3):
+            for order, left in list(self.open.values()):
+                self.fill_it(order, left)
 
     @rule()
     def wake(self) -> None:
@@ -185,18 +211,17 @@ class Market(RuleBasedStateMachine):
     def ack(self, pick: int) -> None:
         self.send(Ack(ts_ns=self.now_ns, order_id=list(self.open)[pick % len(self.open)], venue_order_id="v"))
 
-    @rule(ratio=st.floats(0.3, 1.5), trusted=st.booleans(), lives_s=st.integers(1, 1000))
+    @rule(ratio=st.floats(0.3, 1.5), trusted=st.sampled_from([True, True, True, False]), lives_s=st.integers(1, 1000))
     def revise(self, ratio: float, trusted: bool, lives_s: int) -> None:  # noqa: FBT001 - drawn
         new = plan(ratio, until_ns=self.now_ns + lives_s * NS, override="for a test" if trusted else None)
         self.send(PlanRevised(ts_ns=self.now_ns, plan=new))
 
-    @rule(name=st.sampled_from(["pause", "resume", "resume", "flatten", "halt", "stop"]))
-    def command(self, name: str) -> None:
-        self.send(Command(ts_ns=self.now_ns, name=name))
-
-    @rule()
-    def gap(self) -> None:
-        self.send(Gap(ts_ns=self.now_ns, since_ns=self.now_ns - NS))
+    @rule(name=st.sampled_from(["pause", "resume", "resume", "resume", "flatten", "halt", "stop", "gap"]), chance=HUNDRED)
+    def command(self, name: str, chance: int) -> None:
+        """Now and then a person's wish; one that ends the trade is rarer."""
+        if chance < (60 if name == "resume" else 25):
+            gap = name == "gap"
+            self.send(Gap(ts_ns=self.now_ns, since_ns=self.now_ns - NS) if gap else Command(ts_ns=self.now_ns, name=name))
 
     @rule()
     def late_word(self) -> None:
@@ -213,7 +238,9 @@ class Market(RuleBasedStateMachine):
             assert state["pos"][leg] == float(self.held(leg))
             assert state["working"][leg] == float(sum(left for order, left in self.open.values() if order.leg == leg))
         assert set(self.hedger.working) == set(self.open)
-        assert {name: left for name, (_, left) in self.hedger._unpack.alive.items()} == {name: left for name, (_, left) in self.open.items()}
+        assert {name: left for name, (_, left) in self.hedger._unpack.alive.items()} == {
+            name: left for name, (_, left) in self.open.items()
+        }
 
     @invariant()
     def flat_is_flat(self) -> None:
@@ -253,7 +280,7 @@ class Market(RuleBasedStateMachine):
 
 
 TestAnySequence = Market.TestCase
-TestAnySequence.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
+TestAnySequence.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 # ------------------------------------------------------------------- single facts
@@ -302,7 +329,9 @@ def test_a_pair_needs_two_instruments() -> None:
         Hedger("s", [Instrument("T", "KO")], params())
 
 
-@pytest.mark.parametrize(("qty", "lot", "exact"), [(29.999999999999996, "0.01", "30.00"), (-0.30000000000000004, "0.1", "-0.3"), (7.0, "1", "7")])
+@pytest.mark.parametrize(
+    ("qty", "lot", "exact"), [(29.999999999999996, "0.01", "30.00"), (-0.30000000000000004, "0.1", "-0.3"), (7.0, "1", "7")]
+)
 def test_quantities_become_exact_lots(qty: float, lot: str, exact: str) -> None:
     assert str(whole(qty, Decimal(lot))) == exact
 

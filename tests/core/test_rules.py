@@ -66,7 +66,9 @@ def test_look_is_due_when_the_interval_is_over() -> None:
     assert rebalance.look_due(105, 100, 5)
 
 
-@pytest.mark.parametrize(("qty", "lot", "lots"), [(2.5, 1, 3), (-2.5, 1, -3), (2.49, 1, 2), (0.49, 1, 0), (-0.2, 1, 0), (37, 25, 25), (38, 25, 50)])
+@pytest.mark.parametrize(
+    ("qty", "lot", "lots"), [(2.5, 1, 3), (-2.5, 1, -3), (2.49, 1, 2), (0.49, 1, 0), (-0.2, 1, 0), (37, 25, 25), (38, 25, 50)]
+)
 def test_lots_round_to_nearest_ties_away_from_zero(qty: float, lot: float, lots: float) -> None:
     rounded = pairs.lots(qty, float(lot))
     assert rounded == lots

@@ -61,7 +61,10 @@ def opened(**changes: Any) -> Desk:
 def test_an_entry_orders_both_legs_in_one_decision() -> None:
     desk, entry = stretched(ratio=0.5)
     assert said(entry) == (Action.OPEN, Reason.ENTRY)
-    assert [(o.leg, o.qty, o.expected) for o in entry.orders] == [(0, Decimal(-97), Decimal("102.995")), (1, Decimal(50), Decimal("100.005"))]
+    assert [(o.leg, o.qty, o.expected) for o in entry.orders] == [
+        (0, Decimal(-97), Decimal("102.995")),
+        (1, Decimal(50), Decimal("100.005")),
+    ]
     assert entry.phase is desk.hedger.phase is Phase.OPENING
     assert entry.trade == 1
 
