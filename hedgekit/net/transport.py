@@ -30,9 +30,13 @@ def require_paper(url: str, demo_hosts: Iterable[str]) -> str:
     Raises
     ------
     LiveHostRefused
-        If the host is neither loopback nor one of the venue's demo hosts.
+        If the host is neither loopback nor one of the venue's demo hosts, or a demo host is to be reached unencrypted.
     """
-    host = urlsplit(url).hostname or ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in demo_hosts and parts.scheme not in ("https", "wss"):
+        msg = f"{parts.scheme}://{host} would carry your keys in the clear: write https://{host} (wss:// for a stream)"
+        raise LiveHostRefused(msg)
     if host in demo_hosts or host == "localhost":
         return url
     try:
@@ -43,6 +47,12 @@ def require_paper(url: str, demo_hosts: Iterable[str]) -> str:
         msg = f"{host!r} is not a paper host: hedgekit sends orders to the sandbox on 127.0.0.1 or to {', '.join(demo_hosts)} only"
         raise LiveHostRefused(msg)
     return url
+
+
+async def _stay(_: aiohttp.ClientSession, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+    """Break off where aiohttp would follow a redirect of a WebSocket, and log in there (L8, L9)."""
+    params.response.close()
+    raise aiohttp.ClientConnectionError
 
 
 class Rest:
@@ -73,7 +83,16 @@ class Rest:
         self.sent = 0
 
     def send(self, request: Request) -> int:
-        """Start a request and return its number (from 1)."""
+        """Start a request and return its number (from 1).
+
+        Raises
+        ------
+        LiveHostRefused
+            If the request's path names a host of its own.
+        """
+        if not request.path.startswith("/") or request.path.startswith("//"):
+            msg = f"request path {request.path!r} must begin with one slash: the host is the session's and no other"
+            raise LiveHostRefused(msg)
         self.sent += 1
         task = asyncio.get_running_loop().create_task(self._exchange(self.sent, request))
         self._tasks.add(task)
@@ -118,18 +137,19 @@ class Stream:
         VenueError
             If the venue does not accept the login.
         """
-        http = aiohttp.ClientSession(timeout=_NO_TIMEOUT)
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_stay)
+        http = aiohttp.ClientSession(timeout=_NO_TIMEOUT, trace_configs=[trace])
+        stream: Self | None = None
         try:
-            socket = await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20)
-            stream = cls(socket, http, name)
+            stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20), http, name)
             await asyncio.wait_for(stream._login(login), _LOGIN_S)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            await http.close()
+        except BaseException as error:
+            await (http.close() if stream is None else stream.close())
+            if not isinstance(error, aiohttp.ClientError | OSError):
+                raise
             msg = f"cannot open the {name} stream at {urlsplit(url).netloc}: {type(error).__name__}; is the venue running?"
             raise SessionError(msg) from None
-        except BaseException:
-            await http.close()
-            raise
         return stream
 
     async def _login(self, login: Iterator[tuple[bytes | None, str]]) -> None:

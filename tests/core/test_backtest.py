@@ -9,10 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.core.core_made import DAILY, T0, daily_tape, legs, ou_pair, params, tape_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.slow_driver import SlowDriver
 
 from hedgekit.backtest import run
 from hedgekit.data import Market, Tape
@@ -21,6 +19,8 @@ from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import Hedger, routine
 from hedgekit.params import Params
 from hedgekit.types import NS, Action, Cancelled, Decision, Fill, Phase, PlanRevised, Reason
+from tests.core.core_made import DAILY, T0, daily_tape, legs, ou_pair, params, tape_of
+from tests.core.slow_driver import SlowDriver
 
 MODEL = FillModel()
 
@@ -271,7 +271,7 @@ def test_plans_rest_on_past_bars_at_their_time() -> None:
 
 
 def test_another_fill_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'touch'.*'next_quote'"):
+    with pytest.raises(ConfigError, match=r"'touch'.*'next_quote'"):
         run(daily_tape(1, 100), params(**DAILY), FillModel(name="touch"))
 
 

@@ -48,7 +48,7 @@ def test_a_call_may_ask_for_calls_that_are_due_too() -> None:
 def test_a_call_may_cancel_another_of_the_same_instant() -> None:
     clock, seen = Scheduler(), []
     handles: list[Handle] = []
-    clock.call_at(10, lambda: handles[0].cancel())
+    clock.call_at(10, lambda: [handle.cancel() for handle in handles])
     handles.append(clock.call_at(10, lambda: seen.append("no")))
     clock.advance(10)
     handles[0].cancel()

@@ -20,7 +20,7 @@ def python(code: str, tree: Path, **env: str) -> str:
     """Run a line of Python on a tree of sources; return what it printed."""
     names = ("PATH", "HOME", "LANG", "NUMBA_DISABLE_JIT")
     clean = {name: os.environ[name] for name in names if name in os.environ} | {"PYTHONPATH": str(tree)} | env
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], env=clean, cwd=tree, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], env=clean, cwd=tree, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
@@ -37,6 +36,8 @@ from hedgekit.types import (
 from tests.core.core_made import T0, Desk, legs, params, plan
 
 STRATEGY = params(entry=0.9, target=0.3, stop=1.75, tolerance=0.01, risk_aversion=1e6, notional=3_000.0, max_quote_age_s=60.0)
+# ruff: noqa: D102 - the name of a rule or law says what it does
+
 HUNDRED = st.integers(0, 99)
 
 
@@ -225,7 +226,7 @@ class Market(RuleBasedStateMachine):
 
     @rule()
     def late_word(self) -> None:
-        """Cancelled once more, for an order long over: no news."""
+        """Hear of an order long over once more: no news."""
         assert routine(self.send(Cancelled(ts_ns=self.now_ns, order_id="s-0-0")))
         assert routine(self.send(Reconciled(ts_ns=self.now_ns, positions={}, cash=Decimal(1), agrees=True)))
 

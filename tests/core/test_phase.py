@@ -9,8 +9,8 @@ from hedgekit.types import Action, Phase, Reason
 
 def test_codes_and_words_agree() -> None:
     assert [PHASES[code] for code in (FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED)] == list(Phase)
-    assert ACTIONS == tuple(Action)
-    assert REASONS == tuple(Reason)
+    assert tuple(Action) == ACTIONS
+    assert tuple(Reason) == REASONS
     from hedgekit.rules import state  # noqa: PLC0415 - as a table of names
 
     assert all(getattr(state, {"OPEN": "ENTER"}.get(a.name, a.name)) == i for i, a in enumerate(Action))

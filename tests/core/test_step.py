@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -201,10 +202,10 @@ def test_drift_beyond_the_tolerance_is_traded_when_it_is_worth_it() -> None:
 
 
 def test_the_benefit_is_the_variance_removed() -> None:
-    """k tau / 2N x var(dh) x (990.1^2 - 9.9^2), var over the nine returns of +-1 % in the window."""
+    """By hand: k tau / 2N x var(dh) x (990.1^2 - 9.9^2), var over the nine returns of +-1 % in the window."""
     desk = opened()
     hedges = [math.log(101 if i % 2 else 100) for i in range(9)] + [math.log(100)]
-    returns = [b - a for a, b in zip(hedges, hedges[1:], strict=False)]
+    returns = [b - a for a, b in pairwise(hedges)]
     mean = sum(returns) / 9
     variance = sum((r - mean) ** 2 for r in returns) / 8
     left = 10_000 + 10 * 100 - 97 * 113.3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -201,7 +202,7 @@ def test_account_and_positions_together_are_one_reconciliation() -> None:
 def test_a_refused_question_is_the_venues_fault() -> None:
     outbox = Outbox(alpaca)
     sent(outbox, outbox.reconcile())
-    with pytest.raises(VenueError, match="question for account .*: forbidden") as caught:
+    with pytest.raises(VenueError, match=r"question for account .*: forbidden") as caught:
         outbox.on_reply(1, Reply(403, b'{"code":1,"message":"forbidden"}'), 7)
     assert caught.value.status == 403
 
@@ -226,6 +227,7 @@ class Venue:
         return Reply(0) if fate == "lost after" else Reply(503) if fate == "503" else reply
 
     def do(self, request: Request, *, refuse: bool) -> Reply:
+        """Do what a request that arrived asks for."""
         name = request.order_id or ""
         if request.purpose == "lookup":
             return accepted(name) if name in self.taken else Reply(404, b"{}")
@@ -301,7 +303,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Any], list[list[Any]]]:
             records.append(Cancelled(ts_ns=1, order_id=name) if kind == "end" else Reject(ts_ns=1, order_id=name, code="1", message=""))
             del alive[name]
     cuts = sorted({0, len(records), *draw(st.lists(st.integers(0, len(records)), max_size=6))})
-    return records, [records[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return records, [records[a:b] for a, b in pairwise(cuts)]
 
 
 def live(instants: list[list[Any]]) -> Outbox:
