@@ -116,7 +116,7 @@ def test_live_host_is_refused(tmp_path: Path) -> None:
 
 def test_missing_key() -> None:
     """A secret that is not set is named, not asked for."""
-    environment = {name: "" for name in KEYS}
+    environment = dict.fromkeys(KEYS, "")
     one_line(hedgekit("sandbox", **environment), "APCA_API_KEY_ID")
 
 

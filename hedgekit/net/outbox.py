@@ -18,7 +18,7 @@ from types import ModuleType
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Ack, Cancelled, Decision, Event, Fill, Order, Priority, Reconciled, Reject, Reply, Request
+from hedgekit.types import NS, Ack, Cancelled, Decision, Fill, Input, Order, Priority, Reconciled, Reject, Reply, Request
 
 TIMEOUT_NS = 10 * NS
 """An answer that has not come by then counts as lost."""
@@ -90,7 +90,7 @@ class Outbox:
         request = self._flying.pop(number, None)
         return None if request is None else self._again(request)
 
-    def on_reply(self, number: int, reply: Reply, ts_ns: int) -> tuple[list[Event], list[Request], tuple[Request, int] | None]:
+    def on_reply(self, number: int, reply: Reply, ts_ns: int) -> tuple[list[Input], list[Request], tuple[Request, int] | None]:
         """Return (events, requests to send now, a request to repeat and after how many ns)."""
         request = self._flying.pop(number, None)
         if request is None:
@@ -106,7 +106,7 @@ class Outbox:
             return self._on_found(request, reply, ts_ns), [], None
         return [], [], None  # a cancel: the stream tells what came of it
 
-    def _on_submitted(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Event], list[Request]]:
+    def _on_submitted(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Input], list[Request]]:
         order_id = request.order_id or ""
         if reply.status == _OK:
             return self._acknowledged(order_id, self._venue.order_id_of(reply), ts_ns), []
@@ -115,13 +115,13 @@ class Outbox:
         code, message = self._venue.error_of(reply)
         return [Reject(ts_ns=ts_ns, order_id=order_id, code=code, message=message)], []
 
-    def _on_found(self, request: Request, reply: Reply, ts_ns: int) -> list[Event]:
+    def _on_found(self, request: Request, reply: Reply, ts_ns: int) -> list[Input]:
         if reply.status != _OK:
             msg = f"order {request.order_id!r} was refused as a duplicate but its look-up answered {reply.status}"
             raise VenueError(msg, status=reply.status)
         return self._acknowledged(request.order_id or "", self._venue.order_id_of(reply), ts_ns)
 
-    def _on_answer(self, request: Request, reply: Reply, ts_ns: int) -> list[Event]:
+    def _on_answer(self, request: Request, reply: Reply, ts_ns: int) -> list[Input]:
         if reply.status != _OK:
             code, message = self._venue.error_of(reply)
             msg = f"the venue refused the question for {request.purpose} ({code}): {message}"
@@ -132,7 +132,7 @@ class Outbox:
         positions: dict[str, Decimal] = self._venue.positions_of(self._asked["positions"])
         return [Reconciled(ts_ns=ts_ns, positions=positions, cash=self._venue.cash_of(self._asked["account"]), agrees=True)]
 
-    def _acknowledged(self, order_id: str, venue_order_id: str, ts_ns: int) -> list[Event]:
+    def _acknowledged(self, order_id: str, venue_order_id: str, ts_ns: int) -> list[Input]:
         if order_id in self._known:
             return []
         return [Ack(ts_ns=ts_ns, order_id=order_id, venue_order_id=venue_order_id)]
@@ -156,7 +156,7 @@ class Outbox:
             self._filled(event)
         return []
 
-    def fresh(self, event: Event) -> bool:
+    def fresh(self, event: Input) -> bool:
         """Whether an event from the stream is news (the Ack may have come by REST already)."""
         return not (isinstance(event, Ack) and (event.order_id in self._known or event.order_id not in self._open))
 

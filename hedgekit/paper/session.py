@@ -25,7 +25,7 @@ from hedgekit.net.transport import Rest, Stream, require_paper
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
 from hedgekit.paper.pacer import Inbox, Instant, TapePacer
 from hedgekit.replay import Bars, Replayer
-from hedgekit.types import Command, Decision, Event, PlanRevised, Reconciled, Request, SessionEnded, SessionStarted, Timer
+from hedgekit.types import Command, Decision, Input, PlanRevised, Reconciled, Request, SessionEnded, SessionStarted, Timer
 from hedgekit.venues import alpaca
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Session:
             requests = requests + self._apply(self._checked(event))
         return requests
 
-    def _apply(self, event: Event) -> list[Request]:
+    def _apply(self, event: Input) -> list[Request]:
         """Journal an event and what was decided on it; return cancels that had waited for it."""
         self._journal.append(event)
         requests = self._outbox.note(event)
@@ -206,7 +206,7 @@ class Session:
             requests = requests + self._apply(PlanRevised(ts_ns=event.ts_ns, plan=plan))
         return requests
 
-    def _checked(self, event: Event) -> Event:
+    def _checked(self, event: Input) -> Input:
         """Compare the venue's word with ours; disagreement stops the session."""
         if not isinstance(event, Reconciled):
             return event

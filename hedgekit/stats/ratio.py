@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from statsmodels.regression.linear_model import OLS
-from statsmodels.tools import add_constant
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from hedgekit.errors import DataError
 from hedgekit.stats.reversion import engle_granger, holds, log_prices, messages

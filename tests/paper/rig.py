@@ -58,7 +58,6 @@ class Rig:
 
     def ledger(self) -> dict[str, Any]:
         """Ask the exchange for its own books."""
-
         with self.journal() as journal:
             done = journal.last_instant
 

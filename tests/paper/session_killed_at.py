@@ -25,4 +25,4 @@ async def main(config: str, point: str, count: int) -> str:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

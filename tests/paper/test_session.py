@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.paper.rig import SHORT, TINY, TINY_PARAMS, Rig, config_of, finished, sandbox
 
 from hedgekit import backtest, demo
 from hedgekit.exchange import FillModel
@@ -14,6 +13,7 @@ from hedgekit.journal import Journal
 from hedgekit.params import Params
 from hedgekit.replay import replay
 from hedgekit.types import Ack, Cancelled, Decision, Fill, PlanRevised, Quote, SessionEnded
+from tests.paper.rig import SHORT, TINY, TINY_PARAMS, Rig, config_of, finished, sandbox
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def unkilled(tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """The unkilled run that killed ones are compared with."""
+    """Run one session unkilled; killed ones are compared with it."""
     return finished(tmp_path_factory.mktemp("tiny"), TINY, params=TINY_PARAMS)
 
 
