@@ -19,7 +19,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_ROOMS = ("rules/*.py", "structures/*.py", "step.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
+_ROOMS = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
 
 
 def _source_digest() -> str:

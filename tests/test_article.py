@@ -36,6 +36,8 @@ from tests.core.core_made import DAILY, Desk, daily_tape, legs, ou_pair, params,
 from tests.core.slow_driver import SlowDriver
 from tests.histories import history
 
+# ruff: noqa: N802 - a test is named after its rule
+
 RULES = [f"A{n}" for n in range(1, 31)]
 
 NOT_YET = {
@@ -81,7 +83,7 @@ def fill(desk: Desk, entry: Decision, share: Decimal = Decimal(1)) -> list[Fill]
     return fills
 
 
-def test_A01_z_score_signal() -> None:  # noqa: N802 - the rule's name
+def test_A01_z_score_signal() -> None:
     """A1: an instrument, a lookback, an entry threshold on the z-score."""
     desk, entry = opened(entry=2.0)
     assert entry.z is not None
@@ -94,7 +96,7 @@ def test_A01_z_score_signal() -> None:  # noqa: N802 - the rule's name
 
 
 @pytest.mark.parametrize(("path", "reason"), [([100.0], Reason.TARGET), ([103.4, 103.4, 125.0], Reason.STOP)])
-def test_A02_exits_for_both_legs(path: list[float], reason: Reason) -> None:  # noqa: N802
+def test_A02_exits_for_both_legs(path: list[float], reason: Reason) -> None:
     """A2: a profit target and a stop-loss, which close both legs."""
     desk, entry = opened(tolerance=1.0, entry=1.5, stop=2.7)
     fill(desk, entry)
@@ -103,7 +105,7 @@ def test_A02_exits_for_both_legs(path: list[float], reason: Reason) -> None:  # 
     assert [(order.leg, order.qty) for order in decision.orders] == [(order.leg, -order.qty) for order in entry.orders]
 
 
-def test_A04_hedge_ratio_by_regression() -> None:  # noqa: N802
+def test_A04_hedge_ratio_by_regression() -> None:
     """A4 (OLS; Johansen is still to come): the ratio from 6 to 12 months; 0.85 means $850 for each $1,000."""
     primary, hedge = np.exp(ou_pair(3, 251, ratio=0.8)).T
     fit = ols_returns(primary, hedge)
@@ -115,7 +117,7 @@ def test_A04_hedge_ratio_by_regression() -> None:  # noqa: N802
     assert hedge_money == pytest.approx(0.85 * primary_money, abs=50.0)
 
 
-def test_A05_the_ratio_is_revalidated_and_expires() -> None:  # noqa: N802
+def test_A05_the_ratio_is_revalidated_and_expires() -> None:
     """A5: revalidate every 30 to 60 days; a plan past its date opens nothing."""
     result = run(daily_tape(2, 240), params(**DAILY | {"refit_bars": 30}), FillModel())
     days = [record.ts_ns / NS / 86_400 for record in result.records if isinstance(record, PlanRevised)]
@@ -127,7 +129,7 @@ def test_A05_the_ratio_is_revalidated_and_expires() -> None:  # noqa: N802
     assert desk.bar(103.0).reason is Reason.PLAN_EXPIRED
 
 
-def test_A06_pairs_by_a_single_trigger() -> None:  # noqa: N802
+def test_A06_pairs_by_a_single_trigger() -> None:
     """A6: long the under-performer, short the out-performer, by one trigger."""
     for price, signs in ((103.0, (-1, 1)), (97.0, (1, -1))):
         desk = Desk(lookback=10)
@@ -136,7 +138,7 @@ def test_A06_pairs_by_a_single_trigger() -> None:  # noqa: N802
         assert tuple(int(order.qty.compare(0)) for order in decision.orders) == signs
 
 
-def test_A09_stream_for_prices_rest_for_orders() -> None:  # noqa: N802
+def test_A09_stream_for_prices_rest_for_orders() -> None:
     """A9: prices and delta come over WebSocket, orders go over REST; nothing is decided on an old price."""
     desk, entry = opened()
     request = alpaca.submit(entry.orders[0])
@@ -154,7 +156,7 @@ def test_A09_stream_for_prices_rest_for_orders() -> None:  # noqa: N802
     assert desk.hedger.on(Timer(ts_ns=desk.now_ns)).reason is Reason.STALE_QUOTE
 
 
-def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A10 (rate limits are A17): keys from the environment, paper before anything live, network time-outs handled."""
     monkeypatch.delenv("APCA_API_SECRET_KEY", raising=False)
     with pytest.raises(ConfigError, match="APCA_API_SECRET_KEY is not set"):
@@ -173,7 +175,7 @@ def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None
     assert delays[0] < delays[1]
 
 
-def test_A13_the_hedge_fires_with_the_primary() -> None:  # noqa: N802
+def test_A13_the_hedge_fires_with_the_primary() -> None:
     """A13: when the primary opens, the hedge order fires with it; conditions say when it grows, shrinks or closes."""
     desk, entry = opened()
     assert [order.leg for order in entry.orders] == [0, 1]
@@ -184,7 +186,7 @@ def test_A13_the_hedge_fires_with_the_primary() -> None:  # noqa: N802
     assert [(o.leg, o.qty > 0) for o in desk.quote(0, 115.0).orders] == [(1, True)]
 
 
-def test_A14_net_exposure_is_watched_over_the_stream() -> None:  # noqa: N802
+def test_A14_net_exposure_is_watched_over_the_stream() -> None:
     """A14: net exposure is recalculated with the stream, every 1 to 5 s; leaving the band is acted upon."""
     assert Params.model_fields["interval_s"].default in range(1, 6)
     desk, entry = opened(risk_aversion=0.0)
@@ -196,7 +198,7 @@ def test_A14_net_exposure_is_watched_over_the_stream() -> None:  # noqa: N802
     assert looks == [Reason.IN_BAND, Reason.COST_EXCEEDS_BENEFIT]
 
 
-def test_A15_rebalance_beyond_the_tolerance_then_wait() -> None:  # noqa: N802
+def test_A15_rebalance_beyond_the_tolerance_then_wait() -> None:
     """A15: while open, if |delta| exceeds the tolerance, order the difference to the target, then wait the interval."""
     desk, entry = opened(interval_s=0.3, tolerance=0.05)
     fill(desk, entry)
@@ -213,7 +215,7 @@ def test_A15_rebalance_beyond_the_tolerance_then_wait() -> None:  # noqa: N802
     assert desk.quote(0, 140.0).reason is Reason.DRIFT
 
 
-def test_A16_never_rebalance_at_a_loss() -> None:  # noqa: N802
+def test_A16_never_rebalance_at_a_loss() -> None:
     """A16: no rebalance that costs more than the risk it removes, both modelled explicitly."""
     outcomes = []
     for aversion in (0.1, 10.0):
@@ -225,7 +227,7 @@ def test_A16_never_rebalance_at_a_loss() -> None:  # noqa: N802
     assert outcomes == [(Action.SKIP, False), (Action.REBALANCE, True)]
 
 
-def test_A20_a_slippage_buffer_in_profitability() -> None:  # noqa: N802
+def test_A20_a_slippage_buffer_in_profitability() -> None:
     """A20: a buffer of 0.2 to 0.5 % in every profitability calculation."""
     assert 0.002 <= Params.model_fields["slippage_buffer"].default <= 0.005
     plain, buffered = (opened(slippage_buffer=b)[1] for b in (0.0, 0.003))
@@ -233,7 +235,7 @@ def test_A20_a_slippage_buffer_in_profitability() -> None:  # noqa: N802
     assert opened(slippage_buffer=0.05)[1].reason is Reason.EDGE_BELOW_COST
 
 
-def test_A22_every_execution_is_logged(tmp_path: Path) -> None:  # noqa: N802
+def test_A22_every_execution_is_logged(tmp_path: Path) -> None:
     """A22: every execution is logged with its times, price, slippage, and what it left unhedged."""
     desk, entry = opened()
     with Journal.open(tmp_path / "j.db", "s", mode="write") as journal:
@@ -257,41 +259,41 @@ def bars(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_A23_hedge_ratio_accuracy() -> None:  # noqa: N802
+def test_A23_hedge_ratio_accuracy() -> None:
     """A23: the realised beta within 10 % of the target. Here the primary moved 1.1 times ratio x hedge."""
     hedge = np.array([0.0, 0.01, -0.02, 0.005, 0.01])
     frame = bars(mid_primary=np.exp(1.1 * 0.8 * hedge), mid_hedge=np.exp(hedge), pos_primary=1.0, pos_hedge=-1.0, ratio=[0.8] * 5)
     assert metrics.hedge_ratio_accuracy(frame) == pytest.approx(0.1)
 
 
-def test_A24_delta_neutrality() -> None:  # noqa: N802
+def test_A24_delta_neutrality() -> None:
     """A24: mean absolute net delta under 3 % of notional, over the bars on which something was held."""
     frame = bars(pos_primary=[0.0, 1.0, 1.0], pos_hedge=[0.0, -1.0, -1.0], delta=[9.0, -0.02, 0.04])
     assert metrics.delta_neutrality(frame) == pytest.approx(0.03)
 
 
-def test_A25_hedge_cost_drag() -> None:  # noqa: N802
+def test_A25_hedge_cost_drag() -> None:
     """A25: hedge cost / gross P&L under 15 %; without a gross profit it is undefined."""
     assert metrics.hedge_cost_drag(bars(cost_hedge=[1.0, 2.0], gross_hedged=[30.0, -10.0])) == pytest.approx(0.15)
     assert np.isnan(metrics.hedge_cost_drag(bars(cost_hedge=[1.0], gross_hedged=[-5.0])))
 
 
-def test_A26_slippage() -> None:  # noqa: N802
+def test_A26_slippage() -> None:
     """A26: expected against actual fill under 0.5 %: 10 x 100 money expected, 5 lost."""
     assert metrics.slippage(bars(qty=[-10.0], expected=[100.0], multiplier=[1.0], slippage=[5.0])) == pytest.approx(0.005)
 
 
-def test_A27_drawdown_reduction() -> None:  # noqa: N802
+def test_A27_drawdown_reduction() -> None:
     """A27: hedged against unhedged drawdown over 25 %: 3 against 4 is exactly that."""
     assert metrics.drawdown_reduction([5.0, 2.0, 6.0], [1.0, -3.0, 4.0]) == pytest.approx(0.25)
 
 
-def test_A28_sharpe_improvement() -> None:  # noqa: N802
+def test_A28_sharpe_improvement() -> None:
     """A28: a Sharpe ratio over 1.2 times: the same mean with half the deviation is twice."""
     assert metrics.sharpe_improvement(np.cumsum([2.0, 0.0, 2.0, 0.0]), np.cumsum([3.0, -1.0, 3.0, -1.0])) == pytest.approx(2.0)
 
 
-def test_A29_enough_trades_before_any_verdict() -> None:  # noqa: N802
+def test_A29_enough_trades_before_any_verdict() -> None:
     """A29: at least 200 trades before a metric may pass or fail; at least 50 comparable ones, hedged and unhedged."""
     words = []
     for trades in (199, 200):
@@ -302,7 +304,7 @@ def test_A29_enough_trades_before_any_verdict() -> None:  # noqa: N802
     assert words == [Result.CANNOT_TELL, Result.PASS]
 
 
-def test_A30_paper_first_on_the_same_code() -> None:  # noqa: N802
+def test_A30_paper_first_on_the_same_code() -> None:
     """A30: paper trading first, on the same code: one step decides in backtest, replay and session, alike to the byte."""
     assert loop.step is hedger.step
     assert replay.Hedger is hedger.Hedger

@@ -44,7 +44,7 @@ def test_a_change_in_any_compiled_file_changes_the_folder(tree: Path) -> None:
     cache = tree / "cache"
     folders = [python(FOLDER, tree, XDG_CACHE_HOME=str(cache))]
     assert folders[0] == str(cache / "hedgekit" / _source_digest())
-    for name in ("rules/signal.py", "structures/pairs.py", "step.py", "backtest/loop.py"):
+    for name in ("rules/signal.py", "structures/pairs.py", "step/legs.py", "backtest/loop.py"):
         with (tree / "hedgekit" / name).open("a") as file:
             file.write("# one more line\n")
         folders.append(python(FOLDER, tree, XDG_CACHE_HOME=str(cache)))

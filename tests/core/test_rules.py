@@ -111,6 +111,6 @@ def test_fees_are_rounded_half_up_at_each_fill() -> None:
     ("p_value", "override", "trusted"),
     [(0.049, None, True), (0.05, None, False), (None, None, False), (0.9, "because I say so", True), (None, "because I say so", True)],
 )
-def test_a_plan_is_trusted_for_its_evidence_or_for_a_reason_given(p_value: float | None, override: str | None, trusted: bool) -> None:  # noqa: FBT001
+def test_a_plan_is_trusted_for_its_evidence_or_for_a_reason_given(p_value: float | None, override: str | None, trusted: bool) -> None:  # noqa: FBT001 - a column of the table
     plan = HedgePlan(1.0, 0.1, 250, "OLS", 0, 1, Evidence("EG", -3.0, p_value, 250), override=override)
     assert plan.trusted(0.05) == trusted

@@ -1,0 +1,238 @@
+"""The one decision core: ``step(state, params, observation, out)``.
+
+Backtest, replay and paper trading all decide here and nowhere else. It is
+compiled, works on flat records (``rules/state.py``), knows no clock, no I/O and
+no randomness, and writes what it decided into ``out``: an action, exactly one
+reason, the figures it was decided on, and a signed order quantity for each leg.
+
+How it trades. A structure says how much each leg should be; ``legs.converge``
+orders the difference to what is held and already ordered. What works against the
+new target is cancelled first and the rest ordered when the cancel is confirmed.
+So a partial fill, a lost reply or a restart needs no path of its own.
+
+The legs are moved in ``legs.py``, bars decided on in ``bars.py``, the delta looked at in ``look.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hedgekit.compiled import compiled
+from hedgekit.rules import phase, rebalance
+from hedgekit.rules.state import (
+    CLOSE,
+    CLOSING,
+    COMMAND,
+    DONE,
+    FILL,
+    FILLED,
+    FLATTEN,
+    FLATTEN_CMD,
+    GAP,
+    HALT,
+    HALT_CMD,
+    HALTED,
+    HOLD,
+    LEG_REJECTED,
+    LEG_SHORTFALL,
+    NOTED,
+    OPEN,
+    OPENING,
+    PAUSE_CMD,
+    PAUSED,
+    PLAN,
+    PLAN_REVISED,
+    QUOTE,
+    REJECTED,
+    REPAIR,
+    RESUME_CMD,
+    STALE_QUOTE,
+    STOP_CMD,
+    TIMER,
+)
+from hedgekit.step.bars import close_bar, score
+from hedgekit.step.legs import clean, converge_leg, fresh, mid, net_delta, say, settle, unwind
+from hedgekit.step.look import look_at_delta, may_look
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
+# ruff: noqa: ANN001, ANN202 - compiled functions: numba infers every type, and checks it
+# s: state, p: params, o: observation, out: outcome (records of rules/state.py)
+
+Record = Any
+"""A flat record of ``rules/state.py``; numba knows its fields, mypy does not."""
+
+
+@compiled
+def _on_quote(s, p, o, out):
+    if 0.0 < o.a <= o.b < math.inf:
+        s.bid[o.leg] = o.a
+        s.ask[o.leg] = o.b
+        s.quote_ns[o.leg] = o.ts_ns
+    else:  # a side is missing, or the market is crossed: nothing to act on, but the last mid goes on marking
+        s.quote_ns[o.leg] = 0
+    if s.next_bar_ns == 0:
+        s.next_bar_ns = p.offset_ns + -((p.offset_ns - o.ts_ns) // p.bar_ns) * p.bar_ns
+    if may_look(s, p) and fresh(s, p, o.ts_ns):
+        if rebalance.look_due(o.ts_ns, s.last_look_ns, p.interval_ns):
+            look_at_delta(s, p, out)
+        elif s.look_ns == 0:
+            s.look_ns = s.last_look_ns + p.interval_ns
+
+
+@compiled
+def _on_timer(s, p, o, out):
+    if s.next_bar_ns and o.ts_ns >= s.next_bar_ns:
+        s.next_bar_ns = 0
+        if fresh(s, p, o.ts_ns):
+            close_bar(s, p, out)
+        else:
+            out.bar = 1
+            say(out, HOLD, STALE_QUOTE)
+    elif s.look_ns and o.ts_ns >= s.look_ns:
+        s.look_ns = 0
+        if may_look(s, p) and fresh(s, p, o.ts_ns):
+            look_at_delta(s, p, out)
+
+
+@compiled
+def _on_fill(s, p, o, out):
+    s.pos[o.leg] = clean(s.pos[o.leg] + o.a, p.lot[o.leg])
+    s.working[o.leg] = clean(s.working[o.leg] - o.a, p.lot[o.leg])
+    if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
+        s.working[o.leg] = 0.0
+        if s.cancelling[o.leg]:  # the fill was faster than the cancel: order what is now missing
+            s.cancelling[o.leg] = 0
+            if s.phase != HALTED and converge_leg(s, p, out, o.leg):
+                return say(out, REPAIR, LEG_SHORTFALL)
+    if settle(s, p):
+        say(out, HOLD, FILLED)
+    return None
+
+
+@compiled
+def _on_refused(s, p, out, refused):
+    """Do not order a refused leg again at once.
+
+    While opening, both legs go back to zero. An open pair keeps the hedge it has
+    until the next look; a leg that should close is ordered again at the next bar.
+    """
+    if s.phase == OPEN:
+        s.target[refused] = s.pos[refused] + s.working[refused]
+        return say(out, HOLD, LEG_REJECTED)
+    s.phase = phase.after(s.phase, phase.EXITED)
+    for leg in range(p.n_legs):
+        s.target[leg] = 0.0
+        if leg != refused:
+            converge_leg(s, p, out, leg)
+    settle(s, p)
+    return say(out, REPAIR, LEG_REJECTED)
+
+
+@compiled
+def _on_order_over(s, p, o, out):
+    """Take what will not be filled any more out of what works, then see what is missing."""
+    s.working[o.leg] = clean(s.working[o.leg] - o.a, p.lot[o.leg])
+    if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
+        s.working[o.leg] = 0.0
+        s.cancelling[o.leg] = 0
+    if s.phase == HALTED:
+        say(out, HOLD, HALT)
+    elif o.kind == REJECTED:
+        _on_refused(s, p, out, o.leg)
+    elif s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg):
+        say(out, REPAIR, LEG_SHORTFALL)
+    elif settle(s, p):
+        say(out, HOLD, FILLED)
+
+
+@compiled
+def _on_command(s, p, o, out):
+    if o.leg == PAUSE_CMD:
+        s.paused = 1
+        say(out, HOLD, PAUSED)
+    elif o.leg == RESUME_CMD:
+        s.paused = 0
+        if s.phase == HALTED:  # what is held since the halt is closed first
+            s.phase = phase.after(s.phase, phase.RESUMED)
+            unwind(s, p, out)
+            say(out, CLOSE, FLATTEN)
+    elif o.leg == FLATTEN_CMD:
+        s.paused = 1
+        unwind(s, p, out)
+        say(out, CLOSE, FLATTEN)
+    elif o.leg in (HALT_CMD, STOP_CMD):
+        s.phase = phase.after(s.phase, phase.HALT_ASKED)
+        for leg in range(p.n_legs):
+            s.target[leg] = s.pos[leg] if o.leg == STOP_CMD else 0.0
+            if s.working[leg] != 0.0 and not s.cancelling[leg]:
+                out.cancel[leg] = 1
+                s.cancelling[leg] = 1
+        say(out, HOLD, HALT)
+
+
+@compiled
+def _start(p, o, out):
+    out.ts_ns = o.ts_ns
+    out.action = HOLD
+    out.reason = NOTED
+    out.bar = 0
+    out.cost = 0.0
+    out.benefit = 0.0
+    for leg in range(p.n_legs):
+        out.order[leg] = 0.0
+        out.expected[leg] = 0.0
+        out.cancel[leg] = 0
+
+
+@compiled
+def _finish(s, p, out):
+    """Copy the figures that the decision rests on."""
+    quoted = True
+    for leg in range(p.n_legs):
+        quoted = quoted and s.ask[leg] > 0.0
+        out.mid[leg] = mid(s, leg) if s.ask[leg] > 0.0 else math.nan
+        out.pos[leg] = s.pos[leg]
+        out.target[leg] = s.target[leg]
+    out.phase = s.phase
+    out.trade = s.trade
+    out.z = s.z
+    out.ratio = s.ratio[1] if s.has_plan else math.nan
+    out.delta = net_delta(s, p, 0.0) if quoted and s.has_plan else math.nan
+
+
+@compiled
+def step(s: Record, p: Record, o: Record, out: Record) -> None:
+    """Decide on one observation: change the state ``s``, fill the outcome ``out``."""
+    _start(p, o, out)
+    if o.kind == QUOTE:
+        _on_quote(s, p, o, out)
+    elif o.kind == TIMER:
+        _on_timer(s, p, o, out)
+    elif o.kind == FILL:
+        _on_fill(s, p, o, out)
+    elif o.kind in (DONE, REJECTED):
+        _on_order_over(s, p, o, out)
+    elif o.kind == PLAN:
+        s.ratio[1] = o.a
+        s.plan_until_ns = o.until_ns
+        s.evidence_ok = o.flag
+        s.has_plan = 1
+        score(s, p)
+        say(out, HOLD, PLAN_REVISED)
+    elif o.kind == COMMAND:
+        _on_command(s, p, o, out)
+    elif o.kind == GAP:
+        s.warm = 0
+        s.z = math.nan
+    _finish(s, p, out)
+
+
+@compiled
+def wakeup_ns(s: Record) -> int:
+    """When the core wants a timer next; 0 for never."""
+    if s.next_bar_ns == 0:
+        return s.look_ns
+    if s.look_ns == 0:
+        return s.next_bar_ns
+    return min(s.next_bar_ns, s.look_ns)

@@ -1,0 +1,139 @@
+"""What is decided when a bar closes: entries when flat, exits when not (A1, A2, A6, A13, A20)."""
+
+from __future__ import annotations
+
+import math
+
+from hedgekit.compiled import compiled
+from hedgekit.params import WINDOW_MAX
+from hedgekit.rules import cost, exits, phase, signal
+from hedgekit.rules.state import (
+    BELOW_ONE_LOT,
+    BEYOND_STOP,
+    CLOSE,
+    CLOSING,
+    EDGE_BELOW_COST,
+    ENTER,
+    ENTRY,
+    FLAT,
+    HALT,
+    HALTED,
+    HOLD,
+    LEG_SHORTFALL,
+    NO_EVIDENCE,
+    NO_PLAN,
+    NO_SIGNAL,
+    PAIRS,
+    PAUSED,
+    PLAN_EXPIRED,
+    REPAIR,
+    VETO,
+    WAIT_TARGET,
+    WARMING_UP,
+    WORKING,
+)
+from hedgekit.step.legs import converge, price, say, unit_cost, unwind, wanted_hedge
+from hedgekit.structures import pairs
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
+# s: state, p: params, o: observation, out: outcome (records of rules/state.py)
+
+
+@compiled
+def _sizes(s, p, side):
+    """Set each leg's target for a new trade; False (and all zero) if a leg is less than one lot."""
+    primary = pairs.lots(side * p.notional / price(s, p, 0), p.lot[0])
+    s.target[0] = primary
+    whole = primary != 0.0
+    for leg in range(1, p.n_legs):
+        s.target[leg] = wanted_hedge(s, p, primary, leg)
+        whole = whole and (s.target[leg] != 0.0 or p.structure != PAIRS)
+    if not whole:
+        for leg in range(p.n_legs):
+            s.target[leg] = 0.0
+    return whole
+
+
+@compiled
+def _weigh_entry(s, p, out):
+    """A20: what the way back to the target should earn, against both legs there and back.
+
+    Both legs also when there is no hedge: the unhedged yardstick takes the same
+    trades as the pair, or comparing the two would compare different trades.
+    """
+    out.benefit = cost.entry_edge(s.z, s.sd, p.target, p.notional)
+    for leg in range(p.n_legs):
+        size = p.notional if leg == 0 else abs(s.ratio[leg]) * p.notional
+        out.cost += size * (2.0 * unit_cost(s, p, leg) + p.buffer)
+
+
+@compiled
+def _bar_flat(s, p, out):
+    side = signal.entry_side(s.z, p.entry)
+    if side == 0:
+        say(out, HOLD, NO_SIGNAL)
+    elif abs(s.z) >= p.stop:
+        say(out, VETO, BEYOND_STOP)
+    elif s.paused:
+        say(out, VETO, PAUSED)
+    elif not s.evidence_ok:
+        say(out, VETO, NO_EVIDENCE)
+    elif out.ts_ns > s.plan_until_ns:
+        say(out, VETO, PLAN_EXPIRED)
+    else:
+        _weigh_entry(s, p, out)
+        if out.benefit <= out.cost:
+            say(out, VETO, EDGE_BELOW_COST)
+        elif not _sizes(s, p, side):
+            say(out, VETO, BELOW_ONE_LOT)
+        else:
+            s.side = side
+            s.trade += 1
+            s.phase = phase.after(s.phase, phase.ENTERED)
+            converge(s, p, out)  # A11, A13: both legs by one trigger, in one decision
+            say(out, ENTER, ENTRY)
+
+
+@compiled
+def _bar_held(s, p, out):
+    if s.phase == CLOSING:
+        acted = converge(s, p, out)
+        say(out, REPAIR if acted else HOLD, LEG_SHORTFALL if acted else WORKING)
+        return
+    reason = exits.exit_reason(s.z, s.side, p.target, p.stop)
+    if reason == WAIT_TARGET:
+        say(out, HOLD, WAIT_TARGET)
+    else:
+        unwind(s, p, out)
+        say(out, CLOSE, reason)
+
+
+@compiled
+def score(s, p):
+    """Score the window on the plan's present ratio; z is nan before it is full."""
+    s.z = math.nan
+    if s.has_plan and s.warm >= p.lookback:
+        s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
+
+
+@compiled
+def close_bar(s, p, out):
+    """Add the bar to the window, then decide on it."""
+    out.bar = 1
+    for leg in range(p.n_legs):
+        s.window[leg, s.head] = math.log(price(s, p, leg))
+    s.head = (s.head + 1) % WINDOW_MAX
+    s.bars += 1
+    s.warm += 1
+    score(s, p)
+    if s.phase == HALTED:
+        say(out, HOLD, HALT)
+    elif not s.has_plan:
+        say(out, HOLD, NO_PLAN)
+    elif math.isnan(s.z) and s.phase != CLOSING:
+        say(out, HOLD, WARMING_UP if s.warm < p.lookback else NO_SIGNAL)
+    elif s.phase == FLAT:
+        _bar_flat(s, p, out)
+    else:
+        _bar_held(s, p, out)

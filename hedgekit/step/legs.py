@@ -1,0 +1,152 @@
+"""What each leg is worth, what is missing to its target, and the orders that bring it there."""
+
+from __future__ import annotations
+
+from hedgekit.compiled import compiled
+from hedgekit.params import WINDOW_MAX
+from hedgekit.rules import cost, phase
+from hedgekit.rules.state import CLOSING, OPENING, PAIRS
+from hedgekit.structures import pairs, unhedged
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
+# s: state, p: params, o: observation, out: outcome (records of rules/state.py)
+
+_RETURNS_MIN = 2
+
+_DUST = 1e-6
+
+
+@compiled
+def say(out, action, reason):
+    """Set what the decision does and why."""
+    out.action = action
+    out.reason = reason
+
+
+@compiled
+def mid(s, leg):
+    """Return the mid price of a leg."""
+    return 0.5 * (s.bid[leg] + s.ask[leg])
+
+
+@compiled
+def price(s, p, leg):
+    """Money for one unit of quantity, at the mid."""
+    return mid(s, leg) * p.multiplier[leg]
+
+
+@compiled
+def fresh(s, p, now_ns):
+    """Whether every leg has a quote that is young enough to act on."""
+    young = True
+    for leg in range(p.n_legs):
+        young = young and s.quote_ns[leg] != 0 and now_ns - s.quote_ns[leg] <= p.max_age_ns
+    return young
+
+
+@compiled
+def wanted_hedge(s, p, primary, leg):
+    """Hedge quantity that the structure wants for ``primary`` units."""
+    args = (primary, s.ratio[leg], price(s, p, 0), price(s, p, leg), p.lot[leg])
+    if p.structure == PAIRS:
+        return pairs.hedge_quantity(*args)
+    return unhedged.hedge_quantity(*args)
+
+
+@compiled
+def net_delta(s, p, with_working):
+    """Net delta of what is held, or of what is held and ordered."""
+    primary = s.pos[0] + with_working * s.working[0]
+    delta = 0.0
+    for leg in range(1, p.n_legs):
+        hedge = s.pos[leg] + with_working * s.working[leg]
+        delta += pairs.net_delta(primary * price(s, p, 0), hedge * price(s, p, leg), s.ratio[leg])
+    return delta
+
+
+@compiled
+def unit_cost(s, p, leg):
+    """Return the cost of trading one unit of money in a leg (A16)."""
+    return cost.unit_cost(s.bid[leg], s.ask[leg], p.multiplier[leg], p.fee_rate[leg], p.fee_unit[leg])
+
+
+@compiled
+def variance(s, p, leg):
+    """Variance of one leg's log returns over the window, per bar; 0 before it is full."""
+    n = min(s.warm, p.lookback) - 1
+    if n < _RETURNS_MIN:
+        return 0.0
+    total = 0.0
+    squares = 0.0
+    for k in range(n):
+        step_k = s.window[leg, (s.head - 1 - k) % WINDOW_MAX] - s.window[leg, (s.head - 2 - k) % WINDOW_MAX]
+        total += step_k
+        squares += step_k * step_k
+    return (squares - total * total / n) / (n - 1)
+
+
+@compiled
+def clean(quantity, lot):
+    """Take the dust of binary sums off a quantity of whole lots, so that any order of fills leaves the same bits (L1)."""
+    whole = pairs.lots(quantity, lot)
+    return whole if abs(quantity - whole) < _DUST * lot else quantity
+
+
+@compiled
+def _send(s, p, out, leg, quantity):
+    """Put an order into the outcome; it counts as working from now on."""
+    out.order[leg] = quantity
+    out.expected[leg] = s.ask[leg] if quantity > 0 else s.bid[leg]
+    s.working[leg] = clean(s.working[leg] + quantity, p.lot[leg])
+
+
+@compiled
+def converge_leg(s, p, out, leg):
+    """Order what is missing to the target; cancel first what works the other way."""
+    need = s.target[leg] - s.pos[leg] - s.working[leg]
+    if abs(need) < 0.5 * p.lot[leg] or s.cancelling[leg]:
+        return False
+    if s.working[leg] * need < 0.0:
+        out.cancel[leg] = 1
+        s.cancelling[leg] = 1
+    else:
+        _send(s, p, out, leg, clean(need, p.lot[leg]))
+    return True
+
+
+@compiled
+def converge(s, p, out):
+    """Order what every leg misses; whether there was anything to do."""
+    acted = False
+    for leg in range(p.n_legs):
+        acted = converge_leg(s, p, out, leg) or acted
+    return acted
+
+
+@compiled
+def settle(s, p):
+    """Follow the phase table once fills have brought every leg to where it should be."""
+    arrived = True
+    flat = True
+    for leg in range(p.n_legs):
+        quiet = abs(s.working[leg]) < 0.5 * p.lot[leg]
+        arrived = arrived and quiet and abs(s.target[leg] - s.pos[leg]) < 0.5 * p.lot[leg]
+        flat = flat and quiet and abs(s.pos[leg]) < 0.5 * p.lot[leg]
+    before = s.phase
+    if s.phase == OPENING and arrived:
+        s.phase = phase.after(s.phase, phase.AT_TARGET)
+    if s.phase == CLOSING and flat:
+        s.phase = phase.after(s.phase, phase.AT_ZERO)
+        s.side = 0
+    return s.phase != before
+
+
+@compiled
+def unwind(s, p, out):
+    """Both legs to zero (A2: the hedge closes in proportion, here with the whole)."""
+    s.phase = phase.after(s.phase, phase.EXITED)
+    for leg in range(p.n_legs):
+        s.target[leg] = 0.0
+    converge(s, p, out)
+    settle(s, p)
