@@ -106,9 +106,10 @@ def report(
     name: Annotated[str | None, typer.Option(help="File name without suffix; the session's by default.")] = None,
 ) -> None:
     """Write the report of a finished session as one HTML page that opens offline."""
+    session = session or _only(journal)
     from hedgekit.report import run_report
 
-    done = run_report(journal, session or _only(journal), out, name)
+    done = run_report(journal, session, out, name)
     typer.echo(done.summary.text())
     typer.echo(f"\nreport: {done.path_html}")
 
@@ -136,7 +137,6 @@ def journal(
 ) -> None:
     """Look into a journal: its sessions, its frames; verify its hash chain; replay its decisions."""
     from hedgekit.journal import Journal, sessions
-    from hedgekit.replay import replay
 
     if view is View.SESSIONS:
         for info in sessions(journal):
@@ -147,6 +147,8 @@ def journal(
             book.verify()
             typer.echo(f"hash chain whole, head {book.digest()}")
         elif view is View.REPLAY:
+            from hedgekit.replay import replay
+
             done = replay(book.records())
             typer.echo(f"{done.decisions} decisions from {done.events} events, all identical")
         else:

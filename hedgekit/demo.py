@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from hedgekit.data import Market
+from hedgekit.data import Market, Tape
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.journal import Journal, sessions
 from hedgekit.launch import Child
@@ -77,24 +77,25 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
     SessionError
         If the sandbox or the session ends early; names its log.
     """
+    tape = market.tape()
     folder = _folder(Path(out_dir))
     journal = folder / "journal.db"
     keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
     with (folder / "sandbox.log").open("wb") as log, Child(["sandbox", "--market", encode(market)], secrets=keys, log=log) as sandbox:
         ready = msgspec.json.decode(sandbox.line())
         say(f"sandbox exchange on {ready['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
-        config = configure(market, journal, ready)
+        config = configure(market, tape, journal, ready)
         path = config.save(folder / "session.json")
         with (folder / "session.log").open("wb") as session_log, Child(["paper", str(path)], secrets=keys, log=session_log) as session:
             say(f"paper session {SESSION}: z-score pairs on {market.primary} and {market.hedge}, journal {journal}")
-            _follow(session, journal, market, folder / "session.log")
+            _follow(session, journal, tape, folder / "session.log")
     report = run_report(journal, SESSION, folder, "report")
     with Journal.open(journal, SESSION, mode="read") as done:
         digest = done.digest()
     return DemoRun(folder, report, digest)
 
 
-def configure(market: Market, journal: Path, ready: dict[str, Any]) -> SessionConfig:
+def configure(market: Market, tape: Tape, journal: Path, ready: dict[str, Any]) -> SessionConfig:
     """Return the demo's session against a sandbox that said it is ``ready``."""
     return SessionConfig(
         session=SESSION,
@@ -103,9 +104,9 @@ def configure(market: Market, journal: Path, ready: dict[str, Any]) -> SessionCo
         stream=ready["stream"],
         data=ready["data"],
         control=ready["control"],
-        instruments=market.tape().instruments,
+        instruments=tape.instruments,
         params=PARAMS,
-        market=describe(market),
+        market=_describe(market, tape),
     )
 
 
@@ -114,9 +115,8 @@ def encode(market: Market) -> str:
     return msgspec.json.encode(market).decode()
 
 
-def describe(market: Market) -> dict[str, str]:
+def _describe(market: Market, tape: Tape) -> dict[str, str]:
     """Return what the prices are, in words, for the journal and the report."""
-    tape = market.tape()
     recipe = {name: str(value) for name, value in msgspec.structs.asdict(market).items() if value is not None}
     return {"description": tape.description, "digest": tape.digest, "rows": str(len(tape)), **recipe}
 
@@ -136,9 +136,8 @@ def _folder(out_dir: Path) -> Path:
     return folder
 
 
-def _follow(session: Child, journal: Path, market: Market, log: Path) -> None:
+def _follow(session: Child, journal: Path, tape: Tape, log: Path) -> None:
     """Show how far the tape is until the session ends."""
-    tape = market.tape()
     first, last = int(tape.ts_ns[0]), int(tape.ts_ns[-1])
     started = time.monotonic()
     with tqdm(total=len(tape), desc="paper session", unit="row", file=sys.stderr) as bar:

@@ -44,7 +44,7 @@ class Rig:
 
     def config(self, **changes: Any) -> Path:
         """Write the demo's session configuration against this sandbox; return its path."""
-        config = demo.configure(self.market, self.folder / "journal.db", self.ready)
+        config = demo.configure(self.market, self.market.tape(), self.folder / "journal.db", self.ready)
         return msgspec.structs.replace(config, **changes).save(self.folder / "session.json")
 
     def run(self, config: Path, *, kill_at: str | None = None, count: int = 1) -> subprocess.CompletedProcess[str]:
