@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,15 @@ from hedgekit.report.summary import partial
 from hedgekit.report.words import Html, bp, columns, count, esc, label, money, num, span, table, when
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from hedgekit.report.session import Session
 
 TAKEN = ("open", "close", "rebalance", "repair")
+OF_TRADES = (("Mean of a trade", "mean"), ("Standard deviation of a trade", "std"), ("Worst trade", "min"), ("Best trade", "max"))
+TRADE_MONEY = ("hedged", "unhedged", "costs", "hedged at mids")
+TRADE_HEAD = ("trade", "spread", "opened", "closed", "ended by", "bars", "z in", "z out", *TRADE_MONEY, "fills")
+CENT = 0.01
 LAST, ENDS = 10, 5
 """Rows of the trades tables: the newest, and the best and worst."""
 
@@ -29,14 +36,13 @@ def compared(s: Session) -> HTML:
         ("Max drawdown, executable prices", *_pair(u.drawdown, h.drawdown)),
     ]
     if len(closed):
-        for words, what in (("Mean of a trade", "mean"), ("Standard deviation of a trade", "std"), ("Worst trade", "min"), ("Best trade", "max")):
-            rows.append((words, *_pair(*(float(getattr(closed[name], what)()) for name in ("unhedged", "hedged")))))
+        rows += [(words, *_pair(float(closed["unhedged"].agg(how)), float(closed["hedged"].agg(how)))) for words, how in OF_TRADES]
         rows.append(("Trades with profit", *(f"{(closed[name] > 0).mean():.0%}" for name in ("unhedged", "hedged")), ""))
     return HTML(f"<p>{esc(_did(h.pnl - u.pnl, h.drawdown - u.drawdown))}</p>{table(('', 'unhedged', 'hedged', 'difference'), rows)}")
 
 
 def _did(pnl: float, drawdown: float) -> str:
-    """What the hedge did, in one sentence."""
+    """Say in one sentence what the hedge did."""
     gave = f"{'added' if pnl >= 0 else 'cost'} {money(abs(pnl))} of P&L"
     took = f"{'took' if drawdown <= 0 else 'put'} {money(abs(drawdown))} {'off' if drawdown <= 0 else 'on'} the deepest drawdown"
     return f"After its costs the hedge {gave} and {took}."
@@ -122,51 +128,51 @@ def decisions(s: Session) -> HTML:
 
 
 def _reasons(rows: pd.DataFrame, caption: str) -> Html:
-    found = rows.groupby(["action", "reason"], observed=True).size().sort_values(ascending=False)
-    top = int(found.max()) if len(found) else 1
-    lines = [
-        (label(action), label(reason), Html(f'<span class="hk-bar" style="width:{max(1, round(90 * n / top))}px"></span>'), count(int(n)))
-        for (action, reason), n in found.items()
-    ]
+    found = Counter(zip(rows["action"], rows["reason"], strict=True)).most_common()
+    top = found[0][1] if found else 1
+    bar = '<span class="hk-bar" style="width:{}px"></span>'
+    lines = [(label(action), label(reason), Html(bar.format(max(1, round(90 * n / top)))), count(n)) for (action, reason), n in found]
     return table(("action", "reason", "", "decisions"), lines, words={0, 1, 2}, caption=f"{caption}: {count(len(rows))}")
 
 
 def trades(s: Session) -> HTML:
-    """The newest trades, and the best and worst of all."""
+    """List the newest trades, and the best and worst of all."""
     ranked = s.trades.dropna(subset=["closed"]).sort_values("hedged")
     many = len(ranked) > 2 * ENDS
     parts = [_trade_rows(s, s.trades.tail(LAST).iloc[::-1], f"Last {min(LAST, len(s.trades))} trades, newest first")]
     if many:
-        parts += [_trade_rows(s, ranked.tail(ENDS).iloc[::-1], f"Best {ENDS}, hedged"), _trade_rows(s, ranked.head(ENDS), f"Worst {ENDS}, hedged")]
+        best, worst = ranked.tail(ENDS).iloc[::-1], ranked.head(ENDS)
+        parts += [_trade_rows(s, best, f"Best {ENDS}, hedged"), _trade_rows(s, worst, f"Worst {ENDS}, hedged")]
     return HTML("".join(parts))
 
 
 def _trade_rows(s: Session, rows: pd.DataFrame, caption: str) -> Html:
-    lines = [
-        (
-            t.trade,
-            "long" if t.side > 0 else "short",
-            when(t.opened, s.bar_s),
-            "open" if pd.isna(t.closed) else when(t.closed, s.bar_s),
-            label(t.exit_reason) if isinstance(t.exit_reason, str) else "",
-            count(int(t.bars)),
-            num(t.z_entry),
-            num(t.z_exit),
-            money(t.hedged),
-            money(t.unhedged),
-            money(t.cost_primary + t.cost_hedge),
-            money(t.gross_hedged),
-            count(int(t.n_fills)),
-        )
-        for t in rows.itertuples()
-    ]
-    head = ("trade", "spread", "opened", "closed", "ended by", "bars", "z in", "z out", "hedged", "unhedged", "costs", "hedged at mids", "fills")
-    return table(head, lines, words=range(5), caption=caption)
+    lines = [_trade(trade, s.bar_s) for trade in rows.to_dict("records")]
+    return table(TRADE_HEAD, lines, words=range(5), caption=caption)
+
+
+def _trade(t: dict[Hashable, Any], bar_s: float) -> tuple[object, ...]:
+    return (
+        t["trade"],
+        "long" if t["side"] > 0 else "short",
+        when(t["opened"], bar_s),
+        "open" if pd.isna(t["closed"]) else when(t["closed"], bar_s),
+        "" if pd.isna(t["exit_reason"]) else label(t["exit_reason"]),
+        count(t["bars"]),
+        num(t["z_entry"]),
+        num(t["z_exit"]),
+        money(t["hedged"]),
+        money(t["unhedged"]),
+        money(t["cost_primary"] + t["cost_hedge"]),
+        money(t["gross_hedged"]),
+        count(t["n_fills"]),
+    )
 
 
 def settled(s: Session) -> HTML:
     """Say in one line whether the books add up: trades against the P&L curve."""
     total, curve = float(s.trades["hedged"].sum()), s.summary.hedged.pnl
-    same = abs(total - curve) <= 0.01 * max(1, len(s.fills))
-    words = "agree" if same else "do not agree: trust neither before the difference is found"
-    return HTML(f"<p>Sum of all trades {esc(money(total, cents=True))}, end of the P&amp;L curve {esc(money(curve, cents=True))}: they {words}.</p>")
+    same = abs(total - curve) <= CENT * max(1, len(s.fills))
+    words = "they agree" if same else "they do not agree: trust neither before the difference is found"
+    both = f"Sum of all trades {money(total, cents=True)}, end of the P&L curve {money(curve, cents=True)}: {words}."
+    return HTML(f"<p>{esc(both)}</p>")

@@ -2,9 +2,10 @@
 
 Stock kernels choose free TCP ports before they bind them, so two reports that
 start together can collide, and ipykernel warns on every run that the traffic
-is not encrypted. A unix socket in a private folder has neither problem. All
-that the kernel writes (sockets, connection file, IPython's profile) lives in
-that folder, which is gone afterwards, as is the process.
+is not encrypted. Unix sockets in a private folder have neither problem. (One
+loopback port is left: ipykernel binds it itself, for what child processes of a
+cell print.) All that the kernel writes (sockets, connection file, IPython's
+profile) lives in that folder, which is gone afterwards, as is the process.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SOCKET_PATH_MAX = 80
 """Longest folder whose sockets still fit the system's limit (104 to 108 bytes for the whole path)."""
 
 
-class _ThisPython(KernelSpecManager):  # type: ignore[misc]  # jupyter_client's base classes are untyped
+class _ThisPython(KernelSpecManager):
     """Offers one kernel: the interpreter that runs us, with the same hedgekit."""
 
     folder = ""
@@ -51,7 +52,7 @@ def ipc_kernel() -> Iterator[type[AsyncKernelManager]]:
     with tempfile.TemporaryDirectory(prefix="hk-", dir=_short_folder(), ignore_cleanup_errors=True) as folder:
         started: list[AsyncKernelManager] = []
 
-        class IPCKernelManager(AsyncKernelManager):  # type: ignore[misc]  # as above
+        class IPCKernelManager(AsyncKernelManager):
             def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - traitlets takes any trait
                 specs = _ThisPython()
                 specs.folder = folder

@@ -9,16 +9,17 @@ the page, so no extreme is lost.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from bokeh.layouts import column
-from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, NumeralTickFormatter, Range1d, RangeTool, Span
+from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Range1d, RangeTool
+from bokeh.models.annotations import BoxAnnotation, Span, Title
 from bokeh.plotting import figure
 
 if TYPE_CHECKING:
-    from bokeh.layouts import Column
+    from bokeh.models import Column
 
     from hedgekit.report.session import Session
 
@@ -91,10 +92,10 @@ def profit(s: Session) -> Column:
 
 
 def signal(s: Session) -> Column:
-    """z with its bands, entries and exits; the strip below moves the window."""
+    """Draw z with its bands, entries and exits; the strip below moves the window."""
     z, p = s.equity[["z"]], s.params
     first = z.index[max(0, len(z) - RECENT)]
-    view = Range1d(_ms(first), _ms(z.index[-1]))
+    view = Range1d(start=_ms(first), end=_ms(z.index[-1]))
     top = _figure(f"z-score of the spread, last {min(RECENT, len(z)):,} bars (move the strip below)", "z (sd)", height=330, x_range=view)
     for level, dash, color in ((p.entry, "dashed", GREY), (p.stop, "solid", VERMILLION), (p.target, "dotted", GREEN)):
         for sign in (1, -1):
@@ -109,7 +110,7 @@ def signal(s: Session) -> Column:
     other = trades[~trades["exit_reason"].isin(["target", "stop"]) & trades["closed"].notna()]
     _marks(top, other, "closed", "z_exit", "square", PURPLE, "exit, other")
     _legend(top, "top_left", columns=6)
-    top.y_range = Range1d(-p.stop - 1.5, p.stop + 2.2)
+    top.y_range = Range1d(start=-p.stop - 1.5, end=p.stop + 2.2)
     strip = _figure("", "z", height=90, tools="", x_range=_whole(s))
     strip.line("ts", "z", source=_source(thin(z)), color=GREY, line_width=0.7)
     strip.add_tools(RangeTool(x_range=view, overlay=_window()))
@@ -118,18 +119,19 @@ def signal(s: Session) -> Column:
 
 
 def ratio(s: Session) -> figure:
-    """The hedge ratio of every plan with its 95% interval; 1 is the naive hedge."""
+    """Draw the hedge ratio of every plan with its 95% interval; 1 is the naive hedge."""
     plans = s.plans
     half = 1.96 * plans["stderr"]
     frame = pd.DataFrame({"ratio": plans["ratio"], "low": plans["ratio"] - half, "high": plans["ratio"] + half})
     frame.index = pd.DatetimeIndex(plans["ts"])
     frame.loc[s.equity.index[-1]] = frame.iloc[-1]
     source = _source(frame)
-    plot = _figure(f"Hedge ratio, {len(plans):,} plans, each from past bars only", f"$ of {s.hedge} per $ of {s.primary}", height=260, x_range=_whole(s))
+    title = f"Hedge ratio, {len(plans):,} plans, each from past bars only"
+    plot = _figure(title, f"$ of {s.hedge} per $ of {s.primary}", height=260, x_range=_whole(s))
     plot.varea_step("ts", "low", "high", source=source, color=SKY, alpha=0.4, step_mode="after", legend_label="95% interval")
     shown = plot.step("ts", "ratio", source=source, color=BLUE, line_width=2, mode="after", legend_label="ratio")
     plot.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color=GREY))
-    plot.y_range.start, plot.y_range.end = min(0.0, float(frame["low"].min())), max(1.1, float(frame["high"].max()) * 1.1)
+    plot.y_range = Range1d(start=min(0.0, float(frame["low"].min())), end=max(1.1, float(frame["high"].max()) * 1.1))
     _hover(plot, shown, [("ratio", "@ratio{0.000}"), ("interval", "@low{0.000} to @high{0.000}")])
     _legend(plot, "bottom_left", columns=2)
     return plot
@@ -147,11 +149,11 @@ def delta(s: Session) -> figure:
     plot = _figure(title, "net delta (% of primary)", height=260, x_range=_whole(s))
     plot.add_layout(BoxAnnotation(bottom=-tolerance, top=tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"))
     near = thin(frame.drop(far.index))
-    shown = [plot.scatter("ts", "delta", source=_source(near), color=BLUE, size=3, alpha=0.7)]
+    shown: list[Any] = [plot.scatter("ts", "delta", source=_source(near), color=BLUE, size=3, alpha=0.7)]
     for sign, shape in ((1, "triangle"), (-1, "inverted_triangle")):
         rows = far[far["delta"] * sign > 0].assign(edge=0.97 * sign * edge)
         shown.append(plot.scatter("ts", "edge", source=_source(rows), marker=shape, color=VERMILLION, size=6))
-    plot.y_range = Range1d(-edge, edge)
+    plot.y_range = Range1d(start=-edge, end=edge)
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     plot.add_tools(HoverTool(renderers=shown, tooltips=[*_DATE, ("delta", "@delta{0.00%}")], formatters={"@ts": "datetime"}))
     return plot
@@ -200,27 +202,29 @@ def each_trade(s: Session) -> figure:
     if len(trades):
         both = trades[["hedged", "unhedged"]].to_numpy()
         low, high = float(both.min()), float(both.max())
-        plot.y_range = Range1d(min(low, 0) - 0.05 * (high - low), max(high, 0) + 0.25 * (high - low))
+        plot.y_range = Range1d(start=min(low, 0) - 0.05 * (high - low), end=max(high, 0) + 0.25 * (high - low))
         _legend(plot, "top_left", columns=4)
     return plot
 
 
 def _figure(title: str, y: str, *, height: int, **options: Any) -> figure:  # noqa: ANN401 - bokeh's own options
     options = {"tools": "xpan,xwheel_zoom,box_zoom,reset,save", **options}
-    plot = figure(title=title, height=height, sizing_mode="stretch_width", x_axis_type="datetime", min_border_left=92, **options)
+    head = Title(text=title, text_font_size="13px", visible=bool(title))
+    plot = figure(title=head, height=height, sizing_mode="stretch_width", x_axis_type="datetime", min_border_left=92, **options)
     plot.xaxis.axis_label, plot.yaxis.axis_label = "date (UTC)", y
-    plot.title.text_font_size, plot.title.visible = "13px", bool(title)
     plot.axis.axis_label_text_font_size, plot.axis.axis_label_text_font_style = "12px", "normal"
     plot.toolbar.logo, plot.toolbar.autohide, plot.yaxis.minor_tick_line_color = None, True, None
     plot.outline_line_color, plot.grid.grid_line_color = None, "#e5e8ec"
     return plot
 
 
-def _line(plot: figure, source: ColumnDataSource, name: str, color: str, words: str, *, width: float = 1.0, dash: str = "solid") -> Any:  # noqa: ANN401 - bokeh's renderer
+def _line(  # noqa: PLR0913 - one line
+    plot: figure, source: ColumnDataSource, name: str, color: str, words: str, *, width: float = 1.0, dash: str = "solid"
+) -> Any:  # noqa: ANN401 - bokeh's renderer
     return plot.line("ts", name, source=source, color=color, line_width=width, line_dash=dash, legend_label=words)
 
 
-def _marks(plot: figure, rows: pd.DataFrame, at: str, height: str, shape: str, fill: str, words: str) -> None:  # noqa: PLR0913, PLR0917 - one marker
+def _marks(plot: figure, rows: pd.DataFrame, at: str, height: str, shape: str, fill: str, words: str) -> None:  # noqa: PLR0913 - one marker
     if rows.empty:
         return
     frame = pd.DataFrame({"y": rows[height].to_numpy(), "pnl": rows["hedged"].to_numpy(), "trade": rows["trade"].to_numpy()})
@@ -237,18 +241,18 @@ def _hover(plot: figure, renderer: Any, tips: list[tuple[str, str]]) -> None:  #
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=[*_DATE, *tips], formatters={"@ts": "datetime"}, mode="vline"))
 
 
-def _legend(plot: figure, place: str, columns: int = 2) -> None:
-    legend = plot.legend[0]
+def _legend(plot: figure, place: Literal["top_left", "bottom_left"], columns: int = 2) -> None:
+    legend: Any = plot.legend[0]  # bokeh's own types refuse a number for the margin
     legend.location, legend.ncols, legend.click_policy = place, columns, "hide"
     legend.label_text_font_size, legend.padding, legend.spacing, legend.margin = "11px", 4, 4, 6
     legend.background_fill_alpha, legend.border_line_color = 0.8, None
 
 
 def _whole(s: Session) -> Range1d:
-    """The whole session as x range: the same in every plot, so that dates stand below each other."""
+    """Return the whole session as x range: the same in every plot, so that dates stand below each other."""
     start, end = _ms(s.equity.index[0]), _ms(s.equity.index[-1])
     room = 0.01 * (end - start)
-    return Range1d(start - room, end + room)
+    return Range1d(start=start - room, end=end + room)
 
 
 def _stack(*plots: figure) -> Column:
@@ -265,7 +269,7 @@ def _ms(ts: pd.Timestamp) -> float:
 
 def _source(frame: pd.DataFrame) -> ColumnDataSource:
     """Put a frame with a UTC index into a source: ``ts`` in milliseconds, figures as float32 (7 digits are plenty to draw)."""
-    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").astype(float)
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("ms").asi8.astype(float)
     data: dict[str, Any] = {"ts": index}
     for name in frame.columns:
         values = frame[name]

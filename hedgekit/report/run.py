@@ -145,7 +145,8 @@ def _execute(template: Path, partial: Path, parameters: dict[str, str], *, progr
     }
     with ipc_kernel() as manager:
         try:
-            return papermill.execute_notebook(str(template), str(partial), parameters, kernel_manager_class=manager, **options)
+            done = papermill.execute_notebook(str(template), str(partial), parameters, kernel_manager_class=manager, **options)
+            return NotebookNode(done)
         except PapermillExecutionError as error:
             index, why = _mark(partial), f"{error.ename}: {error.evalue}"
         except CellTimeoutError:

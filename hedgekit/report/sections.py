@@ -8,7 +8,25 @@ from typing import TYPE_CHECKING
 from IPython.display import HTML
 
 from hedgekit.params import Params
-from hedgekit.report.words import Html, bullets, chip, columns, count, esc, figure_of, interval_of, label, mark, money, note, pct, prob, span, table, when
+from hedgekit.report.words import (
+    Html,
+    bullets,
+    chip,
+    columns,
+    count,
+    esc,
+    figure_of,
+    interval_of,
+    label,
+    mark,
+    money,
+    note,
+    pct,
+    prob,
+    span,
+    table,
+    when,
+)
 
 if TYPE_CHECKING:
     from hedgekit.report.session import Session
@@ -70,14 +88,13 @@ def banner(s: Session) -> HTML:
         ("Closed trades", count(m.trades), f"{pct(m.won)} won"),
         ("Best 5 trades", pct(m.best5), "of all profit"),
     )
-    boxes = "".join(
-        f'<div class="hk-tile"><div class="k">{esc(k)}</div><div class="v">{esc(v)}</div><div class="d">{esc(d)}</div></div>' for k, v, d in tiles
-    )
+    box = '<div class="hk-tile"><div class="k">{}</div><div class="v">{}</div><div class="d">{}</div></div>'
+    boxes = "".join(box.format(*map(esc, tile)) for tile in tiles)
     return HTML(f'{top}<div class="hk-tiles">{boxes}</div>')
 
 
 def gauges(s: Session) -> HTML:
-    """The six metrics A23 to A28: figure, interval, target, sample, verdict, reason."""
+    """Tell the six metrics A23 to A28: figure, interval, target, sample, verdict, reason."""
     rows = [
         (
             Html(f"<b>{esc(g.rule)}</b> {esc(g.name)}"),
@@ -101,7 +118,7 @@ def extras(s: Session) -> HTML:
 
 
 def evidence(s: Session) -> HTML:
-    """What the tests say of the pair, and under which override it was traded."""
+    """Tell what the tests say of the pair, and under which override it was traded."""
     e, m = s.evidence, s.summary
     alpha = s.params.significance
     holds = e.p_value is not None and e.p_value < alpha
@@ -118,7 +135,7 @@ def evidence(s: Session) -> HTML:
             "variance that the hedge removes",
             pct(s.fit.effectiveness),
             "",
-            f"One ratio of {s.fit.ratio:.2f} over the whole session (it knows the future); the naive hedge, dollar for dollar: {pct(s.fit.naive_effectiveness)}",
+            f"One ratio of {s.fit.ratio:.2f} over all bars (it knows the future); dollar for dollar: {pct(s.fit.naive_effectiveness)}",
         ),
     ]
     told = [note(warning) for warning in e.warnings]
@@ -131,7 +148,8 @@ def _override(s: Session) -> Html:
     if not reasons:
         return Html("<p>No evidence override was in force.</p>")
     many = f"{count(int(s.plans['override'].notna().sum()))} of {count(len(s.plans), 'plan')}"
-    return note(f"Evidence override in force on {many}: {'; '.join(repr(text) for text in reasons)}. Without it, no trade would have been opened on failing plans.")
+    said = "; ".join(map(repr, reasons))
+    return note(f"Evidence override in force on {many}: {said}. Without it, no trade would have been opened on failing plans.")
 
 
 def definition(s: Session) -> HTML:
@@ -147,14 +165,14 @@ def definition(s: Session) -> HTML:
     for name, field in Params.model_fields.items():
         *_, unit, rule = Params.range_of(name)
         if name != "evidence_override":
-            rows.append((rule, name, _plain(getattr(s.params, name)), unit, Html(f'<span class="soft">{esc(field.description or "")}</span>')))
+            rows.append((rule, name, _plain(getattr(s.params, name)), unit, field.description or ""))
     params = table(("rule", "parameter", "value", "unit", "meaning"), rows, words={0, 1, 3, 4})
     conventions = Html(f"{legs}<h3>Conventions</h3>{bullets(CONVENTIONS)}")
     return HTML(f"{description}{columns(table(('market', 'value'), shown), conventions)}{params}")
 
 
 def _plain(value: object) -> str:
-    """A number with thousands separated and no idle zeros; other words as they are."""
+    """Write a number with thousands separated and no idle zeros; other words as they are."""
     try:
         return f"{float(str(value)):,.10g}"
     except ValueError:
@@ -162,11 +180,11 @@ def _plain(value: object) -> str:
 
 
 def notes(s: Session) -> HTML:
-    """What a reader must know before trusting a figure above."""
+    """Tell what a reader must know before trusting a figure above."""
     m = s.summary
     items = [
-        "Paper fills are optimistic: no queue, no market impact, no refused short sale, no borrowing cost, no overnight gap in a halted market.",
-        f"Profit at mid prices ({money(m.hedged.gross)} hedged) cannot be had; the figure that counts is the one at executable prices ({money(m.hedged.pnl)}).",
+        "Paper fills are optimistic: no queue, no market impact, no refused short sale, no borrowing cost, no halted market.",
+        f"Profit at mid prices ({money(m.hedged.gross)} hedged) cannot be had; at executable prices it was {money(m.hedged.pnl)}.",
         "Intervals come from resampling this one history in blocks; another history can differ by more.",
         "This page knows of one trial. If other parameters or pairs were tried before, the best of them looks better than it is.",
         "A stop cannot cap a gap: what a trade lost beyond it stands in the trades table.",
@@ -175,24 +193,29 @@ def notes(s: Session) -> HTML:
     if m.best5 is not None and m.best5 > 0.5:  # noqa: PLR2004 - half
         items.insert(2, f"Five trades make {pct(m.best5)} of the hedged profit.")
     if m.open_trades:
-        items.insert(2, f"{count(m.open_trades, 'trade is', 'trades are')} still open: marked at mids in the P&L, not among the closed trades.")
+        many = count(m.open_trades, "trade is", "trades are")
+        items.insert(2, f"{many} still open: marked at mids in the P&L, not among the closed trades.")
     return HTML(bullets(items))
 
 
 def provenance(s: Session) -> HTML:
-    """The hashes by which this page can be checked against its journal."""
+    """List the hashes by which this page can be checked against its journal."""
     m = s.summary
     rows = [
-        ("event log", Html(f"<code>{esc(m.digest)}</code>"), "every record in order; equal on every run of the demo"),
-        ("economic content", Html(f"<code>{esc(m.economic_digest)}</code>"), "orders, fills, ratios, positions and cash; equal also after a crash and restart"),
-        *([("prices", Html(f"<code>{esc(s.market['digest'])}</code>"), f"the tape, {s.market.get('rows', '?')} rows")] if "digest" in s.market else []),
+        ("event log", _code(m.digest), "every record in order; equal on every run of the demo"),
+        ("economic content", _code(m.economic_digest), "orders, fills, ratios, positions and cash; equal also after a crash and restart"),
+        ("prices", _code(s.market.get("digest", "not stated")), f"the tape, {s.market.get('rows', '?')} rows"),
         ("records", count(m.records), f"session {s.name}, hedgekit {s.version}"),
     ]
     return HTML(table(("of", "SHA-256", "meaning"), rows, words=range(3)))
 
 
+def _code(text: str) -> Html:
+    return Html(f"<code>{esc(text)}</code>")
+
+
 def _strip(g: Gauge) -> str:
-    """A small picture: interval, figure and target on one line."""
+    """Draw a small picture: interval, figure and target on one line."""
     ends = [g.lower, g.upper] if g.lower is not None and g.upper is not None else [g.value, g.value]
     marks = [x for x in (*ends, g.value, g.limit) if x is not None and math.isfinite(x)]
     if g.value is None or g.limit is None or not marks:
@@ -200,7 +223,8 @@ def _strip(g: Gauge) -> str:
     low, high = min(marks), max(marks)
     room = (high - low or abs(high) or 1.0) * 0.12
     low, high = low - room, high + room
-    a, b, dot, target = (4 + 112 * (min(max(x, low), high) - low) / (high - low) for x in (*map(float, ends), g.value, g.limit))  # type: ignore[arg-type]  # no None left
+    points = [x for x in (*ends, g.value, g.limit) if x is not None]  # none is None any more
+    a, b, dot, target = (4 + 112 * (min(max(x, low), high) - low) / (high - low) for x in points)
     return (
         '<svg class="hk-gauge" width="120" height="20" role="img" aria-label="interval, figure and target on a line">'
         f'<line x1="{a:.1f}" x2="{b:.1f}" y1="10" y2="10" stroke="#0072B2" stroke-width="4" stroke-opacity=".45"/>'

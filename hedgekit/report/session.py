@@ -110,14 +110,15 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
     started = next((r for r in records if isinstance(r, SessionStarted)), None)
     equity = frames["equity"]
     if started is None or len(equity) < MIN_BARS or frames["plans"].empty:
-        msg = f"session {session!r} has {len(equity)} bars and {len(frames['plans'])} hedge plans: a report needs {MIN_BARS} bars and a plan"
+        has = f"{len(equity)} bars and {len(frames['plans'])} hedge plans"
+        msg = f"session {session!r} has {has}: a report needs {MIN_BARS} bars and a plan"
         raise ConfigError(msg)
     params = Params.make(**started.params)
     mids = equity["mid_primary"].to_numpy(), equity["mid_hedge"].to_numpy()
     evidence = engle_granger(*mids)
     override = "; ".join(map(str, frames["plans"]["override"].dropna().unique())) or None
-    told = {"evidence": evidence, "override": override, "significance": params.significance}
-    verdict = assess(equity, frames["trades"], frames["fills"], **told)
+    alpha = params.significance
+    verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence, override=override, significance=alpha)
     refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
     ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
     symbols = started.instruments[0].symbol, started.instruments[-1].symbol
@@ -131,7 +132,9 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         evidence=evidence,
         fit=ols_returns(*mids),
         verdict=verdict,
-        summary=figures(frames, evidence, verdict, params, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests),
+        summary=figures(
+            frames, evidence, verdict, params, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests
+        ),
         **frames,
     )
 

@@ -123,8 +123,8 @@ class Summary:
 
     def _head(self) -> list[str]:
         days = f"{when(self.first, self.bar_s)} to {when(self.last, self.bar_s)}"
-        ended = self.ended or "not ended"
-        return [f"{self.primary.symbol} hedged with {self.hedge.symbol}, session {self.session}: {days}, {count(self.bars)} bars of {span(self.bar_s)}, {ended}"]
+        pair, ended = f"{self.primary.symbol} hedged with {self.hedge.symbol}", self.ended or "not ended"
+        return [f"{pair}, session {self.session}: {days}, {count(self.bars)} bars of {span(self.bar_s)}, {ended}"]
 
     def _evidence(self) -> list[str]:
         p, alpha = self.evidence.p_value, self.significance
@@ -156,16 +156,13 @@ class Summary:
         return money(a), money(b), money(a + b)
 
     def _orders(self) -> list[str]:
-        return [
-            f"Orders       {count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected; "
-            f"{count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"
-        ]
+        orders = f"{count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected"
+        return [f"Orders       {orders}; {count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"]
 
     def _verdict(self) -> list[str]:
-        rows = [
-            f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}{figure_of(g.value, g.unit):>9}  {interval_of(g):<20} {g.target:<12} n {count(g.n)}"
-            for g in self.gauges
-        ]
+        names = [f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}" for g in self.gauges]
+        numbers = [f"{figure_of(g.value, g.unit):>9}  {interval_of(g):<20} {g.target:<12} n {count(g.n)}" for g in self.gauges]
+        rows = [name + number for name, number in zip(names, numbers, strict=True)]
         head = f"Verdict      {self.result:<21} {'':<12}{'figure':>9}  {'95% interval':<20} {'target':<12}"
         said = [reason for reason in self.reasons if not reason.startswith(("traded under", *Result))]  # those stand above
         return [head, *rows, *(line for reason in said[:3] for line in _wrapped(reason, 2))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Collection, Iterable, Sequence
-
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.api.typing import NaTType
 
 if TYPE_CHECKING:
     from hedgekit.verdict import Gauge
@@ -38,22 +38,22 @@ def money(value: float | None, *, cents: bool = False) -> str:
 
 
 def bp(fraction: float | None) -> str:
-    """A fraction in basis points: ``0.7 bp``."""
+    """Write a fraction in basis points: ``0.7 bp``."""
     return NOTHING if fraction is None or not math.isfinite(fraction) else f"{fraction * 1e4:,.1f} bp"
 
 
 def pct(fraction: float | None) -> str:
-    """A fraction in per cent: ``12.3%``."""
+    """Write a fraction in per cent: ``12.3%``."""
     return NOTHING if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:,.1f}%"
 
 
 def num(value: float | None, digits: int = 2) -> str:
-    """A plain number with ``digits`` decimals."""
+    """Write a plain number with ``digits`` decimals."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
 
 
 def prob(value: float | None) -> str:
-    """A p-value: three decimals, never a bare zero."""
+    """Write a p-value: three decimals, never a bare zero."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - the third decimal
@@ -64,13 +64,13 @@ def count(value: int, noun: str = "", plural: str = "") -> str:
     return f"{value:,} {noun if value == 1 else plural or noun + 's'}" if noun else f"{value:,}"
 
 
-def when(ts: pd.Timestamp, bar_s: float = 86_400.0) -> str:
-    """A date, with the time of day where bars are shorter than a day."""
-    return NOTHING if pd.isna(ts) else ts.strftime("%Y-%m-%d" if bar_s >= 86_400 else "%Y-%m-%d %H:%M:%S")  # noqa: PLR2004 - a day
+def when(ts: pd.Timestamp | NaTType, bar_s: float = 86_400.0) -> str:
+    """Write a date, with the time of day where bars are shorter than a day."""
+    return NOTHING if isinstance(ts, NaTType) else ts.strftime("%Y-%m-%d" if bar_s >= 86_400 else "%Y-%m-%d %H:%M:%S")  # noqa: PLR2004 - a day
 
 
 def span(seconds: float) -> str:
-    """A length of time in a unit that suits it: ``1 day``, ``23.9 h``, ``5 s``, ``30 ms``."""
+    """Write a length of time in a unit that suits it: ``1 day``, ``23.9 h``, ``5 s``, ``30 ms``."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         if seconds >= size:
             return "1 day" if seconds == 86_400 else f"{seconds / size:,.3g} {unit}"  # noqa: PLR2004 - a day
@@ -82,8 +82,10 @@ def label(code: str) -> str:
     return str(code).replace("_", " ")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, words: Collection[int] = (0,), caption: str = "", last: str = "") -> Html:
-    """A table; columns in ``words`` are text, the others figures aligned right.
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], *, words: Collection[int] = (0,), caption: str = "", last: str = ""
+) -> Html:
+    """Make a table; columns in ``words`` are text, the others figures aligned right.
 
     Parameters
     ----------
@@ -113,27 +115,27 @@ def columns(*parts: Html) -> Html:
 
 
 def bullets(items: Iterable[object]) -> Html:
-    """A list."""
+    """Make a list."""
     return Html("<ul>" + "".join(f"<li>{esc(item)}</li>" for item in items) + "</ul>")
 
 
 def note(text: object) -> Html:
-    """A line that must not be overlooked."""
+    """Make a line that must not be overlooked."""
     return Html(f'<div class="hk-note"><p>{esc(text)}</p></div>')
 
 
 def mark(word: str) -> str:
-    """The CSS class of a verdict's word."""
+    """Return the CSS class of a verdict's word."""
     return {"PASS": "pass", "FAIL": "fail"}.get(word, "tell")
 
 
 def chip(word: str) -> Html:
-    """A verdict's word as a coloured label; the word itself carries the meaning."""
+    """Show a verdict's word as a coloured label; the word itself carries the meaning."""
     return Html(f'<span class="hk-chip {mark(word)}">{esc(word)}</span>')
 
 
 def figure_of(value: float | None, unit: str) -> str:
-    """A gauge's figure in its unit; an infinite one is an interval's open end."""
+    """Write a gauge's figure in its unit; an infinite one is an interval's open end."""
     if value is None or math.isnan(value):
         return NOTHING
     if math.isinf(value):
@@ -149,5 +151,7 @@ def _digits(value: float) -> int:
 
 
 def interval_of(g: Gauge) -> str:
-    """A gauge's interval, ``a to b``."""
+    """Write a gauge's interval, ``a to b``; ``none`` if neither end has a limit."""
+    if g.lower is not None and g.upper is not None and math.isinf(g.lower) and math.isinf(g.upper):
+        return "none"
     return NOTHING if g.lower is None or g.upper is None else f"{figure_of(g.lower, g.unit)} to {figure_of(g.upper, g.unit)}"
