@@ -118,7 +118,12 @@ def encode(market: Market) -> str:
 def _describe(market: Market, tape: Tape) -> dict[str, str]:
     """Return what the prices are, in words, for the journal and the report."""
     recipe = {name: str(value) for name, value in msgspec.structs.asdict(market).items() if value is not None}
-    return {"description": tape.description, "digest": tape.digest, "rows": str(len(tape)), **recipe}
+    story = (
+        f"Adjusted daily closes of {market.primary} and {market.hedge} (skfolio's sample: survivors only), multiplied by "
+        f"{market.scale:g} so that a one-cent tick does not distort the early years. Quotes and displayed sizes are made from "
+        "the closes by the recipe below"
+    )
+    return {"description": story, "digest": tape.digest, "rows": str(len(tape)), **recipe}
 
 
 def _folder(out_dir: Path) -> Path:

@@ -67,6 +67,11 @@ class Tape:
         if late.size:
             msg = f"tape: time does not increase at row {late[0] + 1} ({_when(self.ts_ns[late[0] + 1])}); sort the rows, one for each time"
             raise DataError(msg)
+        half = np.argwhere(np.isnan(self.bid) != np.isnan(self.ask))
+        if half.size:
+            row, leg = half[0]
+            msg = f"tape: {self.instruments[leg].symbol} has one side only at {_when(self.ts_ns[row])}; give both, or NaN for both"
+            raise DataError(msg)
         crossed = np.argwhere(self.bid >= self.ask)
         if crossed.size:
             row, leg = crossed[0]

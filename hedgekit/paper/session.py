@@ -53,7 +53,8 @@ class Session:
     def __init__(self, config: SessionConfig, *, at: Point = _nowhere) -> None:
         self.config = config
         self.params = config.strategy()
-        require_paper(config.rest, alpaca.ORDER_HOSTS)
+        for url in (config.rest, config.stream):  # both get the account's keys
+            require_paper(url, alpaca.ORDER_HOSTS)
         self._keys = (secret(alpaca.KEY_ENV[0]), secret(alpaca.KEY_ENV[1]))
         self._at = at
         self.hedger = Hedger(config.session, config.instruments, self.params)
