@@ -212,7 +212,7 @@ def test_a_tape_checks_itself(tape: Tape) -> None:
     with pytest.raises(DataError, match="time does not increase at row 1"):
         Tape(one, two[::-1].copy(), good, good + 1, good, good)
     with pytest.raises(DataError, match="KO has one side only at 1970"):
-        Tape(one, two, np.array([[1.0], [np.nan]]), good + 1, good, good)
+        Tape(one, two, np.where([[False], [True]], np.nan, good), good + 1, good, good)
     with pytest.raises(DataError, match="KO bid 1 is not below ask 1 at 1970"):
         Tape(one, two * NS, good, good, good, good)
-    assert len(Tape(one, two, good * np.nan, good, good, good)) == 2  # a leg without a quote
+    assert len(Tape(one, two, good * np.nan, good * np.nan, good, good)) == 2  # a leg without a quote
