@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,12 @@ def _folder(out_dir: str | os.PathLike[str]) -> Path:
     except OSError as error:
         msg = f"cannot make the report folder {out}: {error.strerror}; choose another out_dir"
         raise ConfigError(msg) from None
-    if not os.access(out, os.W_OK):
-        msg = f"cannot write to the report folder {out}; choose another out_dir"
-        raise ConfigError(msg)
-    return out
+    try:
+        with tempfile.TemporaryFile(dir=out):
+            return out
+    except OSError as error:
+        msg = f"cannot write to the report folder {out}: {error.strerror}; choose another out_dir"
+        raise ConfigError(msg) from None
 
 
 def _write(path: Path, text: str) -> None:
@@ -151,6 +154,9 @@ def _execute(template: Path, partial: Path, parameters: dict[str, str], *, progr
             index, why = _mark(partial), f"{error.ename}: {error.evalue}"
         except CellTimeoutError:
             index, why = _mark(partial, f"ran out of time: the report's limit is {timeout_s:g} s"), f"ran out of time after {timeout_s:g} s"
+        except KeyboardInterrupt:
+            _mark(partial, "interrupted")
+            raise
         except DeadKernelError:
             index, why = _mark(partial, "the kernel died (out of memory?)"), "the kernel died (out of memory?)"
     msg = f"the report stopped at cell {index + 1} ({_first_line(partial, index)}): {why}; what ran is in {partial}"
