@@ -82,7 +82,7 @@ def slippage(s: Session) -> HTML:
         mean = float(part["slippage"].sum() / traded) if traded else None
         wait = span(round(part["wait_s"].median(), 3)) if len(part) else "n/a"
         rows.append((name, *(money(float(part[c].sum())) for c in ("slippage", "delay", "spread")), bp(mean), bp(size), bp(worst), wait))
-    head = ("leg", "slippage", "of it: price moved", "of it: spread changed", "mean, signed", "mean size", "worst fill", "median wait")
+    head = ("leg", "slippage", "of it: price moved", "of it: spread changed", "mean, signed", "mean, unsigned", "worst fill", "median wait")
     return HTML(table(head, rows, last="total"))
 
 

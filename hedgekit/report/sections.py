@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from IPython.display import HTML
@@ -39,6 +40,8 @@ CONVENTIONS = (
     "Profit counts fills at their prices, fees included, and open positions at mids.",
     "Unhedged means the primary leg of the same trades, with its own costs; nothing is run again.",
 )
+
+SCALED = "Prices are multiplied by {}, so that a one-cent tick does not distort early years; returns stay as they are."
 
 WORDS = {
     "sample": "data sample",
@@ -167,15 +170,17 @@ def definition(s: Session) -> HTML:
         if name != "evidence_override":
             rows.append((rule, name, _plain(getattr(s.params, name)), unit, field.description or ""))
     params = table(("rule", "parameter", "value", "unit", "meaning"), rows, words={0, 1, 3, 4})
-    conventions = Html(f"{legs}<h3>Conventions</h3>{bullets(CONVENTIONS)}")
+    scale = _plain(s.market.get("scale", "1"))
+    scaled = [] if scale == "1" else [SCALED.format(scale)]
+    conventions = Html(f"{legs}<h3>Conventions</h3>{bullets([*scaled, *CONVENTIONS])}")
     return HTML(f"{description}{columns(table(('market', 'value'), shown), conventions)}{params}")
 
 
 def _plain(value: object) -> str:
     """Write a number with thousands separated and no idle zeros; other words as they are."""
     try:
-        return f"{float(str(value)):,.10g}"
-    except ValueError:
+        return f"{Decimal(str(value)).normalize():,f}"
+    except InvalidOperation:
         return str(value)
 
 

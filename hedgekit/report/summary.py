@@ -156,7 +156,10 @@ class Summary:
         return money(a), money(b), money(a + b)
 
     def _orders(self) -> list[str]:
-        orders = f"{count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected"
+        other = self.orders - self.filled - self.rejected
+        orders = (
+            f"{count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected, {count(other)} cancelled or unfinished"
+        )
         return [f"Orders       {orders}; {count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"]
 
     def _verdict(self) -> list[str]:
