@@ -114,16 +114,14 @@ def held_bars(equity: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]
 
 
 def held_deltas(equity: pd.DataFrame) -> Array:
-    """Return |delta| of each bar that ends with a position, else NaN; a position without a delta counts as 1."""
-    delta = np.abs(column(equity, "delta"))
-    held = held_bars(equity)
-    return np.where(held, np.where(np.isnan(delta), 1.0, delta), np.nan)
+    """Return |delta| of each bar that ends with a position, else NaN."""
+    return np.where(held_bars(equity), np.abs(column(equity, "delta")), np.nan)
 
 
 def delta_neutrality(equity: pd.DataFrame) -> float:
-    """A24: mean |net delta| as a fraction of the primary's notional, over bars that end with a position. Target: under 0.03.
+    """A24: mean |net delta| as a fraction of the trade's notional, over bars that end with a position. Target: under 0.03.
 
-    A hedge without its primary has no such fraction and counts as 1. NaN if no bar ends with a position.
+    NaN if no bar ends with a position.
 
     Parameters
     ----------

@@ -294,7 +294,7 @@ class Decision(Event, frozen=True, tag="decision"):
     """What was decided, why, and on which figures; "hold" is a decision too.
 
     ``z``, ``ratio``, ``delta`` and each mid are None until they are defined.
-    ``delta`` is the net exposure as a fraction of the primary's notional; ``cost``
+    ``delta`` is the net exposure as a fraction of the trade's notional; ``cost``
     and ``benefit`` are in the quote currency (A16, A20). Tuples have one item per leg.
     """
 

@@ -8,8 +8,10 @@ for what is measured on trades. A metric
 - FAILs if it and its whole interval miss it,
 - else it CANNOT be TOLD; nor can one that is undefined, or one with too few trades (A29).
 
-The overall result is the worst of the six, FAIL before CANNOT TELL before PASS; and there
-is no PASS for a pair whose evidence fails, whatever reason was given for trading it.
+The overall result is the worst of the six, FAIL before CANNOT TELL before PASS. The pair's
+evidence is a requirement beside them, the same that a session asks of a plan: a p-value that
+misses it is a FAIL whatever reason was given for trading all the same, and a test that could
+not be made leaves nothing better than CANNOT TELL.
 """
 
 from __future__ import annotations
@@ -138,8 +140,7 @@ def assess(  # noqa: PLR0913 - three frames; the rest has defaults
     sample = sample_of(equity, trades, fills)
     draws = draw(sample, reps, seed)
     gauges = tuple(_gate(gauge, sample) for gauge in _gauges(sample, draws, level))
-    trusted = evidence is None or (evidence.p_value is not None and evidence.p_value < significance)
-    result = _worst(gauges, trusted=trusted)
+    result = _worst({gauge.result for gauge in gauges} | {_word_on(evidence, significance)})
     reasons = (*_of_evidence(evidence, override, significance), *_of_gauges(gauges, sample, trials))
     return Verdict(gauges, result, reasons, _extras(sample, draws, level, trials))
 
@@ -222,11 +223,18 @@ def _gate(gauge: Gauge, s: Sample) -> Gauge:
     return replace(gauge, result=Result.CANNOT_TELL, note="; ".join((*short, gauge.note))) if short else gauge
 
 
-def _worst(gauges: tuple[Gauge, ...], *, trusted: bool) -> Result:
-    words = {gauge.result for gauge in gauges}
+def _worst(words: set[Result]) -> Result:
     if Result.FAIL in words:
         return Result.FAIL
-    return Result.PASS if words == {Result.PASS} and trusted else Result.CANNOT_TELL
+    return Result.PASS if words == {Result.PASS} else Result.CANNOT_TELL
+
+
+def _word_on(evidence: Evidence | None, significance: float) -> Result:
+    if evidence is None:
+        return Result.PASS
+    if evidence.p_value is None:
+        return Result.CANNOT_TELL
+    return Result.PASS if evidence.p_value < significance else Result.FAIL
 
 
 def _of_evidence(evidence: Evidence | None, override: str | None, significance: float) -> list[str]:
@@ -234,10 +242,10 @@ def _of_evidence(evidence: Evidence | None, override: str | None, significance: 
     if evidence is not None and evidence.p_value is None:
         said.append(f"the pair is not shown to be cointegrated: {evidence.test} could not tell ({'; '.join(evidence.warnings)})")
     elif evidence is not None and evidence.p_value is not None:
-        word = "" if evidence.p_value < significance else "not shown to be "
+        holds = evidence.p_value < significance
         said.append(
-            f"the pair is {word}cointegrated: p = {evidence.p_value:.2g} over {evidence.n:,} bars, "
-            f"below {significance:g} needed ({evidence.test})"
+            f"{'' if holds else f'{Result.FAIL}: '}the pair is {'' if holds else 'not shown to be '}cointegrated: "
+            f"p = {evidence.p_value:.2g} over {evidence.n:,} bars, below {significance:g} required ({evidence.test})"
         )
     if override is not None:
         said.append(f"traded under an evidence override: {override!r}")

@@ -75,9 +75,9 @@ def test_hedge_ratio_accuracy_follows_a_changing_ratio() -> None:
 
 
 def test_delta_neutrality() -> None:
-    equity = pd.DataFrame({"pos_primary": [0, 5, 5, 0, 5], "pos_hedge": [0, -5, 0, -5, -5], "delta": [0.9, 0.02, -0.04, np.nan, 0.06]})
-    # flat bar left out; a hedge without its primary counts as 1: (.02 + .04 + 1 + .06) / 4
-    assert m.delta_neutrality(equity) == pytest.approx(0.28, rel=1e-12)
+    equity = pd.DataFrame({"pos_primary": [0, 5, 5, 0, 5], "pos_hedge": [0, -5, 0, -5, -5], "delta": [np.nan, 0.02, -0.04, -0.85, 0.06]})
+    # flat bar left out; a hedge without its primary counts like any exposure: (.02 + .04 + .85 + .06) / 4
+    assert m.delta_neutrality(equity) == pytest.approx(0.2425, rel=1e-12)
     assert math.isnan(m.delta_neutrality(equity.assign(pos_primary=0, pos_hedge=0)))
 
 

@@ -151,10 +151,10 @@ def test_a_session_without_trades_cannot_be_told() -> None:
 
 def test_evidence_and_override_are_both_said(good: History) -> None:
     v = judged(good, evidence=NOT_COINTEGRATED, override="the demo shows it anyway")
-    assert "not shown to be cointegrated: p = 0.43 over 6,805 bars, below 0.05 needed" in v.reasons[0]
+    assert "not shown to be cointegrated: p = 0.43 over 6,805 bars, below 0.05 required" in v.reasons[0]
     assert v.reasons[1] == "traded under an evidence override: 'the demo shows it anyway'"
     assert {g.result for g in v.gauges} == {Result.PASS}
-    assert v.result == Result.CANNOT_TELL  # no PASS without evidence
+    assert v.result == Result.FAIL  # what was required beforehand is missing
     assert "the pair is cointegrated: p = 0.002" in judged(good, evidence=COINTEGRATED).reasons[0]
     collinear = Evidence("Engle-Granger", None, None, 300, ("almost perfectly collinear",))
     assert "could not tell (almost perfectly collinear)" in judged(good, evidence=collinear).reasons[0]

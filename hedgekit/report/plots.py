@@ -146,7 +146,7 @@ def delta(s: Session) -> figure:
     title = "Net delta at bar closes while a position is on" + thinned(frame)
     if len(far):
         title += f" · {len(far):,} beyond {edge:.0%} drawn as triangles, the farthest {far['delta'].abs().max():.0%}"
-    plot = _figure(title, "net delta (% of primary)", height=260, x_range=_whole(s))
+    plot = _figure(title, "net delta (% of notional)", height=260, x_range=_whole(s))
     plot.add_layout(BoxAnnotation(bottom=-tolerance, top=tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"))
     near = thin(frame.drop(far.index))
     shown: list[Any] = [plot.scatter("ts", "delta", source=_source(near), color=BLUE, size=3, alpha=0.7)]

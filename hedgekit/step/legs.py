@@ -61,7 +61,7 @@ def net_delta(s, p, with_working):
     delta = 0.0
     for leg in range(1, p.n_legs):
         hedge = s.pos[leg] + with_working * s.working[leg]
-        delta += pairs.net_delta(primary * price(s, p, 0), hedge * price(s, p, leg), s.ratio[leg])
+        delta += pairs.net_delta(primary * price(s, p, 0), hedge * price(s, p, leg), s.ratio[leg], p.notional)
     return delta
 
 

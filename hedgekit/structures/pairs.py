@@ -2,7 +2,9 @@
 
 The hedge is ``ratio`` dollars for each dollar of primary, on the other side, in
 whole lots. Net delta is the hedge instrument's dollar exposure that is left,
-ratio x V_primary + V_hedge, as a fraction of the primary's notional.
+ratio x V_primary + V_hedge, as a fraction of the trade's notional (the parameter, the
+size that the primary is meant to have). What is held would be a poor base: the first
+share of a primary beside a whole hedge would read as thousands of percent.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ def hedge_quantity(primary, ratio, primary_price, hedge_price, lot):  # noqa: AN
 
 
 @compiled
-def net_delta(primary_value, hedge_value, ratio):  # noqa: ANN001, ANN201 - compiled
-    """Exposure left, as a fraction of the primary's notional; nan without a primary."""
-    if primary_value == 0.0:
+def net_delta(primary_value, hedge_value, ratio, notional):  # noqa: ANN001, ANN201 - compiled
+    """Exposure left, as a fraction of the trade's notional; nan without a position."""
+    if primary_value == 0.0 and hedge_value == 0.0:
         return math.nan
-    return (ratio * primary_value + hedge_value) / abs(primary_value)
+    return (ratio * primary_value + hedge_value) / notional

@@ -83,10 +83,11 @@ def test_hedge_by_hand() -> None:
 
 
 def test_net_delta_by_hand() -> None:
-    """$1,000 of primary at 0.85 with $800 sold: 5 % of it is left."""
-    assert pairs.net_delta(1000.0, -800.0, 0.85) == pytest.approx(0.05)
-    assert pairs.net_delta(-1000.0, 800.0, 0.85) == pytest.approx(-0.05)
-    assert math.isnan(pairs.net_delta(0.0, 10.0, 0.85))
+    """$1,000 of primary at 0.85 with $800 sold: 5 % of it is left; a hedge beside an unfilled primary is a fraction too."""
+    assert pairs.net_delta(1000.0, -800.0, 0.85, 1000.0) == pytest.approx(0.05)
+    assert pairs.net_delta(-1000.0, 800.0, 0.85, 1000.0) == pytest.approx(-0.05)
+    assert pairs.net_delta(0.0, -850.0, 0.85, 1000.0) == pytest.approx(-0.85)
+    assert math.isnan(pairs.net_delta(0.0, 0.0, 0.85, 1000.0))
 
 
 @given(primary=st.integers(-1000, 1000), ratio=st.floats(0.1, 2), prices=st.tuples(st.floats(1, 500), st.floats(1, 500)))

@@ -191,11 +191,11 @@ def drifted(desk: Desk, primary: float = 113.3) -> Decision:
 
 
 def test_drift_beyond_the_tolerance_is_traded_when_it_is_worth_it() -> None:
-    """Short 97 at 113.3 with 100 long at 100: delta is (-10,990.1 + 10,000) / 10,990.1 = -9 %; ten more are bought."""
+    """Short 97 at 113.3 with 100 long at 100: delta is (-10,990.1 + 10,000) / 10,000 = -10 %; ten more are bought."""
     desk = opened()
     decision = drifted(desk)
     assert said(decision) == (Action.REBALANCE, Reason.DRIFT)
-    assert decision.delta == pytest.approx(-990.1 / 10_990.1)
+    assert decision.delta == pytest.approx(-990.1 / 10_000)
     assert [(o.leg, o.qty) for o in decision.orders] == [(1, Decimal(10))]
     assert decision.cost == pytest.approx(10 * 100 * 0.005 / 100)
     assert decision.benefit > decision.cost
