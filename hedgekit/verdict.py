@@ -244,7 +244,7 @@ def _of_evidence(evidence: Evidence | None, override: str | None, significance: 
     elif evidence is not None and evidence.p_value is not None:
         holds = evidence.p_value < significance
         said.append(
-            f"{'' if holds else f'{Result.FAIL}: '}the pair is {'' if holds else 'not shown to be '}cointegrated: "
+            f"{'the pair is ' if holds else f'required evidence is missing, so {Result.FAIL}: the pair is not shown to be '}cointegrated: "
             f"p = {evidence.p_value:.2g} over {evidence.n:,} bars, below {significance:g} required ({evidence.test})"
         )
     if override is not None:

@@ -98,9 +98,9 @@ class Summary:
         return self.primary.costs + self.hedge.costs
 
     def text(self) -> str:
-        """Return the summary in plain text: at most 40 lines of 100 columns."""
+        """Return the summary in plain text: about 40 lines of 100 columns, nothing cut off."""
         lines = [*self._head(), "", *self._evidence(), "", *self._money(), "", *self._orders(), "", *self._verdict(), "", *self._hashes()]
-        return "\n".join(line.rstrip()[:WIDTH] for line in lines)
+        return "\n".join(line.rstrip() for line in lines)
 
     def to_json(self) -> str:
         """Return all figures as text from which :meth:`from_json` makes an equal summary."""
@@ -133,7 +133,7 @@ class Summary:
             f"Evidence     Engle-Granger p {prob(p)} over {count(self.evidence.n)} bars (needed: < {alpha:g}): {says}",
             f"             {count(self.plans_passed)} of {count(self.plans)} hedge plans passed their own test",
         ]
-        return out + [line for text in self.overrides[:2] for line in _wrapped(f"override: {text}", 13)]
+        return out + [line for text in self.overrides for line in _wrapped(f"override: {text}", 13)]
 
     def _money(self) -> list[str]:
         h, u = self.hedged, self.unhedged
@@ -160,7 +160,7 @@ class Summary:
         orders = (
             f"{count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected, {count(other)} cancelled or unfinished"
         )
-        return [f"Orders       {orders}; {count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"]
+        return [f"Orders       {orders}", f"             {count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"]
 
     def _verdict(self) -> list[str]:
         names = [f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}" for g in self.gauges]
@@ -168,15 +168,15 @@ class Summary:
         rows = [name + number for name, number in zip(names, numbers, strict=True)]
         head = f"Verdict      {self.result:<21} {'':<12}{'figure':>9}  {'95% interval':<20} {'target':<12}"
         said = [reason for reason in self.reasons if not reason.startswith(("traded under", *Result))]  # those stand above
-        return [head, *rows, *(line for reason in said[:3] for line in _wrapped(reason, 2))]
+        return [head, *rows, *(line for reason in said for line in _wrapped(reason, 2))]
 
     def _hashes(self) -> list[str]:
         return [f"Event log    sha256 {self.digest}", f"Economic     sha256 {self.economic_digest}"]
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
-    """Return at most two lines of ``text``."""
-    return wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), max_lines=2, placeholder=" ...")
+    """Return ``text`` in lines of the page's width."""
+    return wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))
 
 
 def figures(  # noqa: PLR0913 - everything a summary rests on, by name

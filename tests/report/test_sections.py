@@ -18,10 +18,12 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return load(path, "made")
 
 
-def test_no_trades_make_no_profit_and_no_verdict(quiet: Session) -> None:
+def test_no_trades_make_no_profit_and_no_verdict_on_the_hedge(quiet: Session) -> None:
     m = quiet.summary
     assert (m.trades, m.orders, m.fills, m.hedged.pnl, m.unhedged.drawdown, m.costs) == (0, 0, 0, 0.0, 0.0, 0.0)
-    assert m.result == "CANNOT TELL"
+    assert {gauge.result for gauge in m.gauges} == {"CANNOT TELL"}
+    assert m.result == "FAIL"  # of the evidence, which does not wait for trades
+    assert "required evidence is missing" in m.text()
     assert m.won is None
     assert max(map(len, m.text().splitlines())) <= 100
 
