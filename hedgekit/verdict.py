@@ -197,7 +197,8 @@ def _judge(  # noqa: PLR0913 - one row of a table
         result = Result.FAIL
     lost = float(np.isnan(draws).mean())
     notes = [f"undefined: {undefined}"] if np.isnan(value) else []
-    notes += [note, f"undefined in {lost:.0%} of resampled histories"] if 0 < lost < 1 else [note]
+    share = "under 1%" if lost < 0.01 else f"{lost:.0%}"  # noqa: PLR2004 - a rounded nought would read as none
+    notes += [note, f"undefined in {share} of resampled histories"] if 0 < lost < 1 else [note]
     return Gauge(
         rule,
         name,

@@ -25,7 +25,7 @@ TIMEOUT_NS = 10 * NS
 
 _BACKOFF_NS = NS // 2
 _BACKOFF_MAX_NS = 30 * NS
-_OK, _TOO_MANY, _SERVER = 200, 429, 500
+_OK, _REFUSED, _TOO_MANY, _SERVER = 200, 400, 429, 500
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
@@ -104,7 +104,15 @@ class Outbox:
             return (*self._on_submitted(request, reply, ts_ns), None)
         if request.purpose == "lookup":
             return self._on_found(request, reply, ts_ns), [], None
-        return [], [], None  # a cancel: the stream tells what came of it
+        self._on_cancel_answered(request, reply)
+        return [], [], None
+
+    def _on_cancel_answered(self, request: Request, reply: Reply) -> None:
+        """Leave it to the stream what came of a cancel; it says nothing of one refused for another reason than "over already"."""
+        if reply.status >= _REFUSED and not self._venue.over_already(reply):
+            code, message = self._venue.error_of(reply)
+            msg = f"the venue refused to cancel order {request.order_id!r} ({code}): {message}"
+            raise VenueError(msg, status=reply.status, code=code)
 
     def _on_submitted(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Input], list[Request]]:
         order_id = request.order_id or ""

@@ -141,6 +141,11 @@ def error_of(reply: Reply) -> tuple[str, str]:
     return str(error.code), error.message
 
 
+def over_already(reply: Reply) -> bool:
+    """Whether a cancel came too late: the order is filled, cancelled or expired, and the stream says which."""
+    return reply.status == 422  # noqa: PLR2004 - the venue's own status
+
+
 def duplicate(reply: Reply) -> bool:
     """Whether a submit was refused because the venue already has that id."""
     return reply.status == 422 and DUPLICATE in error_of(reply)[1]  # noqa: PLR2004 - the venue's own status

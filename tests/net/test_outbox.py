@@ -96,6 +96,21 @@ def test_a_cancel_waits_for_the_ack() -> None:
     assert [(c.method, c.path) for c in cancels] == [("DELETE", "/v2/orders/v-s-1-0")]
 
 
+@pytest.mark.parametrize("status", [204, 422])
+def test_a_cancel_that_worked_or_came_too_late_leaves_it_to_the_stream(status: int) -> None:
+    outbox = Outbox(alpaca)
+    outbox.sent(1, alpaca.cancel("s-1-0", "v"))
+    assert outbox.on_reply(1, Reply(status, b'{"code":42210000,"message":"order is already filled"}'), 1) == ([], [], None)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_cancel_refused_for_another_reason_is_told(status: int) -> None:
+    outbox = Outbox(alpaca)
+    outbox.sent(1, alpaca.cancel("s-1-0", "v"))
+    with pytest.raises(VenueError, match="refused to cancel order 's-1-0'"):
+        outbox.on_reply(1, Reply(status, b'{"code":1,"message":"no"}'), 1)
+
+
 @pytest.mark.parametrize(
     "end", [Cancelled(ts_ns=1, order_id="s-1-0"), Reject(ts_ns=1, order_id="s-1-0", code="1", message=""), fill("s-1-0", 10)]
 )
