@@ -123,6 +123,10 @@ def test_killed_session_resumes_without_loss_or_double(tiny: Rig, tmp_path: Path
         times = count if point != "events received" else fill_instant(tiny, count)
         killed = rig.run(config, kill_at=point, count=times)
         assert killed.returncode == -9, killed.stderr
+        with rig.journal() as left:
+            newest = [entry.record for entry in left.entries(types=[Decision]) if entry.instant == left.last_instant]
+        # an intent is durable before its request leaves; an event that was not committed has left no trace
+        assert any(decision.orders for decision in newest) == (point != "events received")
         done = rig.run(config)
         assert done.returncode == 0, done.stderr
         ledger = rig.ledger()
