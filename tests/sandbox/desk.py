@@ -122,7 +122,7 @@ class Desk:
         self.control: aiohttp.ClientWebSocketResponse
         self.trade: aiohttp.ClientWebSocketResponse
         self.data: aiohttp.ClientWebSocketResponse
-        self.calls: dict[int, asyncio.Task[tuple[int, Any]]] = {}
+        self.calls: dict[int, asyncio.Task[tuple[int, Any, str]]] = {}
         self.log: list[str] = []
 
     async def ask(self, **message: Any) -> Message:
@@ -174,12 +174,11 @@ class Desk:
         self.calls[self.sent] = asyncio.ensure_future(self._call(method, path, body, headers))
         return self.sent
 
-    async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+    async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, str]:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         async with self.http.request(method, self.ready["rest"] + path, data=data, headers=headers) as response:
             raw = await response.text()
-            self.log.append(f"{response.status} {raw}")
-            return response.status, json.loads(raw) if raw else None
+            return response.status, json.loads(raw) if raw else None, raw
 
     async def order(self, name: str, qty: int, symbol: str = "KO", **more: Any) -> int:
         """Start a market order."""
@@ -203,7 +202,9 @@ class Desk:
         while len(seen.updates) < answer["trade"]:
             seen.updates.append(await binary(self.trade, self.log))
         for number in answer["replies"]:
-            seen.replies[number] = await asyncio.wait_for(self.calls[number], TIMEOUT_S)
+            status, body, raw = await asyncio.wait_for(self.calls[number], TIMEOUT_S)
+            self.log.append(f"{status} {raw}")  # in the barrier's order: connections race each other
+            seen.replies[number] = status, body
         return seen
 
     async def until(self, number: int) -> tuple[list[Seen], int, Any]:
