@@ -81,7 +81,7 @@ def test_a_reader_stopped_in_a_read_delays_no_commit_and_the_log_shrinks_after_i
                 journal.append(Reject(ts_ns=instant, order_id="o", code="0", message="x" * 60_000))
                 journal.commit(instant)
                 slowest = max(slowest, time.perf_counter() - began)
-            assert slowest < 2, "a commit waited for the reader (the busy timeout is 5 s)"
+            assert slowest < 4.5, "a commit waited for the reader (the busy timeout is 5 s)"
             assert wal.stat().st_size > WAL_LIMIT, "the stopped reader keeps the log: else this test shows nothing"
         finally:
             finish(process)
