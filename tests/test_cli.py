@@ -96,13 +96,22 @@ def test_bad_parameter(tmp_path: Path) -> None:
     one_line(hedgekit("paper", str(path), **KEYS), "lookback=3", "5 to 512 bars")
 
 
-def test_live_host_is_refused(tmp_path: Path) -> None:
-    """L8: the command line cannot be talked into a live host."""
+@pytest.mark.parametrize(
+    ("field", "url", "host"),
+    [
+        ("rest", "https://api.alpaca.markets", "api.alpaca.markets"),
+        ("stream", "wss://api.alpaca.markets/stream", "api.alpaca.markets"),
+        ("data", "wss://prices.example.com/v2/iex", "prices.example.com"),
+        ("control", "ws://10.0.0.1:9/control", "10.0.0.1"),
+    ],
+)
+def test_live_and_foreign_hosts_are_refused(tmp_path: Path, field: str, url: str, host: str) -> None:
+    """L8, L9: the command line cannot be talked into a live host, nor into sending a key to a stranger."""
     text = {
         "session": "s",
         "journal": str(tmp_path / "j.db"),
-        "rest": "https://api.alpaca.markets",
-        "stream": "wss://api.alpaca.markets/stream",
+        "rest": "http://127.0.0.1:1",
+        "stream": "ws://127.0.0.1:1",
         "data": "ws://127.0.0.1:1",
         "control": "ws://127.0.0.1:1",
         "instruments": [],
@@ -110,8 +119,8 @@ def test_live_host_is_refused(tmp_path: Path) -> None:
         "market": {},
     }
     path = tmp_path / "session.json"
-    path.write_text(json.dumps(text))
-    one_line(hedgekit("paper", str(path), **KEYS), "api.alpaca.markets", "paper")
+    path.write_text(json.dumps(text | {field: url}))
+    one_line(hedgekit("paper", str(path), **KEYS), host, "paper")
 
 
 def test_missing_key() -> None:

@@ -44,7 +44,8 @@ def require_paper(url: str, demo_hosts: Iterable[str]) -> str:
     except ValueError:
         local = False
     if not local:
-        msg = f"{host!r} is not a paper host: hedgekit sends orders to the sandbox on 127.0.0.1 or to {', '.join(demo_hosts)} only"
+        allowed = " or ".join(["the sandbox on 127.0.0.1", *sorted(demo_hosts)])
+        msg = f"{host!r} is not a paper host: hedgekit sends orders and keys to {allowed} only"
         raise LiveHostRefused(msg)
     return url
 

@@ -53,8 +53,9 @@ class Session:
     def __init__(self, config: SessionConfig, *, at: Point = _nowhere) -> None:
         self.config = config
         self.params = config.strategy()
-        for url in (config.rest, config.stream):  # both get the account's keys
-            require_paper(url, alpaca.ORDER_HOSTS)
+        orders, prices = alpaca.ORDER_HOSTS, alpaca.DATA_HOSTS
+        for url, hosts in ((config.rest, orders), (config.stream, orders), (config.data, prices), (config.control, ())):
+            require_paper(url, hosts)  # each of them gets a secret
         self._keys = (secret(alpaca.KEY_ENV[0]), secret(alpaca.KEY_ENV[1]))
         self._at = at
         self.hedger = Hedger(config.session, config.instruments, self.params)

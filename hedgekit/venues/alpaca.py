@@ -34,6 +34,9 @@ DATA = "wss://stream.data.alpaca.markets/v2/iex"
 ORDER_HOSTS = frozenset({"paper-api.alpaca.markets"})
 """Hosts that may get orders besides loopback (L8)."""
 
+DATA_HOSTS = frozenset({"stream.data.alpaca.markets"})
+"""Hosts that may be asked for prices besides loopback: they get the keys too (L9)."""
+
 KEY_ENV = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 """Environment variables that hold the account's key and secret."""
 

@@ -93,7 +93,7 @@ def test_loopback_and_demo_hosts_may_get_orders(url: str) -> None:
     ],
 )
 def test_every_other_host_is_refused_and_the_error_says_where_to_go(url: str) -> None:
-    with pytest.raises(LiveHostRefused, match=r"not a paper host: .*127\.0\.0\.1 or to paper-api\.alpaca\.markets only"):
+    with pytest.raises(LiveHostRefused, match=r"not a paper host: .*127\.0\.0\.1 or paper-api\.alpaca\.markets only"):
         require_paper(url, alpaca.ORDER_HOSTS)
 
 
