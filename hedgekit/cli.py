@@ -84,7 +84,7 @@ def _market(text: str) -> Any:  # noqa: ANN401 - hedgekit.data.Market, imported 
 
 @app.command()
 def paper(
-    config: Annotated[Path, typer.Argument(help="Session configuration (JSON), as `hedgekit demo` leaves it in its folder.")],
+    config: Annotated[Path, typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes it for its own session.")],
     *,
     die_with_parent: WithParent = False,
 ) -> None:
