@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,14 @@ JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, or a
 SessionName = Annotated[str | None, typer.Option("--session", help="Which session; the only one by default.")]
 
 
+def _money(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        msg = f"{text!r} is not an amount; write for example 1000000"
+        raise typer.BadParameter(msg) from None
+
+
 @app.command()
 def demo(
     out: Out = Path("reports"),
@@ -50,10 +59,13 @@ def demo(
 
 
 @app.command()
-def sandbox(
-    market: Annotated[str | None, typer.Option(help="Recipe of the prices, as JSON (see hedgekit.data.Market).")] = None,
+def sandbox(  # noqa: PLR0913 - one for each option
+    market: Annotated[str, typer.Option(help="Recipe of the prices, as JSON (hedgekit.data.Market).")] = "{}",
     venue_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
+    cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
+    budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time.")] = 200,
+    model: Annotated[str, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel).")] = "{}",
     *,
     die_with_parent: WithParent = False,
 ) -> None:
@@ -61,25 +73,12 @@ def sandbox(
 
     Prints its addresses as one line of JSON. Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
     """
-    from hedgekit.data import Market
-    from hedgekit.sandbox.server import serve
+    from hedgekit.sandbox.server import Options, market_of, model_of, serve
 
     _watch(die_with_parent)
-    recipe = _market(market) if market else Market()
-    _run(serve(recipe.tape(), venue_port=venue_port, control_port=control_port))
-
-
-def _market(text: str) -> Any:  # noqa: ANN401 - hedgekit.data.Market, imported late
-    import msgspec
-
-    from hedgekit.data import Market
-    from hedgekit.errors import ConfigError
-
-    try:
-        return msgspec.json.decode(text, type=Market)
-    except msgspec.MsgspecError as error:
-        msg = f"--market is not a market recipe: {error}"
-        raise ConfigError(msg) from None
+    options = Options(venue_port=venue_port, control_port=control_port, cash=cash, budget=budget, model=model_of(model))
+    tape = market_of(market).tape()
+    _run(serve(tape, options), stopped=0)
 
 
 @app.command()
@@ -174,8 +173,8 @@ def _watch(die: bool) -> None:  # noqa: FBT001 - a flag of the command line
         die_with_parent()
 
 
-def _run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the coroutine returns
-    """Run a coroutine; SIGTERM and Ctrl-C cancel it, so that everything is closed in order."""
+def _run(main: Coroutine[Any, Any, Any], *, stopped: int = 128 + signal.SIGTERM) -> Any:  # noqa: ANN401 - whatever it returns
+    """Run a coroutine; SIGTERM and Ctrl-C cancel it, so that everything is closed in order; then the exit code is ``stopped``."""
 
     async def cancellable() -> Any:  # noqa: ANN401 - as above
         task = asyncio.ensure_future(main)
@@ -193,7 +192,7 @@ def _run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the 
         try:
             return runner.run(cancellable())
         except asyncio.CancelledError:
-            raise SystemExit(128 + signal.SIGTERM) from None
+            raise SystemExit(stopped) from None
 
 
 def _interrupt(number: int, _: object) -> None:

@@ -6,23 +6,19 @@ belongs to no venue; it wants ``Authorization: Bearer <token>``.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
-import signal
-import sys
-import threading
 from dataclasses import dataclass, field
 from decimal import Decimal
 from errno import EADDRINUSE
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from hedgekit.data import Market
-from hedgekit.errors import ConfigError, HedgekitError
+from hedgekit.errors import ConfigError
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.model import FillModel
 from hedgekit.sandbox.channel import Channel, one_array, one_each
@@ -32,7 +28,7 @@ from hedgekit.sandbox.skins.alpaca_rest import Keys
 from hedgekit.types import NS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from hedgekit.data import Tape
 
@@ -69,7 +65,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     model: FillModel = FillModel()
 
 
-async def serve(tape: Tape, *, venue_port: int = 0, control_port: int = 0) -> None:
+async def serve(tape: Tape, options: Options) -> None:
     """Serve until cancelled, with secrets from the environment; print the addresses as one line of JSON.
 
     Raises
@@ -77,7 +73,7 @@ async def serve(tape: Tape, *, venue_port: int = 0, control_port: int = 0) -> No
     ConfigError
         If a port is in use, or a secret is missing from the environment.
     """
-    await run(tape, Secrets.from_env(os.environ), Options(venue_port=venue_port, control_port=control_port))
+    await run(tape, Secrets.from_env(os.environ), options)
 
 
 async def run(tape: Tape, secrets: Secrets, options: Options, ready: Callable[[dict[str, Any]], None] | None = None) -> None:
@@ -163,79 +159,22 @@ async def _listen(runner: web.ServerRunner, port: int, option: str) -> int:
     return int(runner.addresses[0][1])
 
 
-# ---------------------------------------------------------------- command line
+R = TypeVar("R", Market, FillModel)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m hedgekit.sandbox``; return the exit code (0 when told to stop, 2 for a mistake of the user's)."""
-    given = _parser().parse_args(argv)
+def market_of(text: str) -> Market:
+    """Decode ``--market``; a :class:`ConfigError` says what is wrong with it."""
+    return _recipe(text, Market, "--market", "'{}' for the default one")
+
+
+def model_of(text: str) -> FillModel:
+    """Decode ``--model``; a :class:`ConfigError` says what is wrong with it."""
+    return _recipe(text, FillModel, "--model", '\'{"name":"next_quote"}\'')
+
+
+def _recipe(text: str, kind: type[R], option: str, example: str) -> R:
     try:
-        secrets = Secrets.from_env(os.environ)
-        options = Options(
-            venue_port=given.venue_port, control_port=given.control_port, cash=given.cash, budget=given.budget, model=_model(given.model)
-        )
-        tape = _market(given.market).tape()
-        _loop(run(tape, secrets, options), die_with_parent=given.die_with_parent)
-    except HedgekitError as error:
-        print(f"hedgekit sandbox: {error}", file=sys.stderr)  # noqa: T201 - the one line that says what is wrong
-        return 2
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hedgekit.sandbox", description="Run the sandbox exchange on 127.0.0.1.")
-    parser.add_argument("--market", required=True, help="recipe of the prices, as JSON (hedgekit.data.Market)")
-    parser.add_argument("--venue-port", type=int, default=0, help="port of the exchange; 0 takes a free one")
-    parser.add_argument("--control-port", type=int, default=0, help="port of the tape's control; 0 takes a free one")
-    parser.add_argument("--cash", type=Decimal, default=Decimal(1_000_000), help="money to start with")
-    parser.add_argument("--budget", type=int, default=200, help="requests allowed in a minute of virtual time")
-    parser.add_argument("--model", default="{}", help="fill model and latencies, as JSON (hedgekit.exchange.FillModel)")
-    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input closes")
-    return parser
-
-
-def _market(recipe: str) -> Market:
-    try:
-        return msgspec.json.decode(recipe, type=Market)
+        return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
-        msg = f"--market {recipe[:80]!r} is not a market: {error}; write for example '{{}}' for the default one"
+        msg = f"{option} {text[:80]!r} is not a {kind.__name__}: {error}; write for example {example}"
         raise ConfigError(msg) from None
-
-
-def _model(recipe: str) -> FillModel:
-    try:
-        return msgspec.json.decode(recipe, type=FillModel)
-    except msgspec.DecodeError as error:
-        msg = f'--model {recipe[:80]!r} is not a fill model: {error}; write for example \'{{"name":"next_quote"}}\''
-        raise ConfigError(msg) from None
-
-
-def _loop(work: Awaitable[None], *, die_with_parent: bool) -> None:
-    async def until_told() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, task.cancel)
-        if die_with_parent:
-            threading.Thread(target=_until_eof, args=(loop, task), daemon=True).start()
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(until_told())
-
-
-def _until_eof(loop: asyncio.AbstractEventLoop, task: asyncio.Future[None]) -> None:
-    while os.read(0, 4096):
-        pass
-    loop.call_soon_threadsafe(task.cancel)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - faster where it is installed, not needed
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

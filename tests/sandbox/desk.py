@@ -31,7 +31,7 @@ Message = dict[str, Any]
 
 def command(*options: str, market: Message | None = None) -> list[str]:
     """Return the command line of a sandbox."""
-    return [sys.executable, "-m", "hedgekit.sandbox", "--market", json.dumps(market or MARKET), *options]
+    return [sys.executable, "-m", "hedgekit", "sandbox", "--market", json.dumps(market or MARKET), *options]
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -82,7 +82,7 @@ def test_an_occupied_port_is_one_clear_line(option: str) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert refused(option, str(port)) == (
-            f"hedgekit sandbox: port {port} on 127.0.0.1 is in use; choose another with {option}, or 0 for a free one\n"
+            f"hedgekit: port {port} on 127.0.0.1 is in use; choose another with {option}, or 0 for a free one\n"
         )
 
 
@@ -100,7 +100,7 @@ def test_a_bad_market_is_one_clear_line(market: str, said: str) -> None:
 
 
 def test_a_bad_model_is_one_clear_line() -> None:
-    assert "is not a fill model" in refused("--model", '{"name":"magic"}')
+    assert "is not a FillModel" in refused("--model", '{"name":"magic"}')
 
 
 async def test_the_control_port_wants_its_token() -> None:
