@@ -48,7 +48,7 @@ def demo(
     first: Annotated[str | None, typer.Option(help="First day of the tape, as 1990-01-02.")] = None,
     last: Annotated[str | None, typer.Option(help="Last day of the tape, as 2016-12-30.")] = None,
 ) -> None:
-    """Run the main job: sandbox exchange, paper session on KO and PEP, report (about a minute or two)."""
+    """Run the main job: sandbox exchange, paper session on KO and PEP, report (about a minute)."""
     import msgspec
 
     from hedgekit import demo as job
