@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,22 +79,18 @@ def test_bad_dates(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def configured(folder: Path, **changes: Any) -> str:
+    """Write a session configuration on loopback with some fields changed; return its path."""
+    here = dict.fromkeys(("stream", "data", "control"), "ws://127.0.0.1:1") | {"rest": "http://127.0.0.1:1"}
+    text = {"session": "s", "journal": str(folder / "j.db"), **here, "instruments": [], "params": {}, "market": {}, **changes}
+    path = folder / "session.json"
+    path.write_text(json.dumps(text))
+    return str(path)
+
+
 def test_bad_parameter(tmp_path: Path) -> None:
     """A wrong number names the value, the range and the fix."""
-    text = {
-        "session": "s",
-        "journal": str(tmp_path / "j.db"),
-        "rest": "http://127.0.0.1:1",
-        "stream": "ws://127.0.0.1:1",
-        "data": "ws://127.0.0.1:1",
-        "control": "ws://127.0.0.1:1",
-        "instruments": [],
-        "params": {"lookback": 3},
-        "market": {},
-    }
-    path = tmp_path / "session.json"
-    path.write_text(json.dumps(text))
-    one_line(hedgekit("paper", str(path), **KEYS), "lookback=3", "5 to 512 bars")
+    one_line(hedgekit("paper", configured(tmp_path, params={"lookback": 3}), **KEYS), "lookback=3", "5 to 512 bars")
 
 
 @pytest.mark.parametrize(
@@ -107,20 +104,7 @@ def test_bad_parameter(tmp_path: Path) -> None:
 )
 def test_live_and_foreign_hosts_are_refused(tmp_path: Path, field: str, url: str, host: str) -> None:
     """L8, L9: the command line cannot be talked into a live host, nor into sending a key to a stranger."""
-    text = {
-        "session": "s",
-        "journal": str(tmp_path / "j.db"),
-        "rest": "http://127.0.0.1:1",
-        "stream": "ws://127.0.0.1:1",
-        "data": "ws://127.0.0.1:1",
-        "control": "ws://127.0.0.1:1",
-        "instruments": [],
-        "params": {},
-        "market": {},
-    }
-    path = tmp_path / "session.json"
-    path.write_text(json.dumps(text | {field: url}))
-    one_line(hedgekit("paper", str(path), **KEYS), host, "paper")
+    one_line(hedgekit("paper", configured(tmp_path, **{field: url}), **KEYS), host, "paper")
 
 
 def test_missing_key() -> None:
