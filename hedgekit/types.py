@@ -267,9 +267,14 @@ class PlanRevised(Event, frozen=True, tag="plan_revised"):
 
 
 class Command(Event, frozen=True, tag="command"):
-    """A person's wish, applied: ``pause``, ``resume``, ``flatten`` or ``halt``."""
+    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop`` or ``halt``.
+
+    ``ref`` names the message by which it came, so that a restarted session does not apply it twice;
+    empty for what the session itself wished (the stop at a tape's end).
+    """
 
     name: str
+    ref: str = ""
 
 
 class Gap(Event, frozen=True, tag="gap"):
