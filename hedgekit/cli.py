@@ -81,13 +81,19 @@ def sandbox(  # noqa: PLR0913 - one for each option
     _run(serve(tape, options), stopped=0)
 
 
-@app.command()
-def paper(
+paper_app = typer.Typer(help="Paper sessions: start one, list them, tell one what to do, kill it.", no_args_is_help=True)
+app.add_typer(paper_app, name="paper")
+
+SessionId = Annotated[str | None, typer.Argument(help="Which session; the one that runs by default.")]
+
+
+@paper_app.command("run")
+def paper_run(
     config: Annotated[Path, typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes it for its own session.")],
     *,
     die_with_parent: WithParent = False,
 ) -> None:
-    """Run one paper session, or resume one that was killed, until its tape ends.
+    """Run one paper session in this process, or resume one that was killed, until it ends.
 
     Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
     """
@@ -95,6 +101,80 @@ def paper(
 
     _watch(die_with_parent)
     typer.echo(_run(Session(SessionConfig.load(config)).run()))
+
+
+@paper_app.command("start")
+def paper_start(
+    market: Annotated[str, typer.Option(help='Recipe of the prices, as JSON; {"kind":"recorded"} is KO and PEP.')] = '{"kind":"synthetic"}',
+    params: Annotated[str, typer.Option(help='The strategy\'s numbers, as JSON: {"bar_s": 1, "entry": 2}.')] = "{}",
+    speed: Annotated[float, typer.Option(help="Rows of the tape a second.")] = 20.0,
+    account: Annotated[str, typer.Option(help="Sessions of one account exclude each other.")] = "paper",
+) -> None:
+    """Start a paper session that runs on its own, against a sandbox exchange of its own."""
+    import msgspec
+
+    from hedgekit import desk
+    from hedgekit.errors import ConfigError
+    from hedgekit.sandbox.server import market_of
+
+    try:
+        numbers = msgspec.json.decode(params, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        msg = f"--params {params[:80]!r}: {error}; write for example '{{\"entry\": 2}}'"
+        raise ConfigError(msg) from None
+    typer.echo(desk.start(market_of(market), numbers, speed=speed, account=account).session)
+
+
+@paper_app.command("list")
+def paper_list() -> None:
+    """List the paper sessions of this user, the newest first."""
+    from hedgekit import desk
+
+    found = desk.sessions()
+    typer.echo(found.to_string(index=False) if len(found) else "no paper session yet; hedgekit paper start makes one")
+
+
+@paper_app.command("host", hidden=True)
+def paper_host(folder: Annotated[Path, typer.Argument()]) -> None:
+    """Look after one session's sandbox and session process (started by `paper start` and by notebooks)."""
+    from hedgekit.desk.host import Host
+
+    Host(folder).run()
+
+
+def _verb(name: str, help_: str) -> None:
+    """Make ``hedgekit paper <name> [SESSION]``."""
+
+    def tell(session: SessionId = None) -> None:
+        from hedgekit import desk
+
+        chosen = desk.attach(session or _running())
+        getattr(chosen, name)()
+        typer.echo(f"{name}: {chosen.session}")
+
+    paper_app.command(name, help=help_)(tell)
+
+
+_verb("pause", "Enter no new trade; what is open goes on to its exit.")
+_verb("resume", "Trade again after pause or flatten.")
+_verb("flatten", "Close both legs now, and enter nothing until resume.")
+_verb("stop", "End in order: cancel what works, keep what is held.")
+_verb("kill", "End the session's process at once, whatever it does; orders and positions stay as they are.")
+_verb("restart", "Go on after a kill or a failure, from the journal.")
+_verb("close", "Give a killed session up: end its sandbox and set the account free.")
+
+
+def _running() -> str:
+    """Return the only session that has a process or waits for a restart."""
+    from hedgekit import desk
+    from hedgekit.errors import ConfigError
+
+    found = desk.sessions()
+    names = list(found.loc[found["state"].isin(["starting", "running", "killed", "failed"]), "session"])
+    if len(names) != 1:
+        msg = f"{len(names)} sessions could be meant ({', '.join(names) or 'none runs'}); name one, see hedgekit paper list"
+        raise ConfigError(msg)
+    return str(names[0])
 
 
 @app.command()

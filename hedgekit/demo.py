@@ -86,7 +86,7 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
         say(f"sandbox exchange on {ready['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
         config = configure(market, tape, journal, ready)
         path = config.save(folder / "session.json")
-        with (folder / "session.log").open("wb") as session_log, Child(["paper", str(path)], secrets=keys, log=session_log) as session:
+        with (folder / "session.log").open("wb") as session_log, Child(["paper", "run", str(path)], secrets=keys, log=session_log) as session:
             say(f"paper session {SESSION}: z-score pairs on {market.primary} and {market.hedge}, journal {journal}")
             _follow(session, journal, tape, folder / "session.log")
     report = run_report(journal, SESSION, folder, "report")

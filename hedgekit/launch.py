@@ -1,8 +1,9 @@
-"""Child processes that never outlive their parent.
+"""Child processes that never outlive their parent, and one that does.
 
 A child gets its parent's pipe as standard input and ends when that closes, so
 even a killed parent leaves nothing behind. Children run in process groups of
 their own: Ctrl-C reaches the parent alone, which then ends them in order.
+A :func:`detached` process is nobody's child: it outlives the notebook.
 """
 
 from __future__ import annotations
@@ -13,12 +14,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from hedgekit.errors import SessionError
 
 _GRACE_S = 10.0
+
+_STEP_ASIDE = """
+import os, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+os.execv(sys.executable, [sys.executable, "-m", "hedgekit", *sys.argv[1:]])
+"""
+"""Run by a small process between starter and started, so that no thread of a notebook's kernel is forked."""
 
 
 def die_with_parent() -> None:
@@ -30,6 +41,21 @@ def die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
+
+
+def detached(arguments: Sequence[str], *, log: Path) -> None:
+    """Start one ``hedgekit`` command that is no child of this process and gets none of its signals.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What follows ``hedgekit`` on the command line.
+    log : path
+        Where its output goes.
+    """
+    with log.open("ab") as out:
+        command = [sys.executable, "-c", _STEP_ASIDE, *arguments]
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, check=True)  # noqa: S603 - our own command, no shell
 
 
 class Child:

@@ -26,7 +26,7 @@ def hedgekit(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("command", ["", "demo", "sandbox", "paper", "report", "journal"])
+@pytest.mark.parametrize("command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "journal"])
 def test_help_reads_well(command: str) -> None:
     """Every command says what it does; hidden options stay hidden."""
     done = hedgekit(*command.split(), "--help")
@@ -47,14 +47,14 @@ def one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_missing_configuration(tmp_path: Path) -> None:
     """A missing file is named."""
-    one_line(hedgekit("paper", str(tmp_path / "none.json")), "none.json")
+    one_line(hedgekit("paper", "run", str(tmp_path / "none.json")), "none.json")
 
 
 def test_broken_configuration(tmp_path: Path) -> None:
     """A file of another kind is named."""
     path = tmp_path / "broken.json"
     path.write_text("{}")
-    one_line(hedgekit("paper", str(path)), "broken.json")
+    one_line(hedgekit("paper", "run", str(path)), "broken.json")
 
 
 def test_missing_journal(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def configured(folder: Path, **changes: Any) -> str:
 
 def test_bad_parameter(tmp_path: Path) -> None:
     """A wrong number names the value, the range and the fix."""
-    one_line(hedgekit("paper", configured(tmp_path, params={"lookback": 3}), **KEYS), "lookback=3", "5 to 512 bars")
+    one_line(hedgekit("paper", "run", configured(tmp_path, params={"lookback": 3}), **KEYS), "lookback=3", "5 to 512 bars")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_bad_parameter(tmp_path: Path) -> None:
 )
 def test_live_and_foreign_hosts_are_refused(tmp_path: Path, field: str, url: str, host: str) -> None:
     """L8, L9: the command line cannot be talked into a live host, nor into sending a key to a stranger."""
-    one_line(hedgekit("paper", configured(tmp_path, **{field: url}), **KEYS), host, "paper")
+    one_line(hedgekit("paper", "run", configured(tmp_path, **{field: url}), **KEYS), host, "paper")
 
 
 def test_missing_key() -> None:

@@ -32,6 +32,8 @@ class SessionConfig(msgspec.Struct, frozen=True):
         Arguments of :meth:`hedgekit.params.Params.make`.
     market : dict
         What the prices are, for the report.
+    commands : str
+        Folder in which a person's commands arrive; empty for a session that takes none.
     """
 
     session: str
@@ -43,6 +45,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     instruments: tuple[Instrument, ...]
     params: dict[str, Any]
     market: dict[str, str]
+    commands: str = ""
 
     def strategy(self) -> Params:
         """Return the validated parameters."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,9 @@ class _Said(msgspec.Struct):
     replies: list[int] = []
     message: str = ""
 
+
+LOOK_S = 0.05
+"""Real seconds after which a paced tape lets the session look for commands while nothing happens."""
 
 _DECODE = msgspec.json.Decoder(_Said)
 _COUNT = msgspec.json.Decoder(list[msgspec.Raw])
@@ -127,7 +131,7 @@ class TapePacer:
             return None
         return await self._collect(await self._ask({"op": "redeliver"}))
 
-    async def next(self, *, requests: int, timer_ns: int | None) -> Instant:
+    async def next(self, *, requests: int, timer_ns: int | None, called: Callable[[], bool] = lambda: False) -> Instant:
         """Say that all is durable, let the tape move on, return the next instant.
 
         Parameters
@@ -136,11 +140,16 @@ class TapePacer:
             How many requests this process has sent in all.
         timer_ns : int or None
             When the session wants to be woken next.
+        called : callable
+            Asked every :data:`LOOK_S` while a paced tape stands still; True makes an instant of the present time.
         """
-        said = await self._ask({"op": "advance", "done": self._done, "requests": requests, "timer": timer_ns})
+        wish: dict[str, Any] = {"op": "advance", "done": self._done, "requests": requests, "timer": timer_ns, "wait": LOOK_S}
+        while (said := await self._ask(wish)).op == "still":
+            if called():
+                wish["timer"] = said.now
         return await self._collect(said)
 
-    async def _ask(self, message: dict[str, object]) -> _Said:
+    async def _ask(self, message: dict[str, Any]) -> _Said:
         await self._control.send(msgspec.json.encode(message).decode())
         said = _DECODE.decode(await self._control.receive())
         if said.op == "error":

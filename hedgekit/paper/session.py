@@ -22,14 +22,19 @@ from hedgekit.hedger import Hedger, routine
 from hedgekit.journal import Journal
 from hedgekit.net.outbox import TIMEOUT_NS, Outbox
 from hedgekit.net.transport import Rest, Stream, require_paper
+from hedgekit.paper.commands import Spool, Wish
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
 from hedgekit.paper.pacer import Inbox, Instant, TapePacer
 from hedgekit.replay import Bars, Replayer
+from hedgekit.rules.state import COMMANDS
 from hedgekit.types import Command, Decision, Input, PlanRevised, Reconciled, Request, SessionEnded, SessionStarted, Timer
 from hedgekit.venues import alpaca
 
 if TYPE_CHECKING:
     from hedgekit.types import Reply
+
+STOPPED, TAPE_ENDED = "stopped", "tape ended"
+"""Why a session ends in order: a person stopped it, or there are no more prices."""
 
 Point = Callable[[str], Awaitable[None]]
 """Called at named points of the loop; tests kill the process there."""
@@ -67,12 +72,14 @@ class Session:
         self._due: list[Request] = []
         self._now_ns = 0
         self._intents: list[Decision] = []
-        self._stopped = False
+        self._ending = ""
+        self._spool = Spool(config.commands, COMMANDS) if config.commands else None
+        self._applied: set[str] = set()
 
     # -------------------------------------------------------------------- life
 
     async def run(self) -> str:
-        """Trade until the tape ends; return the hash of the event log.
+        """Trade until the tape ends or a person stops it; return the hash of the event log.
 
         Raises
         ------
@@ -118,7 +125,10 @@ class Session:
             replayer.feed(record)
         replayer.finish()
         self._outbox.restore(records)
-        self._stopped = any(isinstance(record, Command) and record.name == "stop" for record in records)
+        for record in records:
+            if isinstance(record, Command):
+                self._note_command(record)
+        self._forget_commands()
 
     # -------------------------------------------------------------------- loop
 
@@ -129,13 +139,13 @@ class Session:
         if missed is not None:
             await self._live(missed)
         self._send([*self._outbox.resume(), *self._outbox.reconcile()])
-        while True:
-            instant = await self._pacer.next(requests=self._rest.sent, timer_ns=self._next_timer())
-            if instant.end and self._stopped:
+        while not (self._ending == STOPPED and self._quiet()):
+            instant = await self._pacer.next(requests=self._rest.sent, timer_ns=self._next_timer(), called=lambda: bool(self._wishes()))
+            if instant.end and self._ending:
                 break
             await self._live(instant)
-        self._journal.append(SessionEnded(ts_ns=instant.now_ns, reason="tape ended"))
-        self._journal.commit(instant.number)
+        self._journal.append(SessionEnded(ts_ns=self._now_ns, reason=self._ending))
+        self._journal.commit(self._journal.last_instant)
 
     def _start(self) -> None:
         self._journal.append(
@@ -158,11 +168,15 @@ class Session:
         due, self._due = self._due, []
         requests += due
         if instant.end:
-            self._stopped = True
-            self._apply(Command(ts_ns=instant.now_ns, name="stop"))
+            requests += self._command(Command(ts_ns=instant.now_ns, name="stop"))
         while (wake := self.hedger.wakeup_ns) is not None and wake <= instant.now_ns:
             self._apply(Timer(ts_ns=instant.now_ns))
+        wishes = self._wishes()
+        for ref, name in wishes:
+            requests += self._command(Command(ts_ns=instant.now_ns, name=name, ref=ref))
         self._journal.commit(instant.number)
+        if wishes:
+            self._forget_commands()
         intents, self._intents = self._intents, []
         if intents:
             await self._at("intent committed")
@@ -207,6 +221,31 @@ class Session:
         if plan is not None:
             requests = requests + self._apply(PlanRevised(ts_ns=event.ts_ns, plan=plan))
         return requests
+
+    # ---------------------------------------------------------------- commands
+
+    def _wishes(self) -> list[Wish]:
+        """Return the commands that wait and were not applied."""
+        return [wish for wish in self._spool.waiting() if wish.ref not in self._applied] if self._spool else []
+
+    def _command(self, command: Command) -> list[Request]:
+        self._note_command(command)
+        return self._apply(command)
+
+    def _note_command(self, command: Command) -> None:
+        if command.ref:
+            self._applied.add(command.ref)
+        if command.name == "stop":
+            self._ending = self._ending or (STOPPED if command.ref else TAPE_ENDED)
+
+    def _forget_commands(self) -> None:
+        """Remove the files of commands that are durable."""
+        if self._spool and self._applied:
+            self._spool.done([wish.ref for wish in self._spool.waiting() if wish.ref in self._applied])
+
+    def _quiet(self) -> bool:
+        """Whether no order is alive and no answer awaited."""
+        return not (self.hedger.working or self._waiting or self._due)
 
     def _checked(self, event: Input) -> Input:
         """Compare the venue's word with ours; disagreement stops the session."""

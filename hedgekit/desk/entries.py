@@ -1,0 +1,184 @@
+"""The desk's entries: start a session, attach to one, list them all."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from hedgekit.data import Market, SyntheticMarket
+from hedgekit.desk.home import check_account, home, occupant, taken
+from hedgekit.desk.session import PaperSession
+from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, Status
+from hedgekit.errors import ConfigError
+from hedgekit.launch import detached
+from hedgekit.paper.config import SessionConfig
+from hedgekit.params import Params
+
+_STAMP = r"-\d{8}T\d{6}Z(-\d+)?"
+
+SPEEDS = (0.01, 1000.0)
+
+
+def start(
+    market: Market | SyntheticMarket | None = None,
+    params: Params | Mapping[str, Any] | None = None,
+    *,
+    speed: float | None = 20.0,
+    account: str = "paper",
+    folder: str | os.PathLike[str] | None = None,
+) -> PaperSession:
+    """Start a paper session against a sandbox exchange of its own; return at once.
+
+    Parameters
+    ----------
+    market : Market or SyntheticMarket, optional
+        What the prices do; the synthetic market by default.
+    params : Params or dict, optional
+        The strategy's numbers.
+    speed : float or None
+        Rows of the market's tape in a real second, 0.01 to 1000: on the synthetic market, whose rows are a second apart, 1 is
+        real time; on daily closes 1 is a trading day a second. None: as fast as the session can. The session takes the same
+        decisions at any speed, because the market waits for it.
+    account : str
+        Sessions of one account exclude each other.
+    folder : path, optional
+        Home of all sessions; $HEDGEKIT_HOME or the user's data folder by default.
+
+    Returns
+    -------
+    PaperSession
+        The new session; or, if the account is trading just this (same market, numbers and speed), the one that runs: a cell
+        that is run twice starts one session.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the market, a number, the speed or the account's name is wrong.
+    SessionError
+        If the account is in use by another session.
+    """
+    market = market or SyntheticMarket()
+    numbers = _numbers(params)
+    if speed is not None and not SPEEDS[0] <= speed <= SPEEDS[1]:
+        msg = f"speed={speed!r}: must be {SPEEDS[0]:g} to {SPEEDS[1]:g} rows a second, or None for as fast as it can"
+        raise ConfigError(msg)
+    root, recipe = home(folder), msgspec.json.encode(market)
+    running = current(account, folder=folder)
+    if running is not None:
+        same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed)
+        if running.alive and same:
+            return running
+        raise taken(_lock(root, account))
+    made = _make(root, account, market, numbers, speed)
+    detached(["paper", "host", str(made.path)], log=made.path / "host.log")
+    return PaperSession(made)
+
+
+def attach(session: str, *, folder: str | os.PathLike[str] | None = None) -> PaperSession:
+    """Return a session by its id, running or not.
+
+    Raises
+    ------
+    SessionError
+        If there is none of that name.
+    """
+    return PaperSession(Folder(home(folder) / "sessions" / session))
+
+
+def current(account: str = "paper", *, folder: str | os.PathLike[str] | None = None) -> PaperSession | None:
+    """Return the session that has an account now, None if the account is free."""
+    root = home(folder)
+    session = occupant(_lock(root, account))
+    if session is None:
+        return _booting(root, account)
+    return PaperSession(Folder(root / "sessions" / session))
+
+
+def sessions(*, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    """Return all sessions of this user, the newest first.
+
+    Columns: session, account, state, detail, started (UTC), market, speed (rows a second), restarts.
+    """
+    found = [PaperSession(Folder(path)).status() for path in (home(folder) / "sessions").iterdir() if (path / "state.json").exists()]
+    found.sort(key=lambda status: status.started_ns, reverse=True)
+    rows = [
+        {
+            "session": status.session,
+            "account": status.account,
+            "state": status.state.value,
+            "detail": status.detail,
+            "started": pd.Timestamp(status.started_ns, unit="ns", tz="UTC"),
+            "market": status.market,
+            "speed": status.speed,
+            "restarts": status.restarts,
+        }
+        for status in found
+    ]
+    return pd.DataFrame(rows, columns=["session", "account", "state", "detail", "started", "market", "speed", "restarts"])
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _numbers(params: Params | Mapping[str, Any] | None) -> dict[str, Any]:
+    given = params if isinstance(params, Params) else Params.make(**(params or {}))
+    return given.model_dump()
+
+
+def _lock(root: Path, account: str) -> Path:
+    return root / "accounts" / f"{check_account(account)}.lock"
+
+
+def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None]:
+    """Return what a session was started with."""
+    return SessionConfig.load(running.folder.config).params, running.folder.written().speed
+
+
+def _booting(root: Path, account: str) -> PaperSession | None:
+    """Return a session of the account whose host is being born and has no lock yet."""
+    names = [path.name for path in (root / "sessions").iterdir() if re.fullmatch(re.escape(account) + _STAMP, path.name)]
+    newest = PaperSession(Folder(root / "sessions" / max(names))) if names else None
+    return newest if newest is not None and newest.status().state in ALIVE | RESTARTABLE else None
+
+
+def _make(root: Path, account: str, market: Market | SyntheticMarket, numbers: dict[str, Any], speed: float | None) -> Folder:
+    """Make a session's folder, whole before it can be seen."""
+    tape = market.tape()
+    path = _free(root / "sessions", account)
+    draft = path.with_name(f".{path.name}")
+    draft.mkdir(mode=0o700)
+    files = Folder(draft)
+    config = SessionConfig(
+        session=path.name,
+        journal=str(path / files.journal.name),
+        rest="",
+        stream="",
+        data="",
+        control="",
+        instruments=tape.instruments,
+        params=numbers,
+        market=market.describe(tape),
+        commands=str(path / files.commands.name),
+    )
+    config.save(files.config)
+    files.market.write_bytes(msgspec.json.encode(market))
+    pair = f"{market.primary} and {market.hedge}"
+    files.write(Status(session=path.name, account=account, market=pair, speed=speed, started_ns=time.time_ns()))
+    draft.rename(path)
+    return Folder(path)
+
+
+def _free(parent: Path, account: str) -> Path:
+    stem = f"{account}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    number, path = 1, parent / stem
+    while path.exists() or path.with_name(f".{path.name}").exists():
+        number += 1
+        path = parent / f"{stem}-{number}"
+    return path

@@ -1,0 +1,123 @@
+"""Where paper sessions live on this machine, and who holds what.
+
+One folder for each user: ``sessions/<id>/`` with everything of a session, and
+``accounts/<name>.lock``, held by the session that trades the account. Locks are
+POSIX record locks: they end with their process however it ends, and the kernel
+says which process holds one, so that a kill never meets a stranger who was
+given the same process number.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+import sys
+from pathlib import Path
+
+import platformdirs
+
+from hedgekit.errors import ConfigError, SessionError
+
+HOME_ENV = "HEDGEKIT_HOME"
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
+"""Layout of struct flock: type, whence, start, length, process; macOS has them in another order."""
+
+
+def home(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of all sessions, made if missing: ``folder``, else $HEDGEKIT_HOME, else the user's data folder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be made or written.
+    """
+    chosen = folder or os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False)
+    path = Path(chosen).expanduser().resolve()
+    try:
+        for part in (path, path / "sessions", path / "accounts"):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        msg = f"{path} cannot hold sessions ({error.strerror}); set {HOME_ENV} to a folder of yours"
+        raise ConfigError(msg) from None
+    if not os.access(path / "sessions", os.W_OK):
+        msg = f"{path} may not be written; set {HOME_ENV} to a folder of yours"
+        raise ConfigError(msg)
+    return path
+
+
+def check_account(name: str) -> str:
+    """Return ``name`` if it may name an account.
+
+    Raises
+    ------
+    ConfigError
+        If it may not.
+    """
+    if not _ACCOUNT.fullmatch(name):
+        msg = f"account={name!r}: use 1 to 32 letters, digits, '_' or '-', starting with a letter or digit"
+        raise ConfigError(msg)
+    return name
+
+
+def holder(lock: Path) -> int | None:
+    """Return the process that holds a record lock on a file, None if nobody does."""
+    try:
+        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": 0, "length": 0, "process": 0}
+        answer = dict(zip(_order(), struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, _pack(asked))), strict=True))
+    finally:
+        os.close(fd)
+    return None if answer["type"] == fcntl.F_UNLCK else int(answer["process"])
+
+
+def _order() -> tuple[str, ...]:
+    linux = ("type", "whence", "start", "length", "process")
+    return ("start", "length", "process", "type", "whence") if sys.platform == "darwin" else linux
+
+
+def _pack(values: dict[str, int]) -> bytes:
+    return struct.pack(_FLOCK, *(values[name] for name in _order()))
+
+
+class AccountLock:
+    """One session for an account, on this machine and for this user.
+
+    Held until the process ends. The file stays: were it removed, a second
+    process could lock the old file and a third one the new.
+
+    Raises
+    ------
+    SessionError
+        If another session has the account.
+    """
+
+    def __init__(self, path: Path, session: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise taken(path) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, session.encode(), 0)
+
+
+def occupant(path: Path) -> str | None:
+    """Return the session that holds an account's lock, None if the account is free."""
+    return None if holder(path) is None else path.read_text(encoding="utf-8") or "a session that is just starting"
+
+
+def taken(path: Path) -> SessionError:
+    """Return the error for an account that is in use."""
+    session = occupant(path)
+    return SessionError(
+        f"account {path.stem!r} is in use by session {session!r} (process {holder(path)}): one session for an account; "
+        f"attach to it with desk.attach({session!r}), stop it, or choose another account"
+    )

@@ -1,0 +1,203 @@
+"""A paper session as a notebook sees it: its journal to read, and commands to send."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hedgekit.desk.host import ORDERS
+from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, State, Status
+from hedgekit.errors import SessionError
+from hedgekit.journal import Follower, Journal
+from hedgekit.paper.commands import Spool
+
+if TYPE_CHECKING:
+    from hedgekit.journal import Standing
+
+COMMANDS = ("pause", "resume", "flatten", "stop")
+"""What a person can tell a session."""
+
+_POLL_S = 0.1
+_BOOT_S = 60.0
+
+
+class PaperSession:
+    """One paper session, running in processes of its own, from :func:`start` or :func:`attach`.
+
+    Any number of these may look at one session, from any process of this user:
+    they read its journal and leave commands in its folder, and nothing else.
+
+    Examples
+    --------
+    >>> session = desk.attach("paper-20261123T101500Z")       # doctest: +SKIP
+    >>> session.flatten()                                     # doctest: +SKIP
+    >>> with session.journal() as journal:                    # doctest: +SKIP
+    ...     journal.trades()
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._spool = Spool(folder.commands, COMMANDS)
+        self._orders = Spool(folder.orders, ORDERS)
+        folder.written()
+
+    @property
+    def session(self) -> str:
+        """Its id: the name of its folder and in its journal."""
+        return self.folder.session
+
+    def __repr__(self) -> str:
+        """Name it and say how it is."""
+        now = self.status()
+        return f"<PaperSession {self.session}: {now.state}{' ' + now.detail if now.detail else ''}>"
+
+    def status(self) -> Status:
+        """Return how it is now (:class:`~hedgekit.desk.state.Status`)."""
+        host = self.folder.host_pid
+        found = self.folder.written()
+        lasting = found.state not in ALIVE | RESTARTABLE
+        if lasting or host is not None or (found.state is State.STARTING and time.time_ns() - found.started_ns < _BOOT_S * 1e9):
+            return found
+        return msgspec.structs.replace(found, state=State.LOST, detail="its host process is gone; the journal is whole")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it trades, or is about to."""
+        return self.status().state in ALIVE
+
+    def journal(self) -> Journal:
+        """Open its journal for reading.
+
+        Raises
+        ------
+        JournalError
+            If it has not been started yet.
+        """
+        return Journal.open(self.folder.journal, self.session, mode="read")
+
+    def follow(self) -> Follower:
+        """Return a new reader of what happens, for a panel."""
+        return Follower(self.folder.journal, self.session)
+
+    # ---------------------------------------------------------------- commands
+
+    def pause(self) -> str:
+        """Enter no new trade; what is open goes on to its exit. Return the command's ref, which its journal record carries."""
+        return self._tell("pause")
+
+    def resume(self) -> str:
+        """Trade again after :meth:`pause` or :meth:`flatten`."""
+        return self._tell("resume")
+
+    def flatten(self) -> str:
+        """Close both legs now, and enter nothing until :meth:`resume`."""
+        return self._tell("flatten")
+
+    def stop(self) -> str:
+        """End the session in order: cancel what works, keep what is held. :meth:`flatten` first to hold nothing."""
+        return self._tell("stop")
+
+    def _tell(self, name: str) -> str:
+        now = self.status()
+        if now.state not in ALIVE:
+            way = "; restart() goes on from its journal" if now.state in RESTARTABLE else ""
+            msg = f"{name}: session {self.session!r} is {now.state}, nobody listens{way}"
+            raise SessionError(msg)
+        return self._spool.send(name)
+
+    def kill(self) -> None:
+        """End the session's process at once (SIGKILL), whatever it is doing. Its orders and positions stay as they are.
+
+        Needs neither the notebook nor the session to be in order; ``hedgekit paper kill`` does the same from a shell.
+
+        Raises
+        ------
+        SessionError
+            If there is no process to kill.
+        """
+        pid, how = self.folder.session_pid, signal.SIGKILL
+        if pid is None and self.folder.written().state is State.STARTING:
+            pid, how = self.folder.host_pid, signal.SIGTERM
+        if pid is None or not _sent(pid, how):
+            msg = f"session {self.session!r} has no process to kill: it is {self.status().state}"
+            raise SessionError(msg)
+
+    def restart(self) -> None:
+        """Go on after a kill or a failure: a new process replays the journal, asks the exchange, and trades on.
+
+        Raises
+        ------
+        SessionError
+            If the session is not one that can go on.
+        """
+        self._order("restart")
+
+    def close(self) -> None:
+        """Give a killed session up: end its sandbox exchange and set the account free. The journal stays."""
+        self._order("close")
+
+    def _order(self, name: str) -> None:
+        now = self.status()
+        if now.state not in RESTARTABLE:
+            msg = f"{name}: session {self.session!r} is {now.state}; only a killed or failed session can be told that"
+            raise SessionError(msg)
+        self._orders.send(name)
+
+    # ----------------------------------------------------------------- waiting
+
+    async def until(self, reached: Callable[[Standing], bool] | State, *, timeout_s: float = 600.0) -> Standing:
+        """Wait, without holding the notebook up, until something is so; return how the session stands then.
+
+        Parameters
+        ----------
+        reached : callable or State
+            Asked about ten times a second with the standing figures; or the state to wait for.
+        timeout_s : float
+            Give up after so long.
+
+        Raises
+        ------
+        SessionError
+            If time runs out, or the session is over before.
+        """
+        follower, deadline = self.follow(), time.monotonic() + timeout_s
+        try:
+            while True:
+                now = self.status()
+                behind = follower.poll().standing.behind
+                if _is_so(reached, now, follower.standing):
+                    return follower.standing
+                if not behind:
+                    self._check_waiting(now, reached, deadline)
+                    await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(0)
+        finally:
+            follower.close()
+
+    def _check_waiting(self, now: Status, reached: object, deadline: float) -> None:
+        if now.state not in ALIVE and not (now.state in RESTARTABLE and reached in ALIVE):
+            msg = f"session {self.session!r} is {now.state} ({now.detail or 'no more to say'}) before what was waited for"
+            raise SessionError(msg)
+        if time.monotonic() > deadline:
+            msg = f"session {self.session!r} did not come to what was waited for in time; it is {now.state}"
+            raise SessionError(msg)
+
+
+def _sent(pid: int, how: signal.Signals) -> bool:
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _is_so(reached: Callable[[Standing], bool] | State, now: Status, standing: Standing) -> bool:
+    if isinstance(reached, State):
+        return now.state is reached
+    return not standing.behind and reached(standing)

@@ -1,0 +1,88 @@
+"""A person's commands on their way to a session: one small file each, in a folder.
+
+A command appears by one rename, whole or not at all, and is removed when it is
+durable in the journal. No lock is involved, so a sender that is stopped or
+killed at any point can neither hold the session up nor leave half a command.
+The file's name is the command's ``ref``: a session that was killed between
+commit and removal finds it in its journal and does not apply it twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from hedgekit.errors import ConfigError, SessionError
+
+_REF = re.compile(r"\d{20}-[0-9a-f]{8}\.([a-z]+)")
+
+
+class Wish(NamedTuple):
+    """A command that waits."""
+
+    ref: str
+    name: str
+
+
+class Spool:
+    """The folder of commands for one process.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first command is sent.
+    known : collection of str
+        Names that the receiver understands.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], known: Collection[str]) -> None:
+        self.folder = Path(folder)
+        self._known = tuple(known)
+
+    def send(self, name: str) -> str:
+        """Leave a command; return its ref.
+
+        Raises
+        ------
+        ConfigError
+            If the receiver has no such command.
+        SessionError
+            If the folder cannot be written.
+        """
+        if name not in self._known:
+            msg = f"unknown command {name!r}; known: {', '.join(self._known)}"
+            raise ConfigError(msg)
+        ref = f"{time.time_ns():020d}-{secrets.token_hex(4)}.{name}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = self.folder / f".{ref}"
+            draft.touch(mode=0o600)
+            draft.rename(self.folder / ref)
+        except OSError as error:
+            msg = f"the command {name} cannot be left in {self.folder} ({error.strerror}); if it is urgent: hedgekit paper kill"
+            raise SessionError(msg) from None
+        return ref
+
+    def waiting(self) -> list[Wish]:
+        """Return what waits, oldest first.
+
+        Files that are no commands of ours are left alone: a command is made by :meth:`send`, which checks its name.
+        """
+        try:
+            names = sorted(path.name for path in self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+        found = ((name, _REF.fullmatch(name)) for name in names)
+        return [Wish(name, match[1]) for name, match in found if match and match[1] in self._known]
+
+    def done(self, refs: Collection[str]) -> None:
+        """Remove commands that need not be applied any more; one that cannot be removed stays, and is known as applied."""
+        for ref in refs:
+            with suppress(OSError):
+                (self.folder / ref).unlink()
