@@ -1,0 +1,263 @@
+"""The paper desk: start, watch and stop one account's paper session from a notebook.
+
+Everything it shows comes from the session's journal, read in short reads on the
+kernel's own loop; every button leaves a command and nothing else. So a second
+panel, a re-run cell, a reloaded page or a dead kernel changes nothing about the
+trading. It reads only while a view of its plot is on a screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from hedgekit import desk
+from hedgekit.desk import PaperSession, State, Status
+from hedgekit.desk.state import ALIVE, RESTARTABLE
+from hedgekit.errors import HedgekitError
+from hedgekit.journal import Follower, Series
+from hedgekit.params import Params
+from hedgekit.widgets import paper_words as words
+from hedgekit.widgets.live import LivePlot
+from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, paper_figures
+
+if TYPE_CHECKING:
+    import os
+
+    from hedgekit.data import Market, SyntheticMarket
+    from hedgekit.journal import News
+
+POLL_S = 0.05
+"""Between two looks at the journal."""
+
+WORDS_S = 0.25
+"""Between two renewals of the status strip."""
+
+_ROWS = 8
+_BUTTONS = {
+    "start": ("Start", "success", "start a paper session on this account"),
+    "pause": ("Pause", "", "enter no new trade; what is open goes on to its exit"),
+    "flatten": ("Flatten", "warning", "close both legs now, and enter nothing until Resume"),
+    "stop": ("Stop", "", "end the session in order: cancel what works, keep what is held"),
+    "kill": ("Kill", "danger", "end the session's process at once, whatever it does"),
+}
+
+
+class PaperDesk(w.VBox):
+    """A panel on one account's paper session.
+
+    Parameters
+    ----------
+    market, params, speed, account, folder
+        What its Start button passes to :func:`hedgekit.desk.start`. If the account is trading already, the panel attaches to
+        that session, whatever its numbers are, and shows them.
+
+    Raises
+    ------
+    ConfigError
+        If a number or the account's name is wrong.
+
+    Examples
+    --------
+    >>> panel = PaperDesk(speed=20)                           # doctest: +SKIP
+    >>> panel                                                 # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        market: Market | SyntheticMarket | None = None,
+        params: Params | Mapping[str, Any] | None = None,
+        *,
+        speed: float | None = 20.0,
+        account: str = "paper",
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._params = params if isinstance(params, Params) else Params.make(**(params or {}))
+        self._wish = {"market": market, "params": self._params, "speed": speed, "account": account, "folder": folder}
+        self._account, self._folder = account, folder
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_words = 0.0
+        self._paused = False
+        self._sent: dict[str, tuple[str, float]] = {}
+        self._figures = paper_figures(self._params)
+        self.plot = LivePlot(self._figures.layout, fps=20)
+        self._buttons = {name: self._button(name, *look) for name, look in _BUTTONS.items()}
+        self._title, self._strip, self._said, self._fills, self._feed = (w.HTML() for _ in range(5))
+        super().__init__([self._title, w.HBox(list(self._buttons.values())), self._said, self._strip, self.plot, self._fills, self._feed])
+        self._forget()
+        self._find()
+        self._write()
+        self.plot.on_live(self._on_live)
+
+    def _button(self, name: str, label: str, style: str, tip: str) -> w.Button:
+        button = w.Button(description=label, tooltip=tip, button_style=style, layout=w.Layout(width="110px"))
+        button.on_click(lambda _: self._loop.call_soon_threadsafe(self._click, name))  # a click may come on another thread
+        return button
+
+    def __repr__(self) -> str:
+        """Say what the panel shows, for a page where widgets do not live."""
+        return f"<PaperDesk on account {self._account!r}: {self.session!r}>"
+
+    # ------------------------------------------------------------- the session
+
+    def _forget(self) -> None:
+        """Show nothing."""
+        self.session: PaperSession | None = None
+        self._status: Status | None = None
+        self._follower: Follower | None = None
+        self._series = {"bars": Series(BARS), **{name: Series(("ts", "z")) for name in MARK_SOURCES}}
+        self._last_fills: list[Any] = []
+        self._last_decisions: list[Any] = []
+        self._far = 0
+
+    def _find(self) -> None:
+        """Attach to the session that has the account now, if there is one."""
+        found = desk.current(self._account, folder=self._folder)
+        if found is not None and (self.session is None or found.session != self.session.session):
+            self._attach(found)
+        self._status = None if self.session is None else self.session.status()
+
+    def _attach(self, session: PaperSession) -> None:
+        self.close_reader()
+        self._forget()
+        self.session, self._follower = session, session.follow()
+        for name, source in self._figures.sources.items():
+            self.plot.replace(name, {column: [] for column in source.data})
+
+    def close_reader(self) -> None:
+        """Let go of the journal."""
+        if self._follower is not None:
+            self._follower.close()
+
+    # ----------------------------------------------------------------- looking
+
+    def _on_live(self, live: bool) -> None:  # noqa: FBT001 - what LivePlot says
+        """Look while somebody does."""
+        if live and self._timer is None:
+            self._tick()
+        elif not live and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        again = POLL_S
+        try:
+            again = self.refresh()
+        except HedgekitError as error:
+            self._say(str(error))
+            again = 1.0
+        finally:
+            self._timer = self._loop.call_later(again, self._tick)
+
+    def refresh(self) -> float:
+        """Look once; return after how many seconds to look again. A view on a screen does this by itself."""
+        now = time.monotonic()
+        due = now >= self._next_words
+        if due:
+            self._next_words = now + WORDS_S
+            self._find()
+        news = self._follower.poll() if self._follower else None
+        if news is not None:
+            self._take(news)
+        if due:
+            self._write()
+        return 0.0 if news is not None and news.standing.behind else POLL_S
+
+    def _take(self, news: News) -> None:
+        """Put what is new on the screen."""
+        self._draw("bars", {name: news.bars[name] for name in BARS})
+        for name in MARK_SOURCES:
+            marks = [mark for mark in news.marks if _source_of(mark) == name]
+            if marks:
+                self._draw(name, {"ts": [m.ts for m in marks], "z": [m.z for m in marks], "what": [m.what for m in marks]})
+        for command in news.commands:
+            self._applied(command)
+        if news.fills:
+            self._last_fills = [*self._last_fills, *news.fills][-_ROWS:]
+            self._fills.value = words.fills_table(self._last_fills)
+        if news.decisions:
+            self._last_decisions = [*self._last_decisions, *news.decisions][-_ROWS:]
+            self._feed.value = words.feed_table(self._last_decisions)
+
+    def _draw(self, name: str, rows: Mapping[str, Any]) -> None:
+        if not len(rows["ts"]):
+            return
+        series = self._series[name]
+        if series.extend(rows) == "append":
+            self.plot.append(name, rows)
+        else:
+            self.plot.replace(name, series.columns())
+
+    # ---------------------------------------------------------------- speaking
+
+    def _say(self, text: str) -> None:
+        self._said.value = words.page(f'<div class="said" role="status">{escape(text)}</div>', "message")
+
+    def _applied(self, command: Any) -> None:  # noqa: ANN401 - the journal's Command
+        """Note what a command has become."""
+        if command.name in ("pause", "flatten", "resume"):
+            self._paused = command.name != "resume"
+        name, sent = self._sent.pop(command.ref, ("", 0.0))
+        if name:
+            self._say(f"{name}: applied {time.monotonic() - sent:.1f} s after the click")
+
+    def _write(self) -> None:
+        """Renew title, strip and buttons."""
+        self._title.value = words.title(self._account, self._status)
+        standing = None if self._follower is None else self._follower.standing
+        self._strip.value = words.strip(words.cells(self._status, standing, time.time_ns()))
+        state = None if self._status is None else self._status.state
+        alive, broken = state in ALIVE, state in RESTARTABLE
+        start, stop, pause = self._buttons["start"], self._buttons["stop"], self._buttons["pause"]
+        start.description, start.disabled = "Restart" if broken else "Start", alive
+        stop.description, stop.disabled = "Close" if broken else "Stop", not (alive or broken)
+        pause.description, pause.disabled = "Resume" if self._paused else "Pause", not alive
+        self._buttons["flatten"].disabled = self._buttons["kill"].disabled = not alive
+
+    # ------------------------------------------------------------------ clicks
+
+    def _click(self, name: str) -> None:
+        """Do what a button says; an error is a line on the panel."""
+        try:
+            self._do(name)
+        except HedgekitError as error:
+            self._say(str(error))
+        self._next_words = 0.0
+        self._find()
+        self._write()
+
+    def _do(self, name: str) -> None:
+        self._find()
+        broken = self._status is not None and self._status.state in RESTARTABLE
+        if name == "start" and not broken:
+            self._attach_new(desk.start(**self._wish))
+        elif self.session is None:
+            self._say("there is no session yet")
+        elif name == "start":
+            self.session.restart()
+            self._say("restarting from the journal")
+        elif name == "stop" and broken:
+            self.session.close()
+            self._say("closing: the sandbox exchange ends, the journal stays")
+        elif name == "kill":
+            self.session.kill()
+            self._say("killed: nothing is sent any more; what is held stays held")
+        else:
+            self._tell(self._buttons[name].description.lower())
+
+    def _attach_new(self, session: PaperSession) -> None:
+        if self.session is None or session.session != self.session.session:
+            self._attach(session)
+        self._say(f"session {session.session} is starting; it goes on without this notebook")
+
+    def _tell(self, name: str) -> None:
+        assert self.session is not None  # noqa: S101 - asked before
+        commands: dict[str, Callable[[], str]] = {n: getattr(self.session, n) for n in ("pause", "resume", "flatten", "stop")}
+        self._sent[commands[name]()] = name, time.monotonic()
+        self._say(f"{name}: sent")

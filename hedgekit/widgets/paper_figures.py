@@ -1,0 +1,154 @@
+"""The paper desk's plots: z with its bands and trades, net delta in its corridor, profit hedged and unhedged.
+
+Three figures over one time axis. Their sources are filled by the panel; here is
+only how they look. The time axis is the market's own time (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bokeh.layouts import gridplot
+from bokeh.models import BoxAnnotation, ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range1d, Span
+from bokeh.plotting import figure
+
+from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+
+if TYPE_CHECKING:
+    from bokeh.model import Model
+    from bokeh.models import GlyphRenderer, GridPlot
+
+    from hedgekit.params import Params
+
+BARS = ("ts", "z", "delta", "hedged", "unhedged")
+"""Columns of the source ``bars``: milliseconds UTC, sd, fraction of notional, money, money."""
+
+MARKS = ("ts", "z", "what")
+"""Columns of each source of marks."""
+
+MARK_SOURCES = ("entry_long", "entry_short", "exit_target", "exit_stop", "exit_other")
+
+_MARKERS = {
+    "entry_long": ("triangle", "white", "entry, long spread"),
+    "entry_short": ("inverted_triangle", "white", "entry, short spread"),
+    "exit_target": ("circle", GREEN, "exit, target"),
+    "exit_stop": ("x", VERMILLION, "exit, stop"),
+    "exit_other": ("square", PURPLE, "exit, other"),
+}
+_HEIGHTS = (250, 150, 200)
+FAR = 4.0
+"""A net delta beyond so many tolerances (while one leg is filled and the other not yet) lies outside the frame; the panel's title counts them."""
+
+
+@dataclass(frozen=True)
+class PaperFigures:
+    """The layout, and what of it depends on the session's numbers."""
+
+    layout: GridPlot
+    sources: dict[str, ColumnDataSource]
+    bands: dict[str, tuple[Span, Span]]
+    corridor: BoxAnnotation
+    z: figure
+    delta: figure
+
+    def fit(self, params: Params) -> dict[Model, dict[str, Any]]:
+        """Return which attributes of which models show other numbers."""
+        changes: dict[Model, dict[str, Any]] = {
+            span: {"location": sign * getattr(params, name)}
+            for name, pair in self.bands.items()
+            for span, sign in zip(pair, (1, -1), strict=True)
+        }
+        changes[self.corridor] = {"bottom": -params.tolerance, "top": params.tolerance}
+        changes[self.z.y_range] = dict(zip(("start", "end"), _z_edges(params), strict=True))
+        changes[self.delta.y_range] = {"start": -FAR * params.tolerance, "end": FAR * params.tolerance}
+        changes[self.delta.yaxis[0].ticker] = {"ticks": _delta_ticks(params)}
+        return changes
+
+
+def _z_edges(params: Params) -> tuple[float, float]:
+    """Room for the bands, and for the legend above them."""
+    return -params.stop - 1.5, params.stop + 2.2
+
+
+def _delta_ticks(params: Params) -> list[float]:
+    return [sign * size * params.tolerance for sign, size in ((-1, FAR), (-1, 1), (0, 0), (1, 1), (1, FAR))]
+
+
+def paper_figures(params: Params) -> PaperFigures:
+    """Return empty figures with the bands of ``params``."""
+    sources = {"bars": ColumnDataSource({name: [] for name in BARS}, name="bars")}
+    sources |= {name: ColumnDataSource({column: [] for column in MARKS}, name=name) for name in MARK_SOURCES}
+    z, bands = _z(sources, params)
+    delta, corridor = _delta(sources["bars"], params, z.x_range)
+    money = _money(sources["bars"], z.x_range)
+    rows = [[z], [delta], [money]]
+    layout = gridplot(rows, sizing_mode="stretch_width", toolbar_location="right", toolbar_options={"logo": None})
+    return PaperFigures(layout, sources, bands, corridor, z, delta)
+
+
+def _figure(title: str, y: str, height: int, x_range: DataRange1d) -> figure:
+    tools = "xpan,xwheel_zoom,box_zoom,reset,save"
+    plot = figure(title=title, height=height, x_axis_type="datetime", x_range=x_range, tools=tools, sizing_mode="stretch_width")
+    plot.yaxis.axis_label = y
+    plot.min_border_left = 70  # the three plots begin at one place, whatever their numbers
+    plot.title.text_font_size = "12px"
+    return plot
+
+
+def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, dict[str, tuple[Span, Span]]]:
+    plot = _figure("z-score of the spread at bar closes", "z (sd)", _HEIGHTS[0], DataRange1d(range_padding=0.02))
+    bands = {}
+    for name, dash, color in (("entry", "dashed", GREY), ("stop", "solid", VERMILLION), ("target", "dotted", GREEN)):
+        level = float(getattr(params, name))
+        pair = tuple(Span(location=s * level, dimension="width", line_dash=dash, line_color=color, line_width=1.2) for s in (1, -1))
+        bands[name] = pair
+        for span in pair:
+            plot.add_layout(span)
+    plot.y_range = Range1d(*_z_edges(params))
+    shown = plot.line("ts", "z", source=sources["bars"], color=BLUE, line_width=1.3, legend_label="z")
+    for name, (marker, fill, words) in _MARKERS.items():
+        drawn = plot.scatter(
+            "ts", "z", source=sources[name], marker=marker, size=9, fill_color=fill, line_color=GREY, line_width=1, legend_label=words
+        )
+        plot.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@what")], visible=False))
+    _hover(plot, shown, [("z", "@z{0.00}")])
+    _legend(plot, 6)
+    return plot, bands
+
+
+def _delta(bars: ColumnDataSource, params: Params, x_range: DataRange1d) -> tuple[figure, BoxAnnotation]:
+    plot = _figure("Net delta, with the corridor that is allowed", "% of notional", _HEIGHTS[1], x_range)
+    corridor = BoxAnnotation(
+        bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
+    )
+    plot.add_layout(corridor)
+    shown = plot.scatter("ts", "delta", source=bars, size=3, color=BLUE)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0%")
+    plot.yaxis.ticker = FixedTicker(ticks=_delta_ticks(params))
+    plot.y_range = Range1d(-FAR * params.tolerance, FAR * params.tolerance)
+    _hover(plot, shown, [("net delta", "@delta{0.0%}")])
+    return plot, corridor
+
+
+def _money(bars: ColumnDataSource, x_range: DataRange1d) -> figure:
+    plot = _figure("Profit and loss since the start, at executable prices, costs included", "P&L ($)", _HEIGHTS[2], x_range)
+    plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
+    shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")
+    plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+    plot.xaxis.axis_label = "market time (UTC)"
+    _hover(plot, shown, [("hedged", "@hedged{$0,0.00}"), ("unhedged", "@unhedged{$0,0.00}")])
+    _legend(plot, 2)
+    plot.add_layout(plot.legend[0], "above")
+    return plot
+
+
+def _hover(plot: figure, renderer: GlyphRenderer, lines: list[tuple[str, str]]) -> None:
+    tips = [("", "@ts{%F %T}"), *lines]
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=tips, formatters={"@ts": "datetime"}, mode="vline", visible=False))
+
+
+def _legend(plot: figure, columns: int) -> None:
+    legend = plot.legend[0]
+    legend.location, legend.ncols, legend.label_text_font_size = "top_left", columns, "11px"
+    legend.padding, legend.spacing, legend.margin, legend.background_fill_alpha = 3, 3, 4, 0.6

@@ -1,0 +1,165 @@
+"""What the paper desk says in words: the status strip, the fills, the feed of decisions. HTML, escaped, theme-neutral.
+
+Colours come from JupyterLab's own variables, so that text is readable on its
+light and dark themes; what a colour says is said by a word as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from hedgekit.desk import Status
+    from hedgekit.journal import Standing
+
+STYLE = """<style>
+.hk{font:13px/1.45 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,#222)}
+.hk .strip{display:flex;flex-wrap:wrap;gap:2px 22px;min-height:42px}
+.hk .cell{display:flex;flex-direction:column;min-width:70px}
+.hk .cell b{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}
+.hk .cell span{font-size:11px;color:var(--jp-ui-font-color2,#555)}
+.hk .warn b{color:var(--jp-error-color1,#c00);text-decoration:underline}
+.hk table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px}
+.hk td,.hk th{padding:1px 9px 1px 0;text-align:right;white-space:nowrap}
+.hk th{font-weight:600;color:var(--jp-ui-font-color2,#555);border-bottom:1px solid var(--jp-border-color1,#bbb)}
+.hk td.t,.hk th.t{text-align:left}
+.hk .said{min-height:20px}
+</style>"""
+
+NONE = "n/a"
+
+FEED_S = 5.0
+"""A feed older than this is marked."""
+
+Cell = tuple[str, str, bool]
+"""What it is, the figure, whether to warn."""
+
+
+def page(body: str, label: str) -> str:
+    """Return a fragment in the desk's style; ``label`` is for screen readers."""
+    return f'{STYLE}<div class="hk" role="group" aria-label="{escape(label)}">{body}</div>'
+
+
+def strip(cells: Iterable[Cell]) -> str:
+    """Return the status strip."""
+    shown = "".join(
+        f'<div class="cell{" warn" if warn else ""}"><span>{escape(name)}</span><b>{escape(value)}</b></div>' for name, value, warn in cells
+    )
+    return page(f'<div class="strip">{shown}</div>', "status of the session")
+
+
+def table(title: str, columns: Mapping[str, bool], rows: Sequence[Sequence[str]], none: str) -> str:
+    """Return a table; ``columns`` maps each heading to whether it holds text (left) or a number (right)."""
+    if not rows:
+        return page(f"<b>{escape(title)}</b><br>{escape(none)}", title)
+    kinds = [' class="t"' if text else "" for text in columns.values()]
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(columns, kinds, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(value)}</td>" for value, kind in zip(row, kinds, strict=True)) + "</tr>" for row in rows
+    )
+    return page(f"<b>{escape(title)}</b><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", title)
+
+
+def when(ts_ns: int | None) -> str:
+    """Return a market time, to the second."""
+    return NONE if not ts_ns else f"{pd.Timestamp(ts_ns, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}"
+
+
+def money(value: float | None, digits: int = 0) -> str:
+    """Return dollars with sign."""
+    if value is None or math.isnan(value):
+        return NONE
+    text = f"{abs(value):,.{digits}f}"
+    return f"{'-' if value < 0 and float(text.replace(',', '')) else ''}${text}"
+
+
+def quantity(value: Any) -> str:  # noqa: ANN401 - Decimal or float
+    """Return a signed quantity."""
+    return f"{float(value):+,.10g}" if value else "0"
+
+
+def share(value: float | None) -> str:
+    """Return a fraction as a percentage."""
+    return NONE if value is None or math.isnan(value) else f"{value:+.1%}"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a plain figure."""
+    return NONE if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def age(seconds: float | None) -> str:
+    """Return how long ago something was."""
+    if seconds is None:
+        return NONE
+    if seconds < 10:  # noqa: PLR2004 - a digit more where it matters
+        return f"{max(seconds, 0.0):.1f} s"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
+
+
+# ------------------------------------------------------------ the desk's parts
+
+
+def title(account: str, status: Status | None) -> str:
+    """Return the panel's first line: account, session, market, how it is."""
+    if status is None:
+        said = "no session yet: Start makes one"
+    else:
+        speed = "as fast as it can" if status.speed is None else f"{status.speed:g} rows a second"
+        said = f"{status.session} · {status.market} · {speed} · {_state(status)}"
+    return page(f"<b>Paper desk</b> · account {escape(account)} · {escape(said)}", "paper desk")
+
+
+def _state(status: Status) -> str:
+    again = f", restarted {status.restarts} x" if status.restarts else ""
+    return f"{status.state.value.upper()}{again}{': ' + status.detail if status.detail else ''}"
+
+
+def cells(status: Status | None, now: Standing | None, wall_ns: int) -> list[Cell]:
+    """Return the status strip's figures; every one of them comes from the journal."""
+    state = "none" if status is None else status.state.value
+    alive = state in ("starting", "running")
+    shown: list[Cell] = [("session", state, state in ("killed", "failed", "lost", "refused"))]
+    if now is None or now.started is None:
+        return shown
+    feed = None if now.last_quote_recorded_ns is None else (wall_ns - now.last_quote_recorded_ns) / 1e9
+    shown += [
+        ("phase", f"{now.phase}{', paused' if now.paused else ''}", False),
+        ("trade", str(now.trade), False),
+        ("market time, UTC", when(now.last_ns), False),
+        ("feed age", age(feed if alive else None), alive and feed is not None and feed > FEED_S),
+        ("z", number(now.z), False),
+        ("net delta", share(now.delta), now.delta is not None and abs(now.delta) > now.started.params["tolerance"]),
+        ("P&L hedged", money(now.hedged), False),
+        ("P&L unhedged", money(now.unhedged), False),
+    ]
+    shown += [(instrument.symbol, quantity(now.positions[instrument.key]), False) for instrument in now.started.instruments]
+    shown.append(("orders working", str(len(now.working)), False))
+    shown.append(("hedge ratio", number(now.ratio, 3), False))
+    return [*shown, ("reading", "history", False)] if now.behind else shown
+
+
+def fills_table(fills: Sequence[Any]) -> str:
+    """Return the newest fills, the latest first; slippage is positive when it was paid."""
+    columns = {"time (UTC)": True, "trade": False, "leg": True, "instrument": True, "quantity": False, "price": False}
+    columns |= {"slippage ($)": False, "fee ($)": False}
+    rows = [
+        [when(f.ts_ns), str(f.trade), f.role, f.instrument, quantity(f.qty), f"{f.price:,.2f}", number(f.slippage), number(float(f.fee))]
+        for f in reversed(fills)
+    ]
+    return table("Fills", columns, rows, "no fill yet")
+
+
+def feed_table(decisions: Sequence[Any]) -> str:
+    """Return the newest decisions that did or refused something, the latest first."""
+    columns = {"time (UTC)": True, "decision": True, "because": True, "z": False, "cost ($)": False, "benefit ($)": False}
+    rows = [
+        [when(d.ts_ns), d.action.value, d.reason.value.replace("_", " "), number(d.z), number(d.cost), number(d.benefit)]
+        for d in reversed(decisions)
+    ]
+    return table("Decisions", columns, rows, "no decision yet")
