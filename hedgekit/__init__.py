@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hedgekit.backtest import Backtest
     from hedgekit.backtest import run as run_backtest
-    from hedgekit.data import Market, Tape, load_closes, load_sample, tape_from_closes
+    from hedgekit.data import Market, SyntheticMarket, Tape, load_closes, load_sample, tape_from_closes
     from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
     from hedgekit.exchange import FillModel
     from hedgekit.hedger import Hedger
@@ -42,6 +42,7 @@ _HOME = {
     "RatioFit": "stats.ratio",
     "ReportError": "errors",
     "SessionError": "errors",
+    "SyntheticMarket": "data",
     "Tape": "data",
     "VenueError": "errors",
     "Verdict": "verdict",
@@ -75,6 +76,7 @@ __all__ = [
     "RatioFit",
     "ReportError",
     "SessionError",
+    "SyntheticMarket",
     "Tape",
     "VenueError",
     "Verdict",

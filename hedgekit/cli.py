@@ -66,6 +66,7 @@ def sandbox(  # noqa: PLR0913 - one for each option
     cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
     budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time.")] = 200,
     model: Annotated[str, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel).")] = "{}",
+    speed: Annotated[float | None, typer.Option(help="Rows of the tape a second; as fast as the session can by default.")] = None,
     *,
     die_with_parent: WithParent = False,
 ) -> None:
@@ -76,7 +77,7 @@ def sandbox(  # noqa: PLR0913 - one for each option
     from hedgekit.sandbox.server import Options, market_of, model_of, serve
 
     _watch(die_with_parent)
-    options = Options(venue_port=venue_port, control_port=control_port, cash=cash, budget=budget, model=model_of(model))
+    options = Options(venue_port=venue_port, control_port=control_port, cash=cash, budget=budget, model=model_of(model), speed=speed)
     tape = market_of(market).tape()
     _run(serve(tape, options), stopped=0)
 

@@ -86,7 +86,10 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
         say(f"sandbox exchange on {ready['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
         config = configure(market, tape, journal, ready)
         path = config.save(folder / "session.json")
-        with (folder / "session.log").open("wb") as session_log, Child(["paper", "run", str(path)], secrets=keys, log=session_log) as session:
+        with (
+            (folder / "session.log").open("wb") as session_log,
+            Child(["paper", "run", str(path)], secrets=keys, log=session_log) as session,
+        ):
             say(f"paper session {SESSION}: z-score pairs on {market.primary} and {market.hedge}, journal {journal}")
             _follow(session, journal, tape, folder / "session.log")
     report = run_report(journal, SESSION, folder, "report")
@@ -106,24 +109,13 @@ def configure(market: Market, tape: Tape, journal: Path, ready: dict[str, Any]) 
         control=ready["control"],
         instruments=tape.instruments,
         params=PARAMS,
-        market=_describe(market, tape),
+        market=market.describe(tape),
     )
 
 
 def encode(market: Market) -> str:
     """Return a market as the JSON that ``hedgekit sandbox`` takes."""
     return msgspec.json.encode(market).decode()
-
-
-def _describe(market: Market, tape: Tape) -> dict[str, str]:
-    """Return what the prices are, in words, for the journal and the report."""
-    recipe = {name: str(value) for name, value in msgspec.structs.asdict(market).items() if value is not None}
-    story = (
-        f"Adjusted daily closes of {market.primary} and {market.hedge} (skfolio's sample: survivors only), multiplied by "
-        f"{market.scale:g} so that a one-cent tick does not distort the early years. Quotes and displayed sizes are made from "
-        "the closes by the recipe below"
-    )
-    return {"description": story, "digest": tape.digest, "rows": str(len(tape)), **recipe}
 
 
 def _folder(out_dir: Path) -> Path:

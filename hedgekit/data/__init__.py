@@ -6,12 +6,27 @@ stands is refused with an error that says where it is wrong.
 A :class:`Tape` is the history in the shape in which both the backtest and the
 sandbox exchange read it. Daily closes carry no quotes, so :class:`Market` makes
 them by stated assumptions; a profit on them is a profit under those assumptions.
+:class:`SyntheticMarket` makes the prices too, with a truth that is known.
 """
 
 from __future__ import annotations
 
 from hedgekit.data.closes import SAMPLES, check_closes, load_closes, load_sample
 from hedgekit.data.market import Market
+from hedgekit.data.synthetic import Recipe, SyntheticMarket, recipe_of
 from hedgekit.data.tape import CLOSE_S, Array, Tape, tape_from_closes
 
-__all__ = ["CLOSE_S", "SAMPLES", "Array", "Market", "Tape", "check_closes", "load_closes", "load_sample", "tape_from_closes"]
+__all__ = [
+    "CLOSE_S",
+    "SAMPLES",
+    "Array",
+    "Market",
+    "Recipe",
+    "SyntheticMarket",
+    "Tape",
+    "check_closes",
+    "load_closes",
+    "load_sample",
+    "recipe_of",
+    "tape_from_closes",
+]

@@ -173,7 +173,33 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     if closes.shape[1] != len(instruments):
         msg = f"closes have {closes.shape[1]} columns for {len(instruments)} instruments; give one column for each"
         raise DataError(msg)
-    mid = closes.to_numpy(dtype=np.float64)
+    days = pd.DatetimeIndex(closes.index).as_unit("ns").normalize().asi8
+    return quotes_around(
+        closes.to_numpy(dtype=np.float64),
+        cast("Stamps", days + close_s * NS),
+        instruments,
+        half_spread_bps=half_spread_bps,
+        min_half_spread=min_half_spread,
+        size_notional=size_notional,
+        size_sigma=size_sigma,
+        size_seed=size_seed,
+        description=description,
+    )
+
+
+def quotes_around(  # noqa: PLR0913 - as tape_from_closes
+    mid: Array,
+    ts_ns: Stamps,
+    instruments: Sequence[Instrument],
+    *,
+    half_spread_bps: float,
+    min_half_spread: float,
+    size_notional: float,
+    size_sigma: float,
+    size_seed: int,
+    description: str,
+) -> Tape:
+    """Return a tape with quotes made around mid prices, shape (n, legs); the rest is as in :func:`tape_from_closes`."""
     half = np.maximum(mid * (half_spread_bps / 1e4), min_half_spread)
     draws = np.random.Generator(np.random.PCG64(size_seed)).standard_normal((len(mid), len(instruments), 2))
     money = size_notional * np.exp(size_sigma * draws)
@@ -188,10 +214,9 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     lots = np.array([float(i.lot) for i in instruments])
     unit = mid * [float(i.multiplier) for i in instruments] * lots
     sizes = np.maximum(np.floor(money / unit[:, :, None]), 1.0) * lots[:, None]
-    days = pd.DatetimeIndex(closes.index).as_unit("ns").normalize().asi8
     return Tape(
         instruments=tuple(instruments),
-        ts_ns=cast("Stamps", days + close_s * NS),
+        ts_ns=ts_ns,
         bid=np.column_stack([_from_ticks(bid_ticks[:, leg], i.tick) for leg, i in enumerate(instruments)]),
         ask=np.column_stack([_from_ticks(ask_ticks[:, leg], i.tick) for leg, i in enumerate(instruments)]),
         bid_size=np.ascontiguousarray(sizes[:, :, 0]),

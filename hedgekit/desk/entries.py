@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from hedgekit.data import Market, SyntheticMarket
+from hedgekit.data import Recipe, SyntheticMarket
 from hedgekit.desk.home import check_account, home, occupant, taken
 from hedgekit.desk.session import PaperSession
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, Status
@@ -27,7 +27,7 @@ SPEEDS = (0.01, 1000.0)
 
 
 def start(
-    market: Market | SyntheticMarket | None = None,
+    market: Recipe | None = None,
     params: Params | Mapping[str, Any] | None = None,
     *,
     speed: float | None = 20.0,
@@ -148,7 +148,7 @@ def _booting(root: Path, account: str) -> PaperSession | None:
     return newest if newest is not None and newest.status().state in ALIVE | RESTARTABLE else None
 
 
-def _make(root: Path, account: str, market: Market | SyntheticMarket, numbers: dict[str, Any], speed: float | None) -> Folder:
+def _make(root: Path, account: str, market: Recipe, numbers: dict[str, Any], speed: float | None) -> Folder:
     """Make a session's folder, whole before it can be seen."""
     tape = market.tape()
     path = _free(root / "sessions", account)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hedgekit.exchange.model import FillModel
     from hedgekit.sandbox.channel import Channel
+    from hedgekit.sandbox.pace import Pace
 
 T = TypeVar("T")
 Label = tuple[int, int]
@@ -67,11 +68,12 @@ class Redeliver(msgspec.Struct, frozen=True, tag_field="op", tag="redeliver"):
 
 
 class Advance(msgspec.Struct, frozen=True, tag_field="op", tag="advance"):
-    """Instant ``done`` is durable, ``requests`` were sent in this epoch, wake me at ``timer``."""
+    """Instant ``done`` is durable, ``requests`` were sent in this epoch, wake me at ``timer``; answer within ``wait`` real seconds."""
 
     done: int
     requests: int
     timer: int | None = None
+    wait: float | None = None
 
 
 class AskLedger(msgspec.Struct, frozen=True, tag_field="op", tag="ledger"):
@@ -94,6 +96,12 @@ class Instant(msgspec.Struct, frozen=True, tag_field="op", tag="instant"):
     md: int
     trade: int
     replies: list[int]
+
+
+class Still(msgspec.Struct, frozen=True, tag_field="op", tag="still"):
+    """Nothing is due yet on a paced tape; ``now`` is the virtual time that the pace has reached."""
+
+    now: int
 
 
 class End(msgspec.Struct, frozen=True, tag_field="op", tag="end"):
@@ -122,6 +130,7 @@ class Barrier:
     ``{"op":"redeliver"}`` (only if m is n - 1)                ``{"op":"instant",...,"replies":[]}``
     ``{"op":"advance","done":n,"requests":N,"timer":T|null}``  ``{"op":"instant","n","now","md","trade","replies"}``
                                                                or ``{"op":"end","now":t}``
+    the same with ``"wait":S`` (real seconds, paced tape)      the same, or ``{"op":"still","now":t}``
     ``{"op":"ledger"}``                                        ``{"op":"ledger","cash","positions","fills"}``
     anything wrong                                             ``{"op":"error","message"}``
     ========================================================== ==============================================
@@ -133,6 +142,9 @@ class Barrier:
 
     Handshakes of the venue's sockets take no virtual time and are not counted.
 
+    ``still`` releases nothing and moves nothing: the session may look for a person's
+    commands and advance again, with ``"timer": t`` for an instant at the present time.
+
     Parameters
     ----------
     model : FillModel
@@ -143,12 +155,23 @@ class Barrier:
         The sockets whose messages make an instant.
     ledger : callable
         Returns the answer to ``ledger`` as JSON.
+    pace : Pace, optional
+        How fast the tape plays; as fast as the session can by default.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it joins
-        self, model: FillModel, *, start_ns: int, first_ns: int, md: Channel, trade: Channel, ledger: Callable[[], bytes]
+        self,
+        model: FillModel,
+        *,
+        start_ns: int,
+        first_ns: int,
+        md: Channel,
+        trade: Channel,
+        ledger: Callable[[], bytes],
+        pace: Pace | None = None,
     ) -> None:
         self.epoch = self.instant = 0
+        self._pace = pace
         self._model, self._first, self._md, self._trade, self._ledger = model, first_ns, md, trade, ledger
         self._scheduler = Scheduler(start_ns)
         self._link: web.WebSocketResponse | None = None
@@ -258,6 +281,8 @@ class Barrier:
         self._changed.set()
         for _ in range(SETTLE_TURNS):
             await asyncio.sleep(0)
+        if self._pace is not None:
+            self._pace.start(self.now_ns)
         return Attached(self.instant, self.now_ns, self._first)
 
     async def _redeliver(self) -> Instant:
@@ -266,15 +291,15 @@ class Barrier:
             raise SessionError(msg)
         return Instant(self.instant, self.now_ns, await self._md.resend(), await self._trade.resend(), [])
 
-    async def _advance(self, socket: web.WebSocketResponse, op: Advance) -> Instant | End:
+    async def _advance(self, socket: web.WebSocketResponse, op: Advance) -> Instant | Still | End:
         if op.done != self.instant:
             msg = f"done={op.done}: the last instant released is {self.instant}; process it before you advance"
             raise SessionError(msg)
         await self._all_read(socket, op.requests)
         self._done = op.done
         self._send(op.requests)
-        if not self._run(op.timer):
-            return End(self.now_ns)
+        if isinstance(stopped := await self._run(socket, op), Still | End):
+            return stopped
         self.instant += 1
         replies, self._replies = sorted(self._replies), []
         return Instant(self.instant, self.now_ns, await self._md.flush(), await self._trade.flush(), replies)
@@ -297,13 +322,29 @@ class Barrier:
             if key[0] < self.epoch or key[1] <= count:
                 self.call_at(self.now_ns + self._model.up_ns, self._unsent.pop(key), rank=ARRIVAL)
 
-    def _run(self, timer: int | None) -> bool:
+    async def _run(self, socket: web.WebSocketResponse, op: Advance) -> Still | End | None:
+        """Move virtual time to the next instant; say so if there is none, or none within the wait."""
+        timer, until = op.timer, None if op.wait is None else asyncio.get_running_loop().time() + op.wait
         while True:
             due = self._scheduler.next_ns()
             if timer is not None and (due is None or timer <= due):
                 due = max(timer, self.now_ns)
             if due is None:
-                return False
+                return End(self.now_ns)
+            if self._pace is not None and not await self._come(socket, self._pace, due, until):
+                return Still(max(self.now_ns, min(self._pace.reached(), due - 1)))
             self._scheduler.advance(due)
             if (timer is not None and timer <= due) or self._replies or self._md.pending or self._trade.pending:
-                return True
+                return None
+
+    async def _come(self, socket: web.WebSocketResponse, pace: Pace, due: int, until: float | None) -> bool:
+        """Wait until the pace reaches ``due``; False if ``until`` comes first."""
+        now = asyncio.get_running_loop().time
+        while (left := pace.wait_s(due)) > 0:
+            patience = left if until is None else min(left, until - now())
+            if patience <= 0:
+                return False
+            await asyncio.sleep(patience)
+            self._check_link(socket)
+        pace.came(due)
+        return True

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from hedgekit.data import Market
+from hedgekit.data import Recipe, recipe_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.model import FillModel
 from hedgekit.sandbox.channel import Channel, one_array, one_each
 from hedgekit.sandbox.control import Barrier
+from hedgekit.sandbox.pace import Pace
 from hedgekit.sandbox.skins.alpaca import AlpacaSkin, ledger_frame
 from hedgekit.sandbox.skins.alpaca_rest import Keys
 from hedgekit.types import NS
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from hedgekit.data import Tape
+
+R = TypeVar("R")
 
 HOST = "127.0.0.1"
 LEAD_NS = 60 * NS
@@ -63,6 +66,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cash: Decimal = Decimal(1_000_000)
     budget: int = 200
     model: FillModel = FillModel()
+    speed: float | None = None
+    """Rows of the tape in a real second; None for as fast as the session can."""
 
 
 async def serve(tape: Tape, options: Options) -> None:
@@ -82,12 +87,15 @@ async def run(tape: Tape, secrets: Secrets, options: Options, ready: Callable[[d
     Raises
     ------
     ConfigError
-        If a port is in use.
+        If a port is in use, or the speed out of range.
     """
     first = int(tape.ts_ns[0])
     exchange = Exchange(tape.instruments, options.cash, options.model)
     md, trade = Channel(one_array, binary=False), Channel(one_each, binary=True)
-    barrier = Barrier(options.model, start_ns=first - LEAD_NS, first_ns=first, md=md, trade=trade, ledger=lambda: ledger_frame(exchange))
+    pace = None if options.speed is None else Pace(tape.ts_ns.tolist(), options.speed)
+    barrier = Barrier(
+        options.model, start_ns=first - LEAD_NS, first_ns=first, md=md, trade=trade, ledger=lambda: ledger_frame(exchange), pace=pace
+    )
     skin = AlpacaSkin(exchange, tape, barrier, md=md, trade=trade, keys=secrets.keys, budget=options.budget)
     venue, control = _runner(skin.serve), _runner(_guarded(barrier, secrets.token))
     try:
@@ -159,22 +167,19 @@ async def _listen(runner: web.ServerRunner, port: int, option: str) -> int:
     return int(runner.addresses[0][1])
 
 
-R = TypeVar("R", Market, FillModel)
-
-
-def market_of(text: str) -> Market:
+def market_of(text: str) -> Recipe:
     """Decode ``--market``; a :class:`ConfigError` says what is wrong with it."""
-    return _recipe(text, Market, "--market", "'{}' for the default one")
+    return _recipe(text, recipe_of, "--market", "market", "'{}' for the default one")
 
 
 def model_of(text: str) -> FillModel:
     """Decode ``--model``; a :class:`ConfigError` says what is wrong with it."""
-    return _recipe(text, FillModel, "--model", '\'{"name":"next_quote"}\'')
+    return _recipe(text, msgspec.json.Decoder(FillModel).decode, "--model", "FillModel", '\'{"name":"next_quote"}\'')
 
 
-def _recipe(text: str, kind: type[R], option: str, example: str) -> R:
+def _recipe(text: str, decode: Callable[[str], R], option: str, what: str, example: str) -> R:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decode(text)
     except msgspec.DecodeError as error:
-        msg = f"{option} {text[:80]!r} is not a {kind.__name__}: {error}; write for example {example}"
+        msg = f"{option} {text[:80]!r} is not a {what}: {error}; write for example {example}"
         raise ConfigError(msg) from None

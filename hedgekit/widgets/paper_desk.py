@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from hedgekit import desk
-from hedgekit.desk import PaperSession, State, Status
+from hedgekit.desk import PaperSession, Status
 from hedgekit.desk.state import ALIVE, RESTARTABLE
 from hedgekit.errors import HedgekitError
 from hedgekit.journal import Follower, Series
@@ -29,7 +29,7 @@ from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, paper_figures
 if TYPE_CHECKING:
     import os
 
-    from hedgekit.data import Market, SyntheticMarket
+    from hedgekit.data import Recipe
     from hedgekit.journal import News
 
 POLL_S = 0.05
@@ -70,7 +70,7 @@ class PaperDesk(w.VBox):
 
     def __init__(
         self,
-        market: Market | SyntheticMarket | None = None,
+        market: Recipe | None = None,
         params: Params | Mapping[str, Any] | None = None,
         *,
         speed: float | None = 20.0,

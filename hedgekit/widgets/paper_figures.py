@@ -38,7 +38,7 @@ _MARKERS = {
 }
 _HEIGHTS = (250, 150, 200)
 FAR = 4.0
-"""A net delta beyond so many tolerances (while one leg is filled and the other not yet) lies outside the frame; the panel's title counts them."""
+"""A net delta beyond so many tolerances (while one leg is filled, the other not yet) is outside the frame."""
 
 
 @dataclass(frozen=True)
