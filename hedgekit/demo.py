@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from hedgekit.data import Market, Tape
+from hedgekit.data import Market, Recipe, Tape
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.journal import Journal, sessions
 from hedgekit.launch import Child
@@ -98,7 +98,7 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
     return DemoRun(folder, report, digest)
 
 
-def configure(market: Market, tape: Tape, journal: Path, ready: dict[str, Any]) -> SessionConfig:
+def configure(market: Recipe, tape: Tape, journal: Path, ready: dict[str, Any]) -> SessionConfig:
     """Return the demo's session against a sandbox that said it is ``ready``."""
     return SessionConfig(
         session=SESSION,
@@ -113,7 +113,7 @@ def configure(market: Market, tape: Tape, journal: Path, ready: dict[str, Any]) 
     )
 
 
-def encode(market: Market) -> str:
+def encode(market: Recipe) -> str:
     """Return a market as the JSON that ``hedgekit sandbox`` takes."""
     return msgspec.json.encode(market).decode()
 

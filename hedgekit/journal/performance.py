@@ -8,7 +8,7 @@ unhedged twin is the primary leg of the same fills, never another run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -76,14 +76,26 @@ def bars(story: Story) -> list[Decided]:
 
     The bar is decided before anything else at its time, so the first such decision is the bar's.
     """
-    params = story.started.params
-    bar_ns, offset_ns = (round(float(params.get(name) or 0) * NS) for name in ("bar_s", "bar_offset_s"))
-    found: dict[int, Decided] = {}
-    for item in story.decisions:
+    rule = BarRule(story.started.params)
+    return [item for item in story.decisions if rule.closes(item)]
+
+
+class BarRule:
+    """Tells which decisions close a bar; asked in the order of the journal, each once."""
+
+    def __init__(self, params: Mapping[str, float | int | str | bool | None]) -> None:
+        self._bar_ns, self._offset_ns = (round(float(params.get(name) or 0) * NS) for name in ("bar_s", "bar_offset_s"))
+        self._last_ns: int | None = None
+
+    def closes(self, item: Decided) -> bool:
+        """Whether ``item`` is the first decision at a bar's time, made on a timer and more than a look at the delta."""
         ts, look = item.decision.ts_ns, item.decision.reason in _LOOKS
-        if item.on_timer and not look and bar_ns and (ts - offset_ns) % bar_ns == 0:
-            found.setdefault(ts, item)
-    return list(found.values())
+        if not item.on_timer or look or not self._bar_ns or (ts - self._offset_ns) % self._bar_ns:
+            return False
+        if self._last_ns is not None and ts <= self._last_ns:
+            return False
+        self._last_ns = ts
+        return True
 
 
 def equity(story: Story) -> pd.DataFrame:
@@ -139,7 +151,7 @@ def trades(story: Story) -> pd.DataFrame:
     filled at entry), gross_hedged, gross_unhedged (at mids), hedged, unhedged (net of costs), cost_primary, cost_hedge,
     z_entry, z_exit, n_fills. What is still held is valued at the last mids that a decision saw.
     """
-    flows, entries, exits = _Flows(story), _firsts(story, _is_entry), _firsts(story, _is_exit)
+    flows, entries, exits = _Flows(story), _firsts(story, is_entry), _firsts(story, is_exit)
     closes = np.array([row.decision.ts_ns for row in bars(story)], dtype="int64")
     marks = story.decisions[-1].decision.mids if story.decisions else ()
     numbers = sorted({int(n) for n in flows.trade if n != NO_TRADE})
@@ -147,11 +159,13 @@ def trades(story: Story) -> pd.DataFrame:
     return frame(rows, _TRADES)
 
 
-def _is_entry(decision: Decision) -> bool:
+def is_entry(decision: Decision) -> bool:
+    """Whether a decision opens a trade."""
     return decision.action is Action.OPEN
 
 
-def _is_exit(decision: Decision) -> bool:
+def is_exit(decision: Decision) -> bool:
+    """Whether a decision, the first such since the entry, ends a trade."""
     return decision.action is Action.CLOSE or decision.phase in _OVER
 
 
@@ -161,7 +175,7 @@ def _firsts(story: Story, wanted: Callable[[Decision], bool]) -> dict[int, Decis
     found: dict[int, Decision] = {}
     for item in story.decisions:
         decision = item.decision
-        if _is_entry(decision):
+        if is_entry(decision):
             begun.add(decision.trade)
         if decision.trade in begun and wanted(decision):
             found.setdefault(decision.trade, decision)

@@ -51,6 +51,9 @@ PAGE = 5_000
 WAL_LIMIT = 16 * 2**20
 """Bytes to which SQLite cuts its write-ahead log back when it starts it anew: at the first commit that meets no reader."""
 
+FOLLOWER_WAIT_S = 0.1
+"""How long a follower waits for a busy file: it lives on the loop of a notebook, and comes back soon."""
+
 _FIXES = {
     "not a database": "it is not an SQLite file; choose another path",
     "locked": "another program keeps the file locked; close it, then try again",
@@ -168,13 +171,16 @@ class Store:
         A file path (SQLite) or any SQLAlchemy URL.
     write : bool
         Open for writing, making file and table if they are not there.
+    follow : dict of str, optional
+        Open to follow a session, with these options of an SQLite URL; then there need be no journal in the database yet.
     """
 
-    def __init__(self, where: str | os.PathLike[str], *, write: bool) -> None:
+    def __init__(self, where: str | os.PathLike[str], *, write: bool, follow: dict[str, str] | None = None) -> None:
         self.url = locate(where)
         self.file = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.name = str(self.file) if self.file else self.url.render_as_string(hide_password=True)
         self.write = write
+        self._follow = follow
         if self.file:
             self._check_file(self.file)
         self.engine = self._engine()
@@ -208,8 +214,10 @@ class Store:
         if self.file is None:
             options = {"connect_args": self._postgres()} if self.url.get_backend_name() == "postgresql" else {}
             return create_engine(self.url, hide_parameters=True, **options)
-        url = self.url if self.write else URL.create("sqlite", database=f"file:{quote(str(self.file))}", query=self._read_only(self.file))
-        engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 5})
+        query = self._read_only(self.file) if self._follow is None else self._follow
+        url = self.url if self.write else URL.create("sqlite", database=f"file:{quote(str(self.file))}", query=query)
+        wait_s = 5 if self._follow is None else FOLLOWER_WAIT_S
+        engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": wait_s})
         event.listen(engine, "connect", self._tune)
         return engine
 
@@ -239,7 +247,7 @@ class Store:
                 for table in (EVENTS, IDLE):
                     conn.execute(CreateTable(table, if_not_exists=True))
                 conn.commit()
-            elif not conn.dialect.has_table(conn, EVENTS.name):
+            elif self._follow is None and not conn.dialect.has_table(conn, EVENTS.name):
                 msg = f"{self.name}: a database without a journal; check the path"
                 raise JournalError(msg)
 

@@ -52,6 +52,21 @@ class Ledger:
     fills: int
 
 
+def find(instruments: tuple[Instrument, ...], key: str) -> tuple[int, Instrument]:
+    """Return (leg, instrument) of a key.
+
+    Raises
+    ------
+    JournalError
+        If the session does not trade it.
+    """
+    for leg, instrument in enumerate(instruments):
+        if instrument.key == key:
+            return leg, instrument
+    msg = f"a record names instrument {key!r}; this session trades {', '.join(i.key for i in instruments)}"
+    raise JournalError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class Filled:
     """A fill and the id of its record."""
@@ -115,11 +130,7 @@ class Story:
 
     def instrument(self, key: str) -> tuple[int, Instrument]:
         """Return (leg, instrument) of a key."""
-        for leg, instrument in enumerate(self.instruments):
-            if instrument.key == key:
-                return leg, instrument
-        msg = f"a record names instrument {key!r}; this session trades {', '.join(i.key for i in self.instruments)}"
-        raise JournalError(msg)
+        return find(self.instruments, key)
 
     def extend(self, entries: Iterable[Entry]) -> None:
         """Take further records, in order."""

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from hedgekit import demo
-from hedgekit.data import Market
+from hedgekit.data import Market, Recipe
 from hedgekit.journal import Journal
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
@@ -38,7 +38,7 @@ class Rig:
     """One sandbox process, and where its sessions keep their journals."""
 
     folder: Path
-    market: Market
+    market: Recipe
     keys: dict[str, str]
     ready: dict[str, Any]
 
@@ -74,15 +74,16 @@ class Rig:
 
 
 @contextmanager
-def sandbox(folder: Path, market: Market = SHORT) -> Iterator[Rig]:
-    """Run a sandbox for the time of a test."""
+def sandbox(folder: Path, market: Recipe = SHORT, *, speed: float | None = None) -> Iterator[Rig]:
+    """Run a sandbox for the time of a test, as fast as the session can or at a speed."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
-    with (folder / "sandbox.log").open("wb") as log, Child(["sandbox", "--market", demo.encode(market)], secrets=keys, log=log) as child:
+    command = ["sandbox", "--market", demo.encode(market), *([] if speed is None else ["--speed", str(speed)])]
+    with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
         yield Rig(folder, market, keys, msgspec.json.decode(child.line()))
 
 
-def finished(folder: Path, market: Market = SHORT, **changes: Any) -> Rig:
+def finished(folder: Path, market: Recipe = SHORT, **changes: Any) -> Rig:
     """Run one whole session; the sandbox is over when this returns."""
     with sandbox(folder, market) as rig:
         done = rig.run(rig.config(**changes))

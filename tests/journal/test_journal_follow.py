@@ -1,0 +1,248 @@
+"""Following a journal: the same figures as the journal's own frames, whatever the pieces in which it is read."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hedgekit.errors import JournalError
+from hedgekit.journal import Follower, Journal, News, Series
+from hedgekit.types import Command, Gap
+from tests.journal.processes import child, finish, line_of
+from tests.paper.rig import TINY, TINY_PARAMS, Rig, finished
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    return finished(tmp_path_factory.mktemp("followed"), TINY, params=TINY_PARAMS)
+
+
+def followed(rig: Rig, limits: list[int]) -> list[News]:
+    """Poll with each limit in turn, the last one until the end."""
+    follower = Follower(rig.folder / "journal.db", rig.journal().session)
+    news = [follower.poll(limit) for limit in limits]
+    while news[-1].standing.behind:
+        news.append(follower.poll(limits[-1]))
+    follower.close()
+    return news
+
+
+def bars(news: list[News]) -> pd.DataFrame:
+    return pd.DataFrame({name: np.concatenate([item.bars[name] for item in news]) for name in news[0].bars})
+
+
+def test_bars_are_the_journals_equity(rig: Rig) -> None:
+    with rig.journal() as journal:
+        equity = journal.equity()
+    found = bars(followed(rig, [20_000]))
+    assert len(found) == len(equity) > 300
+    assert (found["ts"].to_numpy() == equity.index.as_unit("ns").asi8 / 1e6).all()
+    for name in ("z", "ratio", "delta", "mid_primary", "mid_hedge", "pos_primary", "pos_hedge"):
+        np.testing.assert_array_equal(found[name], equity[name], err_msg=name)
+    for name in ("hedged", "unhedged"):
+        np.testing.assert_allclose(found[name], equity[name], rtol=0, atol=1e-6, err_msg=name)
+        fall = equity[name] - equity[name].cummax().clip(lower=0.0)
+        np.testing.assert_allclose(found[f"dd_{name}"], fall, rtol=0, atol=1e-6)
+
+
+def test_marks_fills_and_standing_are_the_journals(rig: Rig) -> None:
+    news = followed(rig, [20_000])
+    now = news[-1].standing
+    with rig.journal() as journal:
+        trades, fills, ledger, decisions, plans = journal.trades(), journal.fills(), journal.ledger(), journal.decisions(), journal.plans()
+        count = journal.count
+    marks = [mark for item in news for mark in item.marks]
+    entries = [mark for mark in marks if mark.kind == "entry"]
+    exits = [mark for mark in marks if mark.kind == "exit"]
+    assert [(m.trade, m.side, m.z) for m in entries] == list(trades[["trade", "side", "z_entry"]].itertuples(index=False, name=None))
+    closed = trades[trades["exit_reason"].notna()]
+    assert [(m.trade, m.reason, m.z) for m in exits] == list(closed[["trade", "exit_reason", "z_exit"]].itertuples(index=False, name=None))
+    rows = pd.DataFrame([vars_of(fill) for item in news for fill in item.fills])
+    assert list(rows["order_id"]) == list(fills["order_id"])
+    np.testing.assert_allclose(rows["slippage"], fills["slippage"], atol=1e-9)
+    assert (now.cash, now.fees, now.fills, dict(now.positions)) == (ledger.cash, ledger.fees, ledger.fills, ledger.positions)
+    assert sum(len(item.decisions) for item in news) == (decisions["action"] != "hold").sum()
+    assert [plan.ratio for item in news for plan in item.plans] == list(plans["ratio"])
+    assert now.records == sum(now.counts.values()) == count
+    assert now.ended == "tape ended"
+    assert now.bars == len(bars(news))
+    assert now.working == ()
+
+
+def vars_of(item: object) -> dict[str, object]:
+    return {name: getattr(item, name) for name in item.__slots__}  # type: ignore[attr-defined]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=6))
+def test_any_pieces_give_the_same(rig: Rig, limits: list[int]) -> None:
+    whole, pieces = followed(rig, [20_000]), followed(rig, limits)
+    pd.testing.assert_frame_equal(bars(whole), bars(pieces))
+    for name in ("marks", "fills", "decisions", "commands", "plans"):
+        assert [x for item in whole for x in getattr(item, name)] == [x for item in pieces for x in getattr(item, name)]
+    assert whole[-1].standing == pieces[-1].standing
+
+
+def test_a_journal_that_is_not_there_yet_is_no_error(tmp_path: Path) -> None:
+    follower = Follower(tmp_path / "later.db", "s")
+    news = follower.poll()
+    assert not news
+    assert not news.standing.started
+    assert news.bars["z"].shape == (0,)
+
+
+def test_a_damaged_or_replaced_journal_is_an_error(rig: Rig, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(b"no database at all" * 1000)
+    with pytest.raises(JournalError, match="not an SQLite file"):
+        Follower(bad, "s").poll()
+    copy = tmp_path / "copy.db"
+    copy.write_bytes((rig.folder / "journal.db").read_bytes())
+    follower = Follower(copy, rig.journal().session)
+    assert follower.poll().records
+    copy.unlink()
+    with pytest.raises(JournalError, match="removed or replaced"):
+        follower.poll()
+
+
+def test_paused_gaps_and_commands(tmp_path: Path, rig: Rig) -> None:
+    """By the records alone: what pauses, what resumes, and what was said when."""
+    with rig.journal() as journal:
+        started = journal.started
+    with Journal.open(tmp_path / "j.db", started.session) as journal:
+        follower = Follower(tmp_path / "j.db", started.session)
+        journal.append(started)
+        for n, name in enumerate(("pause", "resume", "flatten"), 1):
+            journal.append(Command(ts_ns=started.ts_ns + n, name=name, ref=f"r{n}"))
+            journal.commit(n)
+            news = follower.poll()
+            assert news.standing.paused is (name != "resume")
+            assert [(c.name, c.ref) for c in news.commands] == [(name, f"r{n}")]
+        journal.append(Gap(ts_ns=started.ts_ns + 9, since_ns=started.ts_ns - 4_000_000))
+        journal.commit(9)
+        assert [gap.ts - gap.since for gap in follower.poll().gaps] == pytest.approx([4.0])
+        assert not follower.poll()
+        follower.close()
+
+
+# ------------------------------------------------------------------ stopped readers
+
+WRITER = """
+import sys, time
+from hedgekit.journal import Journal
+from hedgekit.types import Quote, SessionStarted
+path, session = sys.argv[1:3]
+def quote(n): return Quote(ts_ns=n, instrument="A:X", venue_ns=n, bid=1.0, ask=2.0, bid_size=1.0, ask_size=1.0)
+with Journal.open(path, session) as journal:
+    n = journal.count
+    if n == 0:
+        journal.append(SessionStarted(ts_ns=0, session=session, instruments=(), params={}, market={}, version="x" * 1000))
+    print("ready", flush=True)
+    worst = 0.0
+    end = time.monotonic() + float(sys.argv[3])
+    while time.monotonic() < end:
+        n += 1
+        for _ in range(20):
+            journal.append(quote(n))
+        before = time.monotonic()
+        journal.commit(journal.last_instant + 1)
+        worst = max(worst, time.monotonic() - before)
+        time.sleep(0.002)
+    print(worst, journal.count, flush=True)
+"""
+
+READER = """
+import sys
+from hedgekit.journal import Follower
+print("ready", flush=True)
+while True:
+    follower = Follower(sys.argv[1], sys.argv[2])
+    for _ in range(3):
+        follower.poll(500)
+    follower.close()
+"""
+
+
+def test_a_reader_stopped_at_any_moment_delays_no_commit(tmp_path: Path) -> None:
+    """SIGSTOP at 40 random moments of opening, reading and closing, the log growing past SQLite's checkpoint."""
+    path = tmp_path / "journal.db"
+    reader = child(READER, path, "s")
+    assert line_of(reader) == "ready"
+    writer = child(WRITER, path, "s", 9.0)
+    assert line_of(writer) == "ready"
+    moments = random.Random(3)  # noqa: S311 - moments, not secrets
+    for _ in range(40):
+        time.sleep(moments.uniform(0.0, 0.03))
+        os.kill(reader.pid, signal.SIGSTOP)
+        time.sleep(0.15)
+        os.kill(reader.pid, signal.SIGCONT)
+    assert reader.poll() is None, "the reader never failed"
+    worst, count = line_of(writer).split()
+    finish(reader)
+    finish(writer)
+    assert float(worst) < 3.0
+    assert int(count) > 1_000
+
+
+def test_a_stopped_reader_is_no_obstacle_to_a_restarted_writer(tmp_path: Path) -> None:
+    """Kill the writer, stop the reader somewhere, start the writer again: it opens and commits."""
+    path = tmp_path / "journal.db"
+    reader = child(READER, path, "s")
+    assert line_of(reader) == "ready"
+    moments = random.Random(4)  # noqa: S311 - moments, not secrets
+    for _ in range(6):
+        writer = child(WRITER, path, "s", 60.0)
+        assert line_of(writer) == "ready"
+        time.sleep(0.3)
+        os.kill(writer.pid, signal.SIGKILL)
+        finish(writer)
+        time.sleep(moments.uniform(0.0, 0.05))
+        os.kill(reader.pid, signal.SIGSTOP)
+        again = child(WRITER, path, "s", 0.2)
+        assert line_of(again) == "ready"
+        worst, _ = line_of(again).split()
+        assert float(worst) < 3.0
+        finish(again)
+        os.kill(reader.pid, signal.SIGCONT)
+    assert reader.poll() is None
+    finish(reader)
+
+
+# ------------------------------------------------------------------------ series
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=70), max_size=30))
+def test_a_series_keeps_extremes_and_stays_small(pieces: list[list[float]]) -> None:
+    series, seen = Series(("ts", "y"), capacity=40), []
+    shown: list[float] = []
+    for piece in pieces:
+        told = series.extend({"ts": [float(len(seen) + n) for n in range(len(piece))], "y": piece})
+        seen += piece
+        shown = shown + piece if told == "append" else series.columns()["y"]
+        np.testing.assert_array_equal(shown, series.columns()["y"])
+    kept = series.columns()
+    assert series.total == len(seen)
+    assert len(series) <= 2 * 40 + 70
+    assert kept["ts"] == sorted(kept["ts"])
+    np.testing.assert_array_equal(kept["y"], [seen[int(ts)] for ts in kept["ts"]])
+    real = [y for y in seen if y == y]  # noqa: PLR0124 - what is no NaN
+    if real:
+        assert {min(real), max(real)} <= set(kept["y"])
+    assert kept["y"][-20:] == seen[-20:] or any(y != y for y in seen[-20:])  # noqa: PLR0124 - NaN is not itself
+
+
+def test_text_columns_go_along() -> None:
+    series = Series(("ts", "z", "what"), capacity=10)
+    for n in range(100):
+        series.extend({"ts": [n], "z": [float(n % 7)], "what": [f"mark {n}"]})
+    columns = series.columns()
+    assert [f"mark {int(ts)}" for ts in columns["ts"]] == columns["what"]
