@@ -1,4 +1,4 @@
-# Everything starts from two commands: make demo, make test. Needs GNU make, Python 3.11 or newer and its venv module.
+# Everything starts from three commands: make demo, make lab, make test. Needs GNU make, Python 3.11 or newer and its venv module.
 # Another interpreter: make demo PYTHON=python3.13    More for pytest: make test ARGS="-k ledger"
 
 PYTHON ?= python3
@@ -9,15 +9,19 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo test clean
+.PHONY: help demo lab test clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
+	@echo "make lab     the same installation, then JupyterLab on the notebooks (stop it with Ctrl-C)"
 	@echo "make test    install what the tests need, then lint, types, layers and all tests"
 	@echo "make clean   remove $(VENV) and everything that was built or cached; reports stay"
 
 demo: $(VENV)/.run
 	@$(BIN)/hedgekit demo $(ARGS)
+
+lab: $(VENV)/.run
+	@$(BIN)/hedgekit lab $(ARGS)
 
 test: $(VENV)/.test
 	@$(BIN)/python -m tests.chromium

@@ -178,6 +178,24 @@ def _running() -> str:
     return str(names[0])
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="Folder with notebooks; hedgekit's own by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of JupyterLab; the first free one from 8888 by default.")] = None,
+    *,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open JupyterLab on the notebooks, on this machine only. What follows -- goes to JupyterLab."""
+    from hedgekit import lab as room
+
+    chosen, done = room.choose(folder)
+    command = room.command(chosen, port, browser=browser, more=context.args)
+    if done:
+        typer.echo(done)
+    os.execve(command[0], command, room.environment())  # noqa: S606 - this process becomes JupyterLab
+
+
 @app.command()
 def report(
     journal: JournalPath,

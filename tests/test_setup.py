@@ -176,7 +176,8 @@ def test_the_wheel_carries_data_and_templates(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(tmp_path.glob("hedgekit-*.whl"))) as wheel:
         names = set(wheel.namelist())
     assert {f"hedgekit/{f.relative_to(ROOT / 'hedgekit')}" for f in (ROOT / "hedgekit").rglob("*.gz")} <= names
-    assert {"hedgekit/samples/README.md", "hedgekit/report/07_session_report.ipynb"} <= names
+    assert {f"hedgekit/notebooks/{f.name}" for f in (ROOT / "notebooks").glob("*.ipynb")} <= names
+    assert {"hedgekit/samples/README.md", "hedgekit/jupyter/labconfig/default_setting_overrides.json", "hedgekit/widgets/live.js"} <= names
     assert not [name for name in names if name.startswith("tests") or name.endswith((".pyc", ".db"))]
 
 
@@ -188,7 +189,7 @@ def _make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_make_alone_tells_the_commands(tmp_path: Path) -> None:
     done = _make(tmp_path)
     assert done.returncode == 0
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["make", "demo"], ["make", "test"], ["make", "clean"]]
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["make", "demo"], ["make", "lab"], ["make", "test"], ["make", "clean"]]
     assert not (tmp_path / ".venv").exists()
 
 

@@ -72,8 +72,10 @@ class Host:
             self._address(msgspec.json.decode(sandbox.line()))
             while self._trade(sandbox) in (State.KILLED, State.FAILED) and self._told(sandbox) == "restart":
                 self._say(State.STARTING, "", restarts=self._status.restarts + 1)
+                self._forget_orders()
         if self._status.state is not State.ENDED:
             self._say(State.CLOSED, self._status.detail)
+            self._forget_orders()
 
     def _address(self, ready: dict[str, str]) -> None:
         """Tell the session where the sandbox is."""
@@ -90,7 +92,7 @@ class Host:
                     self._say(State.RUNNING)
                 if sandbox.returncode is not None:
                     session.stop()
-        self._spool.done([order.ref for order in self._spool.waiting()])  # asked for twice, it came true once
+        self._forget_orders()  # asked for twice, it came true once
         return self._say(*self._ending(code, sandbox)).state
 
     def _ending(self, code: int | None, sandbox: Child) -> tuple[State, str]:
@@ -108,10 +110,13 @@ class Host:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until and sandbox.returncode is None:
             for order in self._spool.waiting():
-                self._spool.done([order.ref])
                 return order.name
             time.sleep(_POLL_S)
         return "close"
+
+    def _forget_orders(self) -> None:
+        """Remove orders; only after the state says what became of them, so that nobody sees neither."""
+        self._spool.done([order.ref for order in self._spool.waiting()])
 
     def _say(self, state: State, detail: str = "", *, restarts: int | None = None) -> Status:
         again = self._status.restarts if restarts is None else restarts

@@ -59,8 +59,11 @@ class PaperSession:
 
     def status(self) -> Status:
         """Return how it is now (:class:`~hedgekit.desk.state.Status`)."""
+        told = [order.name for order in self._orders.waiting()]  # before the state is read: the host writes it, then removes the order
         host = self.folder.host_pid
         found = self.folder.written()
+        if host is not None and found.state in RESTARTABLE and "restart" in told:
+            return msgspec.structs.replace(found, state=State.STARTING, detail="from its journal")
         lasting = found.state not in ALIVE | RESTARTABLE
         if lasting or host is not None or (found.state is State.STARTING and time.time_ns() - found.started_ns < _BOOT_S * 1e9):
             return found
@@ -181,7 +184,7 @@ class PaperSession:
             follower.close()
 
     def _check_waiting(self, now: Status, reached: object, deadline: float) -> None:
-        if now.state not in ALIVE and not (now.state in RESTARTABLE and reached in ALIVE):
+        if now.state not in ALIVE and not (now.state in RESTARTABLE and self._orders.waiting()):
             msg = f"session {self.session!r} is {now.state} ({now.detail or 'no more to say'}) before what was waited for"
             raise SessionError(msg)
         if time.monotonic() > deadline:

@@ -1,322 +1,251 @@
-"""Follow a session: read what is new in its journal, keep running figures, hand out the news.
+"""A running session seen from outside: read-only, in short reads, only what is new.
 
-The follower holds sums, the orders that are not over, and nothing else of the
-past, so a poll costs the same at a million events as at a thousand. Profit needs
-no quotes: it is exact cash plus positions at the mids that a decision saw.
+A panel polls a :class:`Follower` some ten times a second. A poll costs what is
+new, however long the journal is; it holds no lock that the session needs, even
+if the panel's process is stopped in the middle of it (see ``source``).
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
 
-import numpy as np
-
+from hedgekit.errors import JournalError
+from hedgekit.journal import running
 from hedgekit.journal.codec import decode
-from hedgekit.journal.frames import NO_TRADE, leg_of, role
 from hedgekit.journal.news import (
-    BAR_COLUMNS,
     CommandRow,
     DecisionRow,
-    FillRow,
     GapRow,
-    Mark,
     News,
     PlanRow,
     ReconciledRow,
     Standing,
-    WorkingOrder,
     ms,
 )
-from hedgekit.journal.performance import BarRule, is_entry, is_exit
+from hedgekit.journal.running import number
 from hedgekit.journal.source import QUOTE, Row, Source, Stretch
-from hedgekit.journal.story import Decided, exactly, find
+from hedgekit.journal.story import Decided
 from hedgekit.types import (
     Ack,
     Action,
     Cancelled,
     Command,
     Decision,
+    Event,
     Fill,
     Gap,
-    Order,
     PlanRevised,
     Reconciled,
     Record,
     Reject,
     SessionEnded,
     SessionStarted,
-    Timer,
 )
 
-LIMIT, BODIES = 20_000, 1_000
-"""Most rows, and most records that are no quotes, in one poll: what a notebook's loop can spare in one go."""
+LIMIT = 20_000
+"""Rows in one poll: short enough for the loop of a notebook, also when all of them are new."""
 
-_PAUSES = {"pause": True, "flatten": True, "resume": False}
+BODIES = 5_000
+"""Records decoded in one poll."""
 
-
-@dataclass
-class _Found:
-    """What a poll collects."""
-
-    bars: list[tuple[float, ...]] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    fills: list[FillRow] = field(default_factory=list)
-    decisions: list[DecisionRow] = field(default_factory=list)
-    commands: list[CommandRow] = field(default_factory=list)
-    gaps: list[GapRow] = field(default_factory=list)
-    plans: list[PlanRow] = field(default_factory=list)
-    reconciliations: list[ReconciledRow] = field(default_factory=list)
+TIMER = "timer"
 
 
 class Follower:
-    """Reads a session's journal as it grows; never writes, never locks its writer out.
+    """Follows one session's journal.
 
     Parameters
     ----------
     url_or_path : str or path
-        The journal; it need not be there yet.
+        The journal: a file (SQLite) or database URL. It need not be there yet.
     session : str
         The session's name.
 
+    Raises
+    ------
+    JournalError
+        If the address is none, or the name can be no session's.
+
     Examples
     --------
-    >>> follower = Follower("journal.db", "paper-1")          # doctest: +SKIP
-    >>> news = follower.poll()                                # doctest: +SKIP
-    >>> news.standing.phase, news.bars["z"]                   # doctest: +SKIP
+    >>> follower = Follower("journal.db", "ko-pep")               # doctest: +SKIP
+    >>> news = follower.poll()                                    # doctest: +SKIP
+    >>> news.bars["z"], news.standing.phase                       # doctest: +SKIP
     """
 
     def __init__(self, url_or_path: str | os.PathLike[str], session: str) -> None:
         self._source = Source(url_or_path, session)
-        self.standing = Standing(session)
+        self._standing = Standing(session)
         self._counts: Counter[str] = Counter()
-        self._rule: BarRule | None = None
-        self._timer: tuple[int, int] = (0, 0)
-        self._open: dict[str, WorkingOrder] = {}
-        self._seen: set[str] = set()
-        self._cash: list[Decimal] = []
-        self._peak = [0.0, 0.0]
-        self._trade = (0, False)
-        self._side = 0
+        self._orders, self._marks = running.Orders(), running.Marks()
+        self._books: running.Books
+        self._curve: running.Curve
+        self._timer: Row | None = None
+        self._broken = ""
+
+    @property
+    def standing(self) -> Standing:
+        """Where the session stood at the last poll."""
+        return self._standing
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database; a later poll opens it again."""
         self._source.close()
 
+    def __enter__(self) -> Self:
+        """Return the follower itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
     def poll(self, limit: int = LIMIT) -> News:
-        """Read at most ``limit`` further rows and return what they say.
+        """Read what is new and return it.
+
+        A session that has not begun is no error: there is no news, and ``standing.started`` is False.
+
+        Parameters
+        ----------
+        limit : int
+            Most records to read now; ``standing.behind`` says how many are left.
 
         Raises
         ------
         JournalError
-            If the journal is damaged, was replaced, or cannot be read. That it is not there yet is no error.
+            If the journal cannot be read or is damaged. After a damaged record every further poll says so again; after a
+            failed read a later poll goes on where the last good one ended.
         """
-        stretch = self._source.read(self.standing.records, limit, BODIES)
-        found = _Found()
-        for row in stretch.rows:
-            self._take(row, decode(row.body), found)
-        before = self.standing.records
-        self._advance(stretch)
-        bars = np.array(found.bars, dtype=np.float64).reshape(len(found.bars), len(BAR_COLUMNS))
-        lists = {name: tuple(items) for name, items in vars(found).items() if name != "bars"}
-        columns = {name: np.ascontiguousarray(bars[:, n]) for n, name in enumerate(BAR_COLUMNS)}
-        return News(self.standing, columns, **lists, records=self.standing.records - before)
+        if limit < 1:
+            msg = f"limit={limit}: must be 1 or more"
+            raise JournalError(msg)
+        if self._broken:
+            raise JournalError(self._broken)
+        stretch = self._source.read(self._standing.records, limit, BODIES)
+        if stretch.upto == self._standing.records:
+            return News(self._standing, running.columns(()))
+        try:
+            return self._take(stretch)
+        except JournalError as error:
+            self._broken = f"{self._source.name}: session {self._standing.session!r}: {error}"
+            raise JournalError(self._broken) from None
 
-    def _advance(self, stretch: Stretch) -> None:
-        now = self.standing
+    def _take(self, stretch: Stretch) -> News:
+        fresh = _Fresh()
+        if not self._standing.started and (not stretch.rows or stretch.rows[0].id != 1):
+            msg = "does not begin with session_started; run verify()"
+            raise JournalError(msg)
+        for row in stretch.rows:
+            self._counts[row.type] += 1
+            if row.type == TIMER:
+                self._timer = row
+            else:
+                self._note(row, decode(row.body), fresh)
+        before = self._standing
         if stretch.quotes:
             self._counts[QUOTE] += stretch.quotes
-        self._stand(
-            working=tuple(self._open.values()),
+        self._standing = replace(
+            before,
+            **fresh.changes,
+            working=self._orders.working(),
+            positions=self._books.positions,
+            cash=self._books.cash,
+            fees=self._books.fees,
+            fills=self._books.fills,
+            last_ns=stretch.last_ns,
+            last_recorded_ns=stretch.recorded_ns,
+            last_quote_recorded_ns=stretch.quote_recorded_ns or before.last_quote_recorded_ns,
             counts=dict(self._counts),
             records=stretch.upto,
             behind=stretch.behind,
-            last_ns=_newest(now.last_ns, stretch.last_ns),
-            last_recorded_ns=_newest(now.last_recorded_ns, stretch.recorded_ns),
-            last_quote_recorded_ns=_newest(now.last_quote_recorded_ns, stretch.quote_recorded_ns),
         )
+        rows = {name: tuple(found) for name, found in fresh.rows.items()}
+        return News(self._standing, running.columns(fresh.points), records=stretch.upto - before.records, **rows)
 
-    def _stand(self, **changes: Any) -> None:  # noqa: ANN401 - any of Standing's fields
-        self.standing = replace(self.standing, **changes)
-
-    # ----------------------------------------------------------------- records
-
-    def _take(self, row: Row, record: Record, found: _Found) -> None:  # noqa: C901, PLR0912 - one case for each kind of record
-        self._counts[row.type] += 1
+    def _note(self, row: Row, record: Record, fresh: _Fresh) -> None:
         match record:
             case Decision():
-                self._decision(Decided(row.id, record, self._timer == (row.id - 1, record.ts_ns)), found)
-            case Timer():
-                self._timer = row.id, record.ts_ns
-            case Fill():
-                self._fill(record, found)
+                self._decided(row, record, fresh)
+            case Fill() if self._books.new(record):
+                fresh.rows["fills"].append(self._books.add(record, self._orders.filled(record)))
             case Ack():
-                if record.order_id in self._open and self._open[record.order_id].status == "unknown":
-                    self._change(record.order_id, status="working")
-            case Cancelled() | Reject():
-                self._open.pop(record.order_id, None)
-            case Command():
-                found.commands.append(CommandRow(ms(record.ts_ns), record.name, record.ref))
-                self._stand(paused=_PAUSES.get(record.name, self.standing.paused))
-            case PlanRevised():
-                found.plans.append(_plan(record))
-                self._stand(plan=found.plans[-1])
-            case Gap():
-                found.gaps.append(GapRow(ms(record.ts_ns), ms(record.since_ns)))
-            case Reconciled():
-                found.reconciliations.append(ReconciledRow(ms(record.ts_ns), record.agrees, record.positions, record.cash))
+                self._orders.acked(record.order_id)
+            case Reject() | Cancelled():
+                self._orders.over(record.order_id)
             case SessionStarted():
-                self._start(record)
+                self._start(record, fresh)
             case SessionEnded():
-                self._stand(ended=record.reason)
+                fresh.changes["ended"] = record.reason
             case _:
-                pass
+                told = _TOLD.get(type(record))
+                if told:
+                    told(record, fresh)
 
-    def _start(self, record: SessionStarted) -> None:
-        self._rule = BarRule(record.params)
-        self._cash = [Decimal(0) for _ in record.instruments]
-        self._stand(
-            started_ns=record.ts_ns,
-            instruments=record.instruments,
-            params=record.params,
-            market=record.market,
-            version=record.version,
-            positions={instrument.key: Decimal(0) for instrument in record.instruments},
-        )
+    def _start(self, record: SessionStarted, fresh: _Fresh) -> None:
+        self._books = running.Books(record.instruments)
+        self._curve = running.Curve(record, self._books)
+        names = ("instruments", "params", "market", "version")
+        fresh.changes |= {name: getattr(record, name) for name in names} | {"started_ns": record.ts_ns}
 
-    def _fill(self, fill: Fill, found: _Found) -> None:
-        if fill.fill_id in self._seen:
-            return
-        self._seen.add(fill.fill_id)
-        leg, instrument = find(self.standing.instruments, fill.instrument)
-        order = self._open.get(fill.order_id)
-        with exactly():
-            paid = fill.qty * fill.price * instrument.multiplier
-            self._cash[leg] -= paid + fill.fee
-            positions = {**self.standing.positions, fill.instrument: self.standing.positions[fill.instrument] + fill.qty}
-            self._stand(positions=positions, cash=sum(self._cash, Decimal(0)), fees=self.standing.fees + fill.fee)
-        self._stand(fills=self.standing.fills + 1)
-        expected = math.nan if order is None else order.expected
-        slippage = (float(fill.price) - expected) * float(fill.qty) * float(instrument.multiplier)
-        found.fills.append(
-            FillRow(
-                ts=ms(fill.ts_ns),
-                trade=NO_TRADE if order is None else order.trade,
-                leg=leg,
-                role=role(leg),
-                instrument=fill.instrument,
-                qty=float(fill.qty),
-                price=float(fill.price),
-                fee=float(fill.fee),
-                expected=expected,
-                slippage=slippage,
-                order_id=fill.order_id,
-            )
-        )
-        if order is not None:
-            left = order.left - float(fill.qty)
-            if abs(left) < float(instrument.lot) / 2:
-                del self._open[fill.order_id]
-            else:
-                self._change(fill.order_id, left=left, status="partially_filled")
-
-    def _change(self, order_id: str, **changes: Any) -> None:  # noqa: ANN401 - any of WorkingOrder's fields
-        if order_id in self._open:
-            self._open[order_id] = replace(self._open[order_id], **changes)
-
-    def _decision(self, item: Decided, found: _Found) -> None:
-        decision = item.decision
-        for order in decision.orders:
-            self._open[order.order_id] = _working(order)
-        for order_id in decision.cancels:
-            self._change(order_id, cancelling=True)
-        mids = tuple(_number(mid) for mid in decision.mids)
-        self._stand(
-            phase=decision.phase.value,
-            trade=decision.trade,
-            z=_number(decision.z),
-            delta=_number(decision.delta),
-            ratio=_number(decision.ratio),
-            mids=mids,
-        )
+    def _decided(self, row: Row, decision: Decision, fresh: _Fresh) -> None:
+        timer = self._timer
+        on_timer = timer is not None and timer.id == row.id - 1 and timer.ts_ns == decision.ts_ns
+        self._orders.decided(decision)
+        point = self._curve.point(Decided(row.id, decision, on_timer))
+        if point is not None:
+            fresh.points.append(point)
+        fresh.rows["marks"] += self._marks.add(decision)
         if decision.action is not Action.HOLD:
-            found.decisions.append(_row(decision))
-        self._mark(decision, found)
-        if self._rule is not None and self._rule.closes(item):
-            self._bar(decision, mids, found)
-
-    def _mark(self, decision: Decision, found: _Found) -> None:
-        """Note a trade's entry and its exit, each once."""
-        trade, inside = self._trade
-        side = next((int(math.copysign(1, order.qty)) for order in decision.orders if order.leg == 0), 0)
-        if is_entry(decision) and decision.trade != trade:
-            self._trade, self._side = (decision.trade, True), side
-            found.marks.append(Mark(ms(decision.ts_ns), _number(decision.z), side, "entry", decision.reason.value, decision.trade))
-        elif inside and decision.trade == trade and is_exit(decision):
-            self._trade = trade, False
-            found.marks.append(Mark(ms(decision.ts_ns), _number(decision.z), self._side, "exit", decision.reason.value, trade))
-
-    def _bar(self, decision: Decision, mids: Sequence[float], found: _Found) -> None:
-        held = [float(qty) for qty in self.standing.positions.values()]
-        worth = [
-            float(cash) + (qty * float(instrument.multiplier) * mids[leg] if qty else 0.0)
-            for leg, (cash, qty, instrument) in enumerate(zip(self._cash, held, self.standing.instruments, strict=True))
-        ]
-        money = [sum(worth), worth[0]]
-        self._peak = [max(peak, value) for peak, value in zip(self._peak, money, strict=True)]
-        falls = [value - peak for value, peak in zip(money, self._peak, strict=True)]
-        legs = [_number(leg_of(mids, 0)), _number(leg_of(mids, 1)), held[0], held[1]]
-        signal = [_number(value) for value in (decision.z, decision.ratio, decision.delta)]
-        found.bars.append((ms(decision.ts_ns), *signal, *legs, *money, *falls))
-        self._stand(bars=self.standing.bars + 1, hedged=money[0], unhedged=money[1])
+            fresh.rows["decisions"].append(_decision(decision))
+        fresh.changes |= _standing_of(decision)
 
 
-def _newest(old: int | None, new: int | None) -> int | None:
-    return new if old is None else old if new is None else max(old, new)
+class _Fresh:
+    """What one stretch of records brought."""
+
+    def __init__(self) -> None:
+        names = ("marks", "fills", "decisions", "commands", "gaps", "plans", "reconciliations")
+        self.rows: dict[str, list[Any]] = {name: [] for name in names}
+        self.points: list[tuple[float, ...]] = []
+        self.changes: dict[str, Any] = {}
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _standing_of(decision: Decision) -> dict[str, Any]:
+    figures = {"phase": decision.phase.value, "trade": decision.trade, "z": number(decision.z), "delta": number(decision.delta)}
+    return figures | {"mids": tuple(number(mid) for mid in decision.mids)}
 
 
-def _working(order: Order) -> WorkingOrder:
-    qty = float(order.qty)
-    return WorkingOrder(
-        order_id=order.order_id,
-        ts=ms(order.ts_ns),
-        trade=order.trade,
-        leg=order.leg,
-        role=role(order.leg),
-        instrument=order.instrument,
-        qty=qty,
-        left=qty,
-        expected=float(order.expected),
-        status="unknown",
-        cancelling=False,
-    )
+def _decision(d: Decision) -> DecisionRow:
+    words = d.action.value, d.reason.value, d.phase.value
+    return DecisionRow(ms(d.ts_ns), *words, d.trade, number(d.z), d.cost, d.benefit, len(d.orders), len(d.cancels))
 
 
-def _plan(record: PlanRevised) -> PlanRow:
-    plan = record.plan
-    p_value = _number(plan.evidence.p_value)
-    return PlanRow(ms(record.ts_ns), plan.ratio, plan.stderr, plan.n, plan.method, ms(plan.valid_until_ns), p_value, plan.override)
+def _command(record: Command, fresh: _Fresh) -> None:
+    fresh.rows["commands"].append(CommandRow(ms(record.ts_ns), record.name, record.ref))
+    if record.name in _PAUSES:
+        fresh.changes["paused"] = _PAUSES[record.name]
 
 
-def _row(decision: Decision) -> DecisionRow:
-    return DecisionRow(
-        ts=ms(decision.ts_ns),
-        action=decision.action.value,
-        reason=decision.reason.value,
-        phase=decision.phase.value,
-        trade=decision.trade,
-        z=_number(decision.z),
-        cost=decision.cost,
-        benefit=decision.benefit,
-        orders=len(decision.orders),
-        cancels=len(decision.cancels),
-    )
+def _gap(record: Gap, fresh: _Fresh) -> None:
+    fresh.rows["gaps"].append(GapRow(ms(record.ts_ns), ms(record.since_ns)))
+
+
+def _plan(record: PlanRevised, fresh: _Fresh) -> None:
+    p = record.plan
+    row = PlanRow(ms(record.ts_ns), p.ratio, p.stderr, p.n, p.method, ms(p.valid_until_ns), number(p.evidence.p_value), p.override)
+    fresh.rows["plans"].append(row)
+    fresh.changes["plan"] = row
+
+
+def _reconciled(record: Reconciled, fresh: _Fresh) -> None:
+    fresh.rows["reconciliations"].append(ReconciledRow(ms(record.ts_ns), record.agrees, record.positions, record.cash))
+
+
+_PAUSES = {"pause": True, "flatten": True, "resume": False}
+"""Commands that stop entries or allow them again, as ``step`` takes them."""
+
+_TOLD: dict[type[Event], Callable[[Any, _Fresh], None]] = {Command: _command, Gap: _gap, PlanRevised: _plan, Reconciled: _reconciled}

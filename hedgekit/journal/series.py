@@ -1,67 +1,127 @@
-"""Points for a plot that never has too many: recent ones whole, older ones thinned so that extremes stay."""
+"""A curve of any length in few points: the newest whole, older ones thinned so that what shows in a plot stays.
+
+Old points are kept by stretches of equal numbers of points: the lowest, the
+highest and an undefined one of every column in each. When the old points grow
+too many, stretches of double length take their place; as these are made of
+whole old ones, the extremes kept are those of all points ever seen.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+
+from hedgekit.errors import ConfigError
+from hedgekit.journal.news import Floats
+
+Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 CAPACITY = 5_000
 
 
-class Series:
-    """Columns of equal length that grow at their end.
+def extremes(columns: Sequence[Floats], stretch: Ints) -> Ints:
+    """Return which points to keep, sorted: in each stretch the lowest and highest of each column, and one that is NaN.
 
-    When there are more than twice ``capacity`` points, the older ones are thinned: of each stretch of time the first, the last
-    and every column's lowest and highest point stay. So an append costs the same however long a session is.
+    Parameters
+    ----------
+    columns : sequence of arrays, each of shape (n,)
+        What is drawn.
+    stretch : array of int, shape (n,)
+        Which stretch each point is in; never falling.
+    """
+    if not len(stretch):
+        return np.empty(0, dtype=np.int64)
+    first = np.flatnonzero(np.diff(stretch, prepend=stretch[0] - 1))
+    last = np.append(first[1:], len(stretch)) - 1
+    keep = [np.empty(0, dtype=np.int64)]
+    for values in columns:
+        rising, falling = np.lexsort((values, stretch)), np.lexsort((-values, stretch))  # NaN stands last in both
+        keep += [rising[first], falling[first], rising[last][np.isnan(values[rising[last]])]]
+    return np.unique(np.concatenate(keep))
+
+
+class Series:
+    """Columns of points for a plot, at most ``capacity`` of them.
+
+    The cost of a point does not depend on how many came before.
 
     Parameters
     ----------
     columns : sequence of str
-        The first one is the place on the axis, which is not looked at for extremes.
+        Names; the first is the axis, and extremes of the others are kept.
     capacity : int
-        Points kept after thinning, half of them recent ones.
+        Most points kept; at least 100 for each column, so that thinned stretches are still many.
+
+    Examples
+    --------
+    >>> series = Series(("ts", "z"), capacity=1_000)
+    >>> series.extend({"ts": [1.0, 2.0], "z": [0.5, -0.5]})
+    'append'
     """
 
     def __init__(self, columns: Sequence[str], capacity: int = CAPACITY) -> None:
-        self._columns: dict[str, list[Any]] = {name: [] for name in columns}
+        self.names = tuple(columns)
+        least = 100 * len(self.names)
+        if not self.names or capacity < least:
+            msg = f"columns={self.names!r}, capacity={capacity}: give at least one column, and a capacity of {least} or more"
+            raise ConfigError(msg)
         self._capacity = capacity
+        self._row = np.empty(0, dtype=np.int64)
+        self._table: Floats = np.empty((len(self.names), 0))
+        self._width = 1
         self.total = 0
         """Points seen."""
 
     def __len__(self) -> int:
-        """Return the number of points kept."""
-        return len(next(iter(self._columns.values())))
+        """Return how many points are kept."""
+        return len(self._row)
 
-    def columns(self) -> dict[str, list[Any]]:
-        """Return copies of all columns."""
-        return {name: list(values) for name, values in self._columns.items()}
+    def columns(self) -> dict[str, Floats]:
+        """Return what is kept, in order, as copies."""
+        return {name: values.copy() for name, values in zip(self.names, self._table, strict=True)}
 
-    def extend(self, rows: Mapping[str, Sequence[Any]]) -> Literal["append", "replace"]:
-        """Take new points; "replace" says that older ones were thinned, so that a plot must take all columns anew."""
-        for name, values in self._columns.items():
-            values.extend(rows[name])
-        self.total += len(rows[next(iter(self._columns))])
-        if len(self) <= 2 * self._capacity:
+    def extend(self, arrays: Mapping[str, Sequence[float] | Floats]) -> Literal["append", "replace"]:
+        """Take further points.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array of float, each of shape (new points,)
+            All columns of the series; others are left out.
+
+        Returns
+        -------
+        "append" or "replace"
+            Whether a plot of it only needs these points added, or must be drawn anew from :meth:`columns`.
+
+        Raises
+        ------
+        ConfigError
+            If a column is missing or the columns are not of one length.
+        """
+        try:
+            new = np.array([np.asarray(arrays[name], dtype=np.float64) for name in self.names]).reshape(len(self.names), -1)
+        except (KeyError, ValueError) as error:
+            msg = f"a series of {', '.join(self.names)} needs each of them, of one length: {error}"
+            raise ConfigError(msg) from None
+        self._row = np.append(self._row, np.arange(self.total, self.total + new.shape[1]))
+        self._table = np.concatenate([self._table, new], axis=1)
+        self.total += new.shape[1]
+        if len(self._row) <= self._capacity:
             return "append"
-        keep = self._thin()
-        self._columns = {name: [values[at] for at in keep] for name, values in self._columns.items()}
+        self._thin()
         return "replace"
 
-    def _thin(self) -> list[int]:
-        old = len(self) - self._capacity // 2
-        numbers = [np.asarray(values[:old], dtype=np.float64) for values in list(self._columns.values())[1:] if not _is_text(values)]
-        stretches = max(self._capacity // 2 // (2 * len(numbers) + 2), 1)
-        keep = set(range(old, len(self)))
-        for low, high in zip(edges := np.linspace(0, old, stretches + 1).astype(int), edges[1:], strict=False):
-            keep |= {int(low), int(high) - 1}
-            for column in numbers:
-                part = column[low:high]
-                if not np.isnan(part).all():
-                    keep |= {int(low + np.nanargmin(part)), int(low + np.nanargmax(part))}
-        return sorted(keep)
-
-
-def _is_text(values: Sequence[Any]) -> bool:
-    return bool(values) and isinstance(values[0], str)
+    def _thin(self) -> None:
+        """Thin all but the newest half of the room, to at most a quarter of it: so there is room for a while."""
+        recent = (self.total - self._capacity // 2) // self._width * self._width
+        while True:
+            old = int(np.searchsorted(self._row, recent))
+            kept = extremes(self._table[1:, :old], self._row[:old] // self._width) if self._width > 1 else np.arange(old)
+            if len(kept) <= self._capacity // 4:
+                break
+            self._width *= 2
+            recent = (self.total - self._capacity // 2) // self._width * self._width
+        keep = np.concatenate([kept, np.arange(old, len(self._row))])
+        self._row, self._table = self._row[keep], self._table[:, keep]

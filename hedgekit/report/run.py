@@ -43,9 +43,9 @@ class ReportRun:
 
 
 def template_path() -> Path:
-    """Return the report notebook: beside this file in an installed package, in ``notebooks/`` in a clone."""
+    """Return the report notebook: in the installed package, or in ``notebooks/`` of a clone."""
     here = Path(__file__).resolve()
-    places = here.parent / TEMPLATE, here.parents[2] / "notebooks" / TEMPLATE
+    places = here.parents[1] / "notebooks" / TEMPLATE, here.parents[2] / "notebooks" / TEMPLATE
     for place in places:
         if place.is_file():
             return place

@@ -24,13 +24,14 @@ from hedgekit.journal import Follower, Series
 from hedgekit.params import Params
 from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.live import LivePlot
-from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, paper_figures
+from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, MARKS, mark_source, paper_figures
 
 if TYPE_CHECKING:
     import os
 
     from hedgekit.data import Recipe
     from hedgekit.journal import News
+    from hedgekit.journal.news import CommandRow, DecisionRow, FillRow
 
 POLL_S = 0.05
 """Between two looks at the journal."""
@@ -48,7 +49,7 @@ _BUTTONS = {
 }
 
 
-class PaperDesk(w.VBox):
+class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
     """A panel on one account's paper session.
 
     Parameters
@@ -78,12 +79,10 @@ class PaperDesk(w.VBox):
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
         self._params = params if isinstance(params, Params) else Params.make(**(params or {}))
-        self._wish = {"market": market, "params": self._params, "speed": speed, "account": account, "folder": folder}
-        self._account, self._folder = account, folder
+        self._market, self._speed, self._account, self._folder = market, speed, account, folder
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._next_words = 0.0
-        self._paused = False
         self._sent: dict[str, tuple[str, float]] = {}
         self._figures = paper_figures(self._params)
         self.plot = LivePlot(self._figures.layout, fps=20)
@@ -111,9 +110,9 @@ class PaperDesk(w.VBox):
         self.session: PaperSession | None = None
         self._status: Status | None = None
         self._follower: Follower | None = None
-        self._series = {"bars": Series(BARS), **{name: Series(("ts", "z")) for name in MARK_SOURCES}}
-        self._last_fills: list[Any] = []
-        self._last_decisions: list[Any] = []
+        self._series = {"bars": Series(BARS), **{name: Series(MARKS) for name in MARK_SOURCES}}
+        self._last_fills: list[FillRow] = []
+        self._last_decisions: list[DecisionRow] = []
         self._far = 0
 
     def _find(self) -> None:
@@ -173,9 +172,8 @@ class PaperDesk(w.VBox):
         """Put what is new on the screen."""
         self._draw("bars", {name: news.bars[name] for name in BARS})
         for name in MARK_SOURCES:
-            marks = [mark for mark in news.marks if _source_of(mark) == name]
-            if marks:
-                self._draw(name, {"ts": [m.ts for m in marks], "z": [m.z for m in marks], "what": [m.what for m in marks]})
+            marks = [mark for mark in news.marks if mark_source(mark) == name]
+            self._draw(name, {"ts": [m.ts for m in marks], "z": [m.z for m in marks], "what": [words.mark(m) for m in marks]})
         for command in news.commands:
             self._applied(command)
         if news.fills:
@@ -199,10 +197,8 @@ class PaperDesk(w.VBox):
     def _say(self, text: str) -> None:
         self._said.value = words.page(f'<div class="said" role="status">{escape(text)}</div>', "message")
 
-    def _applied(self, command: Any) -> None:  # noqa: ANN401 - the journal's Command
+    def _applied(self, command: CommandRow) -> None:
         """Note what a command has become."""
-        if command.name in ("pause", "flatten", "resume"):
-            self._paused = command.name != "resume"
         name, sent = self._sent.pop(command.ref, ("", 0.0))
         if name:
             self._say(f"{name}: applied {time.monotonic() - sent:.1f} s after the click")
@@ -217,7 +213,7 @@ class PaperDesk(w.VBox):
         start, stop, pause = self._buttons["start"], self._buttons["stop"], self._buttons["pause"]
         start.description, start.disabled = "Restart" if broken else "Start", alive
         stop.description, stop.disabled = "Close" if broken else "Stop", not (alive or broken)
-        pause.description, pause.disabled = "Resume" if self._paused else "Pause", not alive
+        pause.description, pause.disabled = "Resume" if standing is not None and standing.paused else "Pause", not alive
         self._buttons["flatten"].disabled = self._buttons["kill"].disabled = not alive
 
     # ------------------------------------------------------------------ clicks
@@ -236,7 +232,7 @@ class PaperDesk(w.VBox):
         self._find()
         broken = self._status is not None and self._status.state in RESTARTABLE
         if name == "start" and not broken:
-            self._attach_new(desk.start(**self._wish))
+            self._attach_new(desk.start(self._market, self._params, speed=self._speed, account=self._account, folder=self._folder))
         elif self.session is None:
             self._say("there is no session yet")
         elif name == "start":

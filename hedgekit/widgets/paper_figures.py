@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bokeh.layouts import gridplot
-from bokeh.models import BoxAnnotation, ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range1d, Span
+from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range, Range1d, Title
+from bokeh.models.annotations import BoxAnnotation, Span
 from bokeh.plotting import figure
 
 from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 if TYPE_CHECKING:
     from bokeh.model import Model
-    from bokeh.models import GlyphRenderer, GridPlot
+    from bokeh.models import GridPlot
+    from bokeh.models.renderers import GlyphRenderer
 
+    from hedgekit.journal.news import Mark
     from hedgekit.params import Params
 
 BARS = ("ts", "z", "delta", "hedged", "unhedged")
@@ -36,6 +39,15 @@ _MARKERS = {
     "exit_stop": ("x", VERMILLION, "exit, stop"),
     "exit_other": ("square", PURPLE, "exit, other"),
 }
+
+
+def mark_source(mark: Mark) -> str:
+    """Return the source that a mark belongs to."""
+    if mark.kind == "entry":
+        return "entry_long" if mark.side > 0 else "entry_short"
+    return f"exit_{mark.reason}" if mark.reason in ("target", "stop") else "exit_other"
+
+
 _HEIGHTS = (250, 150, 200)
 FAR = 4.0
 """A net delta beyond so many tolerances (while one leg is filled, the other not yet) is outside the frame."""
@@ -87,12 +99,18 @@ def paper_figures(params: Params) -> PaperFigures:
     return PaperFigures(layout, sources, bands, corridor, z, delta)
 
 
-def _figure(title: str, y: str, height: int, x_range: DataRange1d) -> figure:
+def _figure(title: str, y: str, height: int, x_range: Range) -> figure:
     tools = "xpan,xwheel_zoom,box_zoom,reset,save"
-    plot = figure(title=title, height=height, x_axis_type="datetime", x_range=x_range, tools=tools, sizing_mode="stretch_width")
+    plot = figure(
+        title=Title(text=title, text_font_size="12px"),
+        height=height,
+        x_axis_type="datetime",
+        x_range=x_range,
+        tools=tools,
+        sizing_mode="stretch_width",
+    )
     plot.yaxis.axis_label = y
     plot.min_border_left = 70  # the three plots begin at one place, whatever their numbers
-    plot.title.text_font_size = "12px"
     return plot
 
 
@@ -105,7 +123,7 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
         bands[name] = pair
         for span in pair:
             plot.add_layout(span)
-    plot.y_range = Range1d(*_z_edges(params))
+    plot.y_range = Range1d(start=_z_edges(params)[0], end=_z_edges(params)[1])
     shown = plot.line("ts", "z", source=sources["bars"], color=BLUE, line_width=1.3, legend_label="z")
     for name, (marker, fill, words) in _MARKERS.items():
         drawn = plot.scatter(
@@ -117,7 +135,7 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
     return plot, bands
 
 
-def _delta(bars: ColumnDataSource, params: Params, x_range: DataRange1d) -> tuple[figure, BoxAnnotation]:
+def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figure, BoxAnnotation]:
     plot = _figure("Net delta, with the corridor that is allowed", "% of notional", _HEIGHTS[1], x_range)
     corridor = BoxAnnotation(
         bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
@@ -126,12 +144,12 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: DataRange1d) -> tupl
     shown = plot.scatter("ts", "delta", source=bars, size=3, color=BLUE)
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     plot.yaxis.ticker = FixedTicker(ticks=_delta_ticks(params))
-    plot.y_range = Range1d(-FAR * params.tolerance, FAR * params.tolerance)
+    plot.y_range = Range1d(start=-FAR * params.tolerance, end=FAR * params.tolerance)
     _hover(plot, shown, [("net delta", "@delta{0.0%}")])
     return plot, corridor
 
 
-def _money(bars: ColumnDataSource, x_range: DataRange1d) -> figure:
+def _money(bars: ColumnDataSource, x_range: Range) -> figure:
     plot = _figure("Profit and loss since the start, at executable prices, costs included", "P&L ($)", _HEIGHTS[2], x_range)
     plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
     shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from hedgekit.desk import Status
     from hedgekit.journal import Standing
+    from hedgekit.journal.news import DecisionRow, FillRow, Mark
 
 STYLE = """<style>
 .hk{font:13px/1.45 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,#222)}
@@ -65,9 +67,9 @@ def table(title: str, columns: Mapping[str, bool], rows: Sequence[Sequence[str]]
     return page(f"<b>{escape(title)}</b><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", title)
 
 
-def when(ts_ns: int | None) -> str:
+def when(ts_ms: float | None) -> str:
     """Return a market time, to the second."""
-    return NONE if not ts_ns else f"{pd.Timestamp(ts_ns, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}"
+    return NONE if ts_ms is None else f"{pd.Timestamp(int(ts_ms), unit='ms', tz='UTC'):%Y-%m-%d %H:%M:%S}"
 
 
 def money(value: float | None, digits: int = 0) -> str:
@@ -78,7 +80,7 @@ def money(value: float | None, digits: int = 0) -> str:
     return f"{'-' if value < 0 and float(text.replace(',', '')) else ''}${text}"
 
 
-def quantity(value: Any) -> str:  # noqa: ANN401 - Decimal or float
+def quantity(value: Decimal | float) -> str:
     """Return a signed quantity."""
     return f"{float(value):+,.10g}" if value else "0"
 
@@ -125,41 +127,44 @@ def cells(status: Status | None, now: Standing | None, wall_ns: int) -> list[Cel
     state = "none" if status is None else status.state.value
     alive = state in ("starting", "running")
     shown: list[Cell] = [("session", state, state in ("killed", "failed", "lost", "refused"))]
-    if now is None or now.started is None:
+    if now is None or not now.started:
         return shown
     feed = None if now.last_quote_recorded_ns is None else (wall_ns - now.last_quote_recorded_ns) / 1e9
     shown += [
         ("phase", f"{now.phase}{', paused' if now.paused else ''}", False),
         ("trade", str(now.trade), False),
-        ("market time, UTC", when(now.last_ns), False),
+        ("market time, UTC", when(None if now.last_ns is None else now.last_ns / 1e6), False),
         ("feed age", age(feed if alive else None), alive and feed is not None and feed > FEED_S),
         ("z", number(now.z), False),
-        ("net delta", share(now.delta), now.delta is not None and abs(now.delta) > now.started.params["tolerance"]),
+        ("net delta", share(now.delta), abs(now.delta) > float(now.params.get("tolerance") or 0)),
         ("P&L hedged", money(now.hedged), False),
         ("P&L unhedged", money(now.unhedged), False),
     ]
-    shown += [(instrument.symbol, quantity(now.positions[instrument.key]), False) for instrument in now.started.instruments]
+    shown += [(instrument.symbol, quantity(now.positions[instrument.key]), False) for instrument in now.instruments]
     shown.append(("orders working", str(len(now.working)), False))
     shown.append(("hedge ratio", number(now.ratio, 3), False))
-    return [*shown, ("reading", "history", False)] if now.behind else shown
+    return [*shown, ("still to read", f"{now.behind:,} events", False)] if now.behind else shown
 
 
-def fills_table(fills: Sequence[Any]) -> str:
+def mark(found: Mark) -> str:
+    """Return what a mark in the plot of z stands for."""
+    way = {1: "long spread", -1: "short spread"}.get(found.side, "")
+    return f"trade {found.trade}: entry, {way}" if found.kind == "entry" else f"trade {found.trade}: exit, {found.reason.replace('_', ' ')}"
+
+
+def fills_table(fills: Sequence[FillRow]) -> str:
     """Return the newest fills, the latest first; slippage is positive when it was paid."""
     columns = {"time (UTC)": True, "trade": False, "leg": True, "instrument": True, "quantity": False, "price": False}
     columns |= {"slippage ($)": False, "fee ($)": False}
     rows = [
-        [when(f.ts_ns), str(f.trade), f.role, f.instrument, quantity(f.qty), f"{f.price:,.2f}", number(f.slippage), number(float(f.fee))]
+        [when(f.ts), str(f.trade), f.role, f.instrument, quantity(f.qty), f"{f.price:,.2f}", number(f.slippage), number(f.fee)]
         for f in reversed(fills)
     ]
     return table("Fills", columns, rows, "no fill yet")
 
 
-def feed_table(decisions: Sequence[Any]) -> str:
+def feed_table(decisions: Sequence[DecisionRow]) -> str:
     """Return the newest decisions that did or refused something, the latest first."""
     columns = {"time (UTC)": True, "decision": True, "because": True, "z": False, "cost ($)": False, "benefit ($)": False}
-    rows = [
-        [when(d.ts_ns), d.action.value, d.reason.value.replace("_", " "), number(d.z), number(d.cost), number(d.benefit)]
-        for d in reversed(decisions)
-    ]
+    rows = [[when(d.ts), d.action, d.reason.replace("_", " "), number(d.z), number(d.cost), number(d.benefit)] for d in reversed(decisions)]
     return table("Decisions", columns, rows, "no decision yet")

@@ -42,7 +42,7 @@ def reach(session: PaperSession, what: State | Callable[[object], bool], timeout
 
 
 def in_position(now: object) -> bool:
-    return all(now.positions.values()) and not now.working  # type: ignore[attr-defined] - Standing
+    return bool(now.positions) and all(now.positions.values()) and not now.working  # type: ignore[attr-defined] - Standing
 
 
 def test_one_session_from_start_to_stop(home: Path) -> None:

@@ -1,0 +1,163 @@
+// The browser's end of LivePlot (live.py): builds a bokeh document and applies batches to it.
+//
+// to the kernel:  bokehjs | doc {view, dark} | ack {view, seq} | beat {view} | bye {view}
+// from it:        bokehjs + code | doc {to, seq, doc} | again {to} | rows {seq, sources, set} + columns
+//
+// A batch that does not follow the last one makes this view ask for the whole document again.
+// Nothing here waits for a frame to be painted: a hidden page paints none.
+
+const BEAT_MS = 4000;
+
+function bokeh(model) {
+  // BokehJS comes through the kernel, once for a page and version; a report's own copy is used if it is the right one.
+  const version = model.get("version");
+  const loads = (globalThis.hedgekitBokeh ??= new Map());
+  const there = () => globalThis.Bokeh?.[version] ?? (globalThis.Bokeh?.version === version ? globalThis.Bokeh : undefined);
+  if (there()) return Promise.resolve(there());
+  if (!loads.has(version)) {
+    const load = new Promise((done, failed) => {
+      const onMessage = (message, buffers) => {
+        if (message.type !== "bokehjs") return;
+        model.off("msg:custom", onMessage);
+        for (const buffer of buffers) {
+          const script = document.createElement("script");
+          script.textContent = new TextDecoder().decode(buffer);
+          document.head.appendChild(script);
+          script.remove();
+        }
+        if (there()) done(there());
+        else failed(new Error(`BokehJS ${version} did not load`));
+      };
+      model.on("msg:custom", onMessage);
+      model.send({ type: "bokehjs" });
+    });
+    load.catch(() => loads.delete(version));
+    loads.set(version, load);
+  }
+  return loads.get(version);
+}
+
+const isDark = () => document.body.dataset.jpThemeLight === "false";
+
+function numbers(buffer) {
+  const start = buffer.byteOffset;
+  return new Float64Array(buffer.buffer.slice(start, start + buffer.byteLength));
+}
+
+function joined(old, more) {
+  if (more instanceof Float64Array) {
+    const all = new Float64Array(old.length + more.length);
+    all.set(old, 0);
+    all.set(more, old.length);
+    return all;
+  }
+  return Array.from(old).concat(more);
+}
+
+function applied(source, change, buffers) {
+  // Return a source's columns after a change; all of them change together, so a glyph never sees half a row.
+  const data = { ...source.data };
+  for (const [name, sent] of Object.entries(change.columns)) {
+    const more = sent.buffer === undefined ? sent.values : numbers(buffers[sent.buffer]);
+    let column = change.replace ? more : joined(data[name] ?? [], more);
+    if (change.rollover && column.length > change.rollover) column = column.slice(column.length - change.rollover);
+    data[name] = column;
+  }
+  return data;
+}
+
+async function render({ model, el }) {
+  const view = crypto.randomUUID?.() ?? String(Math.random());
+  const host = document.createElement("div");
+  host.className = "hedgekit-live";
+  host.style.width = "100%";
+  host.setAttribute("role", "img");
+  host.setAttribute("aria-label", model.get("label"));
+  el.appendChild(host);
+  let Bokeh, doc, views, dark, seq = -1, sources = {}, gone = false, built = Promise.resolve();
+
+  const say = (error) => {
+    const line = document.createElement("pre");
+    line.textContent = `live plot: ${error.message ?? error}`;
+    line.style.color = "var(--jp-error-color1, #b00)";
+    host.replaceChildren(line);
+  };
+
+  const ask = () => {
+    seq = -1;
+    dark = isDark();
+    model.send({ type: "doc", view, dark });
+  };
+
+  const drop = () => {
+    for (const root of views?.roots ?? []) root.remove();
+    views = undefined;
+    if (doc) {
+      const at = Bokeh.documents.indexOf(doc);
+      if (at >= 0) Bokeh.documents.splice(at, 1);
+      doc.clear();
+      doc = undefined;
+    }
+    host.replaceChildren();
+  };
+
+  const build = async (message) => {
+    if (gone) return;
+    drop();
+    doc = Bokeh.require("document").Document.from_json(JSON.parse(message.doc));
+    sources = {};
+    for (const found of doc._all_models.values()) if (found.type === "ColumnDataSource" && found.name) sources[found.name] = found;
+    seq = message.seq;
+    views = await Bokeh.require("embed/standalone").add_document_standalone(doc, host);
+    if (gone) drop();
+    else model.send({ type: "ack", view, seq });
+  };
+
+  const take = (message, buffers) => {
+    if (seq < 0 || message.seq <= seq) return;
+    if (message.seq !== seq + 1) return ask();
+    seq = message.seq;
+    for (const [name, change] of Object.entries(message.sources)) {
+      if (sources[name]) sources[name].data = applied(sources[name], change, buffers);
+    }
+    for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
+    globalThis.hedgekitSeen?.(message, doc); // a benchmark may look here
+    model.send({ type: "ack", view, seq });
+  };
+
+  const onMessage = (message, buffers) => {
+    try {
+      if (message.type === "rows") take(message, buffers);
+      else if (message.to !== view) return;
+      else if (message.type === "doc") built = built.then(() => build(message)).catch(say);
+      else if (message.type === "again") ask();
+    } catch (error) {
+      say(error);
+    }
+  };
+
+  try {
+    Bokeh = await bokeh(model);
+  } catch (error) {
+    say(error);
+    return;
+  }
+  model.on("msg:custom", onMessage);
+  ask(); // always: right after a page reload the kernel has everything
+  const beat = setInterval(() => model.send({ type: "beat", view, seq }), BEAT_MS);
+  const theme = new MutationObserver(() => isDark() !== dark && ask());
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const leave = () => model.send({ type: "bye", view });
+  addEventListener("pagehide", leave);
+  return () => {
+    gone = true;
+    clearInterval(beat);
+    theme.disconnect();
+    removeEventListener("pagehide", leave);
+    model.off("msg:custom", onMessage);
+    leave();
+    drop();
+  };
+}
+
+export default { render };
