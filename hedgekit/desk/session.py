@@ -177,13 +177,13 @@ class PaperSession:
                 if _is_so(reached, now, follower.standing):
                     return follower.standing
                 if not behind:
-                    self._check_waiting(now, reached, deadline)
+                    self._check_waiting(now, deadline)
                     await asyncio.sleep(_POLL_S)
                 await asyncio.sleep(0)
         finally:
             follower.close()
 
-    def _check_waiting(self, now: Status, reached: object, deadline: float) -> None:
+    def _check_waiting(self, now: Status, deadline: float) -> None:
         if now.state not in ALIVE and not (now.state in RESTARTABLE and self._orders.waiting()):
             msg = f"session {self.session!r} is {now.state} ({now.detail or 'no more to say'}) before what was waited for"
             raise SessionError(msg)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from hedgekit.journal.codec import Entry
 from hedgekit.journal.follow import Follower
-from hedgekit.journal.follow import Follower
 from hedgekit.journal.log import Journal, sessions
-from hedgekit.journal.news import News, Standing
-from hedgekit.journal.series import Series
 from hedgekit.journal.news import News, Standing
 from hedgekit.journal.series import Series
 from hedgekit.journal.store import SessionInfo

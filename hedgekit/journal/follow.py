@@ -17,6 +17,7 @@ from hedgekit.errors import JournalError
 from hedgekit.journal import running
 from hedgekit.journal.codec import decode
 from hedgekit.journal.news import (
+    BAR_COLUMNS,
     CommandRow,
     DecisionRow,
     GapRow,
@@ -198,6 +199,8 @@ class Follower:
         point = self._curve.point(Decided(row.id, decision, on_timer))
         if point is not None:
             fresh.points.append(point)
+            last = dict(zip(BAR_COLUMNS, point, strict=True))
+            fresh.changes |= {"bars": self._curve.bars, "hedged": last["hedged"], "unhedged": last["unhedged"]}
         fresh.rows["marks"] += self._marks.add(decision)
         if decision.action is not Action.HOLD:
             fresh.rows["decisions"].append(_decision(decision))
@@ -216,7 +219,7 @@ class _Fresh:
 
 def _standing_of(decision: Decision) -> dict[str, Any]:
     figures = {"phase": decision.phase.value, "trade": decision.trade, "z": number(decision.z), "delta": number(decision.delta)}
-    return figures | {"mids": tuple(number(mid) for mid in decision.mids)}
+    return figures | {"ratio": number(decision.ratio), "mids": tuple(number(mid) for mid in decision.mids)}
 
 
 def _decision(d: Decision) -> DecisionRow:

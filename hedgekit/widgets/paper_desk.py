@@ -24,7 +24,7 @@ from hedgekit.journal import Follower, Series
 from hedgekit.params import Params
 from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.live import LivePlot
-from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, MARKS, mark_source, paper_figures
+from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, mark_source, paper_figures
 
 if TYPE_CHECKING:
     import os
@@ -110,7 +110,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
         self.session: PaperSession | None = None
         self._status: Status | None = None
         self._follower: Follower | None = None
-        self._series = {"bars": Series(BARS), **{name: Series(MARKS) for name in MARK_SOURCES}}
+        self._series = Series(BARS)
         self._last_fills: list[FillRow] = []
         self._last_decisions: list[DecisionRow] = []
         self._far = 0
@@ -170,10 +170,11 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
 
     def _take(self, news: News) -> None:
         """Put what is new on the screen."""
-        self._draw("bars", {name: news.bars[name] for name in BARS})
+        self._draw({name: news.bars[name] for name in BARS})
         for name in MARK_SOURCES:
             marks = [mark for mark in news.marks if mark_source(mark) == name]
-            self._draw(name, {"ts": [m.ts for m in marks], "z": [m.z for m in marks], "what": [words.mark(m) for m in marks]})
+            if marks:
+                self.plot.append(name, {"ts": [m.ts for m in marks], "z": [m.z for m in marks], "what": [words.mark(m) for m in marks]})
         for command in news.commands:
             self._applied(command)
         if news.fills:
@@ -183,14 +184,14 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
             self._last_decisions = [*self._last_decisions, *news.decisions][-_ROWS:]
             self._feed.value = words.feed_table(self._last_decisions)
 
-    def _draw(self, name: str, rows: Mapping[str, Any]) -> None:
-        if not len(rows["ts"]):
-            return
-        series = self._series[name]
-        if series.extend(rows) == "append":
-            self.plot.append(name, rows)
-        else:
-            self.plot.replace(name, series.columns())
+    def _draw(self, rows: Mapping[str, Any]) -> None:
+        """Add points to the curves; from time to time older ones are thinned, extremes kept."""
+        if len(rows["ts"]):
+            way = self._series.extend(rows)
+            if way == "append":
+                self.plot.append("bars", rows)
+            else:
+                self.plot.replace("bars", self._series.columns())
 
     # ---------------------------------------------------------------- speaking
 

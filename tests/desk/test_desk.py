@@ -41,6 +41,11 @@ def reach(session: PaperSession, what: State | Callable[[object], bool], timeout
     return asyncio.run(session.until(what, timeout_s=timeout_s))
 
 
+def gone(home: Path) -> None:
+    """Every process of the home ends: the host writes its last word, then it ends itself."""
+    assert psutil.wait_procs(processes_of(home), timeout=10)[1] == []
+
+
 def in_position(now: object) -> bool:
     return bool(now.positions) and all(now.positions.values()) and not now.working  # type: ignore[attr-defined] - Standing
 
@@ -65,7 +70,7 @@ def test_one_session_from_start_to_stop(home: Path) -> None:
     assert [record.ref for record in records if isinstance(record, Command)] == refs
     assert isinstance(records[-1], SessionEnded)
     assert records[-1].reason == "stopped"
-    assert not processes_of(home)
+    gone(home)
     assert desk.current("test", folder=home) is None
     with pytest.raises(SessionError, match=r"stop: session .* is ended, nobody listens"):
         session.stop()
@@ -167,7 +172,7 @@ def test_close_sets_the_account_free(home: Path) -> None:
     reach(session, State.KILLED)
     session.close()
     reach(session, State.CLOSED)
-    assert not processes_of(home)
+    gone(home)
     with pytest.raises(SessionError, match="only a killed or failed session"):
         session.restart()
     again = start(home)
@@ -181,7 +186,7 @@ def test_a_dead_sandbox_is_a_failed_session(home: Path) -> None:
     sandbox.kill()
     reach(session, State.CLOSED)
     assert "sandbox exchange ended" in session.status().detail
-    assert not processes_of(home)
+    gone(home)
 
 
 def test_a_dead_host_is_seen(home: Path) -> None:
