@@ -222,7 +222,7 @@ class Marks:
 
 def _side(decision: Decision) -> int:
     qty: Any = next((order.qty for order in decision.orders if order.leg == 0), 0)
-    return (qty > 0) - (qty < 0)
+    return int(qty > 0) - int(qty < 0)
 
 
 def _mark(decision: Decision, kind: str, side: int) -> Mark:

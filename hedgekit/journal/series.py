@@ -118,7 +118,7 @@ class Series:
         recent = (self.total - self._capacity // 2) // self._width * self._width
         while True:
             old = int(np.searchsorted(self._row, recent))
-            kept = extremes(self._table[1:, :old], self._row[:old] // self._width) if self._width > 1 else np.arange(old)
+            kept = extremes(list(self._table[1:, :old]), self._row[:old] // self._width) if self._width > 1 else np.arange(old)
             if len(kept) <= self._capacity // 4:
                 break
             self._width *= 2

@@ -55,7 +55,7 @@ class _View:
     dark: bool
 
 
-class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] - anywidget has no types for its base
+class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] # anywidget's base has no types
     """A live view of a bokeh layout.
 
     Sources that have a name are its streams. All methods may be called from any thread.
@@ -86,7 +86,7 @@ class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] - anywidget has no ty
         self._document = Document()
         self._document.add_root(layout)
         self._sources = _named(self._document)
-        self._plots = list(self._document.select({"type": Plot}))
+        self._plots: list[Any] = list(self._document.select({"type": Plot}))
         self._gap_s = 1.0 / fps
         self._views: dict[str, _View] = {}
         self._pending: dict[str, dict[str, Any]] = {}
@@ -222,7 +222,9 @@ class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] - anywidget has no ty
             self.send(message, buffers)
 
     def _apply(self, name: str, change: dict[str, Any], buffers: list[bytes]) -> dict[str, Any]:
-        source, rollover, sent, data = self._sources[name], change["rollover"], {}, {}
+        source, rollover = self._sources[name], change["rollover"]
+        sent: dict[str, Any] = {}
+        data: dict[str, Column] = {}
         for key, parts in change["columns"].items():
             rows = _joined(parts)
             if isinstance(rows, np.ndarray):
@@ -289,9 +291,9 @@ class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] - anywidget has no ty
             self._plan()
 
 
-def _named(document: Document) -> dict[str, ColumnDataSource]:
+def _named(document: Document) -> dict[str, Any]:
     """Return the streams by name; columns become arrays of floats, or lists of text."""
-    found = [source for source in document.select({"type": ColumnDataSource}) if source.name]
+    found: list[Any] = [source for source in document.select({"type": ColumnDataSource}) if source.name]
     names = [str(source.name) for source in found]
     if not names or len(set(names)) < len(names):
         msg = f"sources named {sorted(names)}: give each source that streams a name of its own, as ColumnDataSource(..., name='ticks')"

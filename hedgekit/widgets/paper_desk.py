@@ -9,12 +9,14 @@ trading. It reads only while a view of its plot is on a screen.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
+import numpy as np
 
 from hedgekit import desk
 from hedgekit.desk import PaperSession, Status
@@ -24,7 +26,7 @@ from hedgekit.journal import Follower, Series
 from hedgekit.params import Params
 from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.live import LivePlot
-from hedgekit.widgets.paper_figures import BARS, MARK_SOURCES, mark_source, paper_figures
+from hedgekit.widgets.paper_figures import BARS, DELTA_TITLE, FAR, MARK_SOURCES, mark_source, paper_figures
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +51,7 @@ _BUTTONS = {
 }
 
 
-class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
+class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
     """A panel on one account's paper session.
 
     Parameters
@@ -113,7 +115,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
         self._series = Series(BARS)
         self._last_fills: list[FillRow] = []
         self._last_decisions: list[DecisionRow] = []
-        self._far = 0
+        self._fitted, self._edge = False, math.inf
+        self._far, self._farthest = 0, 0.0
 
     def _find(self) -> None:
         """Attach to the session that has the account now, if there is one."""
@@ -126,6 +129,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
         self.close_reader()
         self._forget()
         self.session, self._follower = session, session.follow()
+        self._fills.value = self._feed.value = ""
+        self.plot.set(self._figures.delta.title, text=DELTA_TITLE)
         for name, source in self._figures.sources.items():
             self.plot.replace(name, {column: [] for column in source.data})
 
@@ -170,6 +175,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
 
     def _take(self, news: News) -> None:
         """Put what is new on the screen."""
+        if news.standing.started and not self._fitted:
+            self._fit(Params.make(**news.standing.params))
         self._draw({name: news.bars[name] for name in BARS})
         for name in MARK_SOURCES:
             marks = [mark for mark in news.marks if mark_source(mark) == name]
@@ -184,9 +191,25 @@ class PaperDesk(w.VBox):  # type: ignore[misc] - ipywidgets has no types
             self._last_decisions = [*self._last_decisions, *news.decisions][-_ROWS:]
             self._feed.value = words.feed_table(self._last_decisions)
 
+    def _fit(self, params: Params) -> None:
+        """Show the bands of the session's own numbers, whatever the panel was made with."""
+        self._fitted = True
+        for model, attributes in self._figures.fit(params).items():
+            self.plot.set(model, **attributes)
+        self._edge = FAR * params.tolerance
+
+    def _tell_far(self, deltas: np.ndarray) -> None:
+        """Say in the title what lies outside the frame."""
+        far = np.abs(deltas[np.abs(deltas) > self._edge])
+        if len(far):
+            self._far, self._farthest = self._far + len(far), max(self._farthest, float(far.max()))
+            words_ = f" · {self._far:,} points beyond {self._edge:.0%}, the farthest {self._farthest:.0%}"
+            self.plot.set(self._figures.delta.title, text=DELTA_TITLE + words_)
+
     def _draw(self, rows: Mapping[str, Any]) -> None:
         """Add points to the curves; from time to time older ones are thinned, extremes kept."""
         if len(rows["ts"]):
+            self._tell_far(rows["delta"])
             way = self._series.extend(rows)
             if way == "append":
                 self.plot.append("bars", rows)

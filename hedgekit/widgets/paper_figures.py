@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bokeh.layouts import gridplot
-from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range, Range1d, Title
-from bokeh.models.annotations import BoxAnnotation, Span
+from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range1d
+from bokeh.models.annotations import BoxAnnotation, Span, Title
 from bokeh.plotting import figure
 
 from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 if TYPE_CHECKING:
     from bokeh.model import Model
-    from bokeh.models import GridPlot
-    from bokeh.models.renderers import GlyphRenderer
 
     from hedgekit.journal.news import Mark
     from hedgekit.params import Params
+
+DELTA_TITLE = "Net delta, with the corridor that is allowed"
 
 BARS = ("ts", "z", "delta", "hedged", "unhedged")
 """Columns of the source ``bars``: milliseconds UTC, sd, fraction of notional, money, money."""
@@ -57,12 +57,12 @@ FAR = 4.0
 class PaperFigures:
     """The layout, and what of it depends on the session's numbers."""
 
-    layout: GridPlot
-    sources: dict[str, ColumnDataSource]
-    bands: dict[str, tuple[Span, Span]]
+    layout: Any
+    sources: dict[str, Any]
+    bands: dict[str, tuple[Span, ...]]
     corridor: BoxAnnotation
-    z: figure
-    delta: figure
+    z: Any
+    delta: Any
 
     def fit(self, params: Params) -> dict[Model, dict[str, Any]]:
         """Return which attributes of which models show other numbers."""
@@ -94,12 +94,12 @@ def paper_figures(params: Params) -> PaperFigures:
     z, bands = _z(sources, params)
     delta, corridor = _delta(sources["bars"], params, z.x_range)
     money = _money(sources["bars"], z.x_range)
-    rows = [[z], [delta], [money]]
-    layout = gridplot(rows, sizing_mode="stretch_width", toolbar_location="right", toolbar_options={"logo": None})
+    rows: list[list[Any]] = [[z], [delta], [money]]
+    layout = gridplot(rows, sizing_mode="stretch_width", toolbar_location="right", toolbar_options={"logo": None}, ncols=None)
     return PaperFigures(layout, sources, bands, corridor, z, delta)
 
 
-def _figure(title: str, y: str, height: int, x_range: Range) -> figure:
+def _figure(title: str, y: str, height: int, x_range: Any) -> figure:
     tools = "xpan,xwheel_zoom,box_zoom,reset,save"
     plot = figure(
         title=Title(text=title, text_font_size="12px"),
@@ -114,7 +114,7 @@ def _figure(title: str, y: str, height: int, x_range: Range) -> figure:
     return plot
 
 
-def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, dict[str, tuple[Span, Span]]]:
+def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, dict[str, tuple[Span, ...]]]:
     plot = _figure("z-score of the spread at bar closes", "z (sd)", _HEIGHTS[0], DataRange1d(range_padding=0.02))
     bands = {}
     for name, dash, color in (("entry", "dashed", GREY), ("stop", "solid", VERMILLION), ("target", "dotted", GREEN)):
@@ -135,8 +135,8 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
     return plot, bands
 
 
-def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figure, BoxAnnotation]:
-    plot = _figure("Net delta, with the corridor that is allowed", "% of notional", _HEIGHTS[1], x_range)
+def _delta(bars: ColumnDataSource, params: Params, x_range: Any) -> tuple[figure, BoxAnnotation]:
+    plot = _figure(DELTA_TITLE, "% of notional", _HEIGHTS[1], x_range)
     corridor = BoxAnnotation(
         bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
     )
@@ -149,7 +149,7 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figu
     return plot, corridor
 
 
-def _money(bars: ColumnDataSource, x_range: Range) -> figure:
+def _money(bars: ColumnDataSource, x_range: Any) -> figure:
     plot = _figure("Profit and loss since the start, at executable prices, costs included", "P&L ($)", _HEIGHTS[2], x_range)
     plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
     shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")
@@ -161,12 +161,12 @@ def _money(bars: ColumnDataSource, x_range: Range) -> figure:
     return plot
 
 
-def _hover(plot: figure, renderer: GlyphRenderer, lines: list[tuple[str, str]]) -> None:
+def _hover(plot: figure, renderer: Any, lines: list[tuple[str, str]]) -> None:
     tips = [("", "@ts{%F %T}"), *lines]
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=tips, formatters={"@ts": "datetime"}, mode="vline", visible=False))
 
 
 def _legend(plot: figure, columns: int) -> None:
-    legend = plot.legend[0]
+    legend: Any = plot.legend[0]
     legend.location, legend.ncols, legend.label_text_font_size = "top_left", columns, "11px"
     legend.padding, legend.spacing, legend.margin, legend.background_fill_alpha = 3, 3, 4, 0.6

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 STYLE = """<style>
 .hk{font:13px/1.45 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,#222)}
-.hk .strip{display:flex;flex-wrap:wrap;gap:2px 22px;min-height:42px}
-.hk .cell{display:flex;flex-direction:column;min-width:70px}
+.hk .strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(92px,1fr));gap:2px 10px;min-height:42px}
+.hk .cell{display:flex;flex-direction:column}
+.hk .wide{grid-column:span 2}
 .hk .cell b{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}
 .hk .cell span{font-size:11px;color:var(--jp-ui-font-color2,#555)}
 .hk .warn b{color:var(--jp-error-color1,#c00);text-decoration:underline}
@@ -38,6 +39,9 @@ NONE = "n/a"
 FEED_S = 5.0
 """A feed older than this is marked."""
 
+_WIDE = 14
+"""A figure of more characters takes two places of the strip, so that nothing moves while it changes."""
+
 Cell = tuple[str, str, bool]
 """What it is, the figure, whether to warn."""
 
@@ -49,10 +53,12 @@ def page(body: str, label: str) -> str:
 
 def strip(cells: Iterable[Cell]) -> str:
     """Return the status strip."""
-    shown = "".join(
-        f'<div class="cell{" warn" if warn else ""}"><span>{escape(name)}</span><b>{escape(value)}</b></div>' for name, value, warn in cells
-    )
-    return page(f'<div class="strip">{shown}</div>', "status of the session")
+    return page(f'<div class="strip">{"".join(_cell(*cell) for cell in cells)}</div>', "status of the session")
+
+
+def _cell(name: str, value: str, warn: bool) -> str:  # noqa: FBT001 - a cell as it comes
+    kind = " ".join(["cell", *(["warn"] if warn else []), *(["wide"] if len(value) > _WIDE else [])])
+    return f'<div class="{kind}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
 
 
 def table(title: str, columns: Mapping[str, bool], rows: Sequence[Sequence[str]], none: str) -> str:
