@@ -121,8 +121,8 @@ class LabPage:
         """Wait until the notebook is shown and its kernel idle."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_MS)
         self.until(
-            "(() => { const w = window.jupyterapp?.shell.currentWidget; const c = w?.sessionContext; return w?.context?.isReady && c?.isReady"
-            " && c.session?.kernel?.connectionStatus === 'connected' && c.session.kernel.status === 'idle' })()"
+            "(() => { const w = window.jupyterapp?.shell.currentWidget, c = w?.sessionContext, k = c?.session?.kernel;"
+            " return w?.context?.isReady && c?.isReady && k?.connectionStatus === 'connected' && k.status === 'idle' })()"
         )
 
     def until(self, expression: str, *, timeout_ms: int = WAIT_MS) -> None:
@@ -142,7 +142,8 @@ class LabPage:
     def run(self, cell: int, *, wait: bool = True) -> None:
         """Run one cell."""
         self.js(
-            f"(() => {{ const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = {cell}; n.deselectAll(); window.hkRan = false;"
+            f"(() => {{ const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = {cell}; n.deselectAll();"
+            " window.hkRan = false;"
             " window.jupyterapp.commands.execute('notebook:run-cell').then(() => { window.hkRan = true }); })()"
         )
         if wait:
@@ -150,7 +151,8 @@ class LabPage:
 
     def output(self, cell: int) -> str:
         """Return a cell's output as text."""
-        return str(self.js(f"document.querySelectorAll('.jp-Notebook .jp-Cell')[{cell}].querySelector('.jp-Cell-outputWrapper')?.innerText ?? ''"))
+        one = f"document.querySelectorAll('.jp-Notebook .jp-Cell')[{cell}]"
+        return str(self.js(f"{one}.querySelector('.jp-Cell-outputWrapper')?.innerText ?? ''"))
 
     def click(self, label: str) -> None:
         """Click a widget's button."""

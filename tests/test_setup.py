@@ -189,7 +189,12 @@ def _make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_make_alone_tells_the_commands(tmp_path: Path) -> None:
     done = _make(tmp_path)
     assert done.returncode == 0
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["make", "demo"], ["make", "lab"], ["make", "test"], ["make", "clean"]]
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["make", "demo"],
+        ["make", "lab"],
+        ["make", "test"],
+        ["make", "clean"],
+    ]
     assert not (tmp_path / ".venv").exists()
 
 

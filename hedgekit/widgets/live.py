@@ -55,7 +55,7 @@ class _View:
     dark: bool
 
 
-class LivePlot(anywidget.AnyWidget):  # type: ignore[misc] # anywidget's base has no types
+class LivePlot(anywidget.AnyWidget):
     """A live view of a bokeh layout.
 
     Sources that have a name are its streams. All methods may be called from any thread.

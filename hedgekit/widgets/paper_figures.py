@@ -18,6 +18,8 @@ from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMIL
 
 if TYPE_CHECKING:
     from bokeh.model import Model
+    from bokeh.models.ranges import Range
+    from bokeh.models.renderers import DataRenderer
 
     from hedgekit.journal.news import Mark
     from hedgekit.params import Params
@@ -99,7 +101,7 @@ def paper_figures(params: Params) -> PaperFigures:
     return PaperFigures(layout, sources, bands, corridor, z, delta)
 
 
-def _figure(title: str, y: str, height: int, x_range: Any) -> figure:
+def _figure(title: str, y: str, height: int, x_range: Range) -> figure:
     tools = "xpan,xwheel_zoom,box_zoom,reset,save"
     plot = figure(
         title=Title(text=title, text_font_size="12px"),
@@ -135,7 +137,7 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
     return plot, bands
 
 
-def _delta(bars: ColumnDataSource, params: Params, x_range: Any) -> tuple[figure, BoxAnnotation]:
+def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figure, BoxAnnotation]:
     plot = _figure(DELTA_TITLE, "% of notional", _HEIGHTS[1], x_range)
     corridor = BoxAnnotation(
         bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
@@ -149,7 +151,7 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: Any) -> tuple[figure
     return plot, corridor
 
 
-def _money(bars: ColumnDataSource, x_range: Any) -> figure:
+def _money(bars: ColumnDataSource, x_range: Range) -> figure:
     plot = _figure("Profit and loss since the start, at executable prices, costs included", "P&L ($)", _HEIGHTS[2], x_range)
     plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
     shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")
@@ -161,7 +163,7 @@ def _money(bars: ColumnDataSource, x_range: Any) -> figure:
     return plot
 
 
-def _hover(plot: figure, renderer: Any, lines: list[tuple[str, str]]) -> None:
+def _hover(plot: figure, renderer: DataRenderer, lines: list[tuple[str, str]]) -> None:
     tips = [("", "@ts{%F %T}"), *lines]
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=tips, formatters={"@ts": "datetime"}, mode="vline", visible=False))
 

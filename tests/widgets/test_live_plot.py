@@ -1,0 +1,178 @@
+"""The live plot in a real JupyterLab: streams, survives reloads and second tabs, follows the theme, and is silent when nobody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+
+from hedgekit.errors import ConfigError
+from hedgekit.widgets import LivePlot
+from tests.lab import LabPage, wait_for
+
+SETUP = """
+import asyncio, math
+from bokeh.layouts import column
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+from hedgekit.widgets import LivePlot
+source = ColumnDataSource({"t": [], "y": [], "what": []}, name="ticks")
+p = figure(title="ticks", height=200, width=600, tools="xwheel_zoom,xpan,reset", active_scroll="xwheel_zoom")
+p.line("t", "y", source=source)
+plot = LivePlot(column(p))
+sent = []
+send = plot.send
+plot.send = lambda *a, **k: (sent.append(a[0]["type"]), send(*a, **k))[1]
+n = 0
+async def feed():
+    global n
+    while True:
+        plot.append("ticks", {"t": [n], "y": [math.nan if n % 10 == 0 else math.sin(n / 10)], "what": [f"tick {n}"]})
+        n += 1
+        await asyncio.sleep(0.05)
+"""
+START = "task = asyncio.create_task(feed())\nplot"
+
+TICKS = "[...Bokeh.documents.at(-1)._all_models.values()].find(m => m.name === 'ticks')"
+COUNT = f"(window.Bokeh?.documents?.length ? {TICKS}.get_length() : 0)"
+
+
+def count(page: LabPage) -> int:
+    return int(page.js(COUNT))
+
+
+def kernel(page: LabPage, code: str) -> str:
+    """Run code in the page's kernel, past the notebook; return what it prints."""
+    return str(
+        page.js(
+            "(async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let out = '';"
+            f" const f = k.requestExecute({{code: {code!r}, silent: false, store_history: false}});"
+            " f.onIOPub = m => { if (m.header.msg_type === 'stream') out += m.content.text;"
+            " if (m.header.msg_type === 'error') out += m.content.evalue };"
+            " await f.done; return out.trim() })()"
+        )
+    )
+
+
+def test_it_streams_and_every_row_is_whole(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, START])
+    page.run_all()
+    page.until(f"{COUNT} > 40")
+    t, y, what = page.js(f"(() => {{ const d = {TICKS}.data; return [[...d.t], [...d.y].map(String), [...d.what]] }})()")
+    assert t == list(range(len(t)))
+    assert what == [f"tick {n}" for n in range(len(t))]
+    assert [n for n, value in enumerate(y) if value == "NaN"] == list(range(0, len(t), 10)), "NaN stays NaN"
+    assert "LivePlot(1 figures" not in page.output(1)
+
+
+def test_reload_second_tab_and_theme_show_all_of_it(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, START])
+    page.run_all()
+    page.until(f"{COUNT} > 20")
+    page.save()
+    page.reload()
+    page.until(f"{COUNT} > 30")
+    assert page.js(f"[...{TICKS}.data.t][0]") == 0, "from the first row on"
+    other = notebook()
+    other.until(f"{COUNT} > 40")
+    assert other.js(f"[...{TICKS}.data.t][0]") == 0
+    page.theme("Dark")
+    page.until("Bokeh.documents.length === 1 && Bokeh.documents[0].roots()[0].children[0].border_fill_color === '#111111'")
+    before = count(page)
+    page.until(f"{COUNT} > {before}")
+    page.theme("Light")
+    page.until("Bokeh.documents.length === 1 && Bokeh.documents[0].roots()[0].children[0].border_fill_color === '#ffffff'")
+    one, two = count(page), count(other)
+    page.until(f"{COUNT} > {one}")
+    other.until(f"{COUNT} > {two}")
+
+
+def test_nobody_looks_nothing_is_sent(notebook: Callable[..., LabPage]) -> None:
+    """A closed view ends the sending; a new one finds everything."""
+    page = notebook([SETUP, START, "plot"])
+    page.run_all()
+    page.until(f"{COUNT} > 20")
+    page.js("document.querySelectorAll('.hedgekit-live').length === 2")
+    page.js("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => true)")
+    wait_for(lambda: kernel(page, "print(plot.live)") == "False", 20, what="the views said goodbye")
+    assert page.js("Bokeh.documents.length") == 0, "no document is left behind"
+    first = kernel(page, "print(len(sent), n)").split()
+    page.page.wait_for_timeout(1_500)
+    second = kernel(page, "print(len(sent), n)").split()
+    assert first[0] == second[0]
+    assert int(second[1]) > int(first[1]), "the feed went on"
+    page.run(2)
+    page.until(f"{COUNT} >= {second[1]}")
+
+
+def test_replace_set_and_a_lost_batch(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, "plot"])
+    page.run_all()
+    page.until(f"{COUNT} === 0 && window.Bokeh?.documents?.length === 1")
+    kernel(page, "plot.append('ticks', {'t': [1, 2], 'y': [1, 2], 'what': ['a', 'b']})")
+    page.until(f"{COUNT} === 2")
+    kernel(page, "plot.replace('ticks', {'t': [7], 'y': [8], 'what': ['c']}); plot.append('ticks', {'t': [9], 'y': [9], 'what': ['d']})")
+    page.until(f"{COUNT} === 2 && {TICKS}.data.t[0] === 7 && {TICKS}.data.what[1] === 'd'")
+    kernel(page, "plot.set(p.title, text='other words')")
+    page.until("[...Bokeh.documents[0]._all_models.values()].some(m => m.type === 'Title' && m.text === 'other words')")
+    kernel(page, "plot._seq += 5; plot.append('ticks', {'t': [10], 'y': [1], 'what': ['e']})")
+    page.until(f"{COUNT} === 3 && {TICKS}.data.t[2] === 10")
+    kernel(page, "plot.append('ticks', {'t': [11, 12], 'y': [1, 2], 'what': ['f', 'g']}, rollover=2)")
+    page.until(f"{COUNT} === 2 && {TICKS}.data.t[1] === 12")
+    kernel(page, "import threading; threading.Thread(target=plot.append, args=('ticks', {'t': [13], 'y': [1], 'what': ['h']})).start()")
+    page.until(f"{COUNT} === 3")
+
+
+def test_a_persons_zoom_survives_the_stream(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, START])
+    page.run_all()
+    page.until(f"{COUNT} > 40")
+    box = page.page.locator(".hedgekit-live").bounding_box()
+    page.page.mouse.move(box["x"] + 300, box["y"] + 100)
+    page.page.mouse.wheel(0, -400)
+    view = "(() => { const r = Bokeh.documents[0].roots()[0].children[0].x_range; return [r.start, r.end] })()"
+    page.page.wait_for_timeout(500)
+    zoomed = page.js(view)
+    before = count(page)
+    page.until(f"{COUNT} > {before + 40}")
+    assert page.js(view) == zoomed
+    assert zoomed[1] - zoomed[0] < before
+
+
+# ------------------------------------------------------- without a notebook
+
+
+def made() -> tuple[LivePlot, ColumnDataSource]:
+    source = ColumnDataSource({"t": [], "y": []}, name="ticks")
+    plot = figure(title="a title")
+    plot.line("t", "y", source=source)
+    return LivePlot(plot), source
+
+
+def test_a_plain_script_keeps_the_data() -> None:
+    plot, source = made()
+    plot.append("ticks", {"t": [1, 2], "y": np.array([3, 4])})
+    plot.append("ticks", {"t": [5], "y": [float("nan")]}, rollover=2)
+    np.testing.assert_array_equal(source.data["t"], [2.0, 5.0])
+    np.testing.assert_array_equal(source.data["y"], [4.0, np.nan])
+    assert repr(plot) == "LivePlot(1 figures, 2 points)"
+    assert plot.label == "a title"
+    assert not plot.live
+
+
+def test_wrong_rows_are_named() -> None:
+    plot, source = made()
+    with pytest.raises(ConfigError, match="no source named 'tocks'; there are: ticks"):
+        plot.append("tocks", {"t": [1], "y": [1]})
+    with pytest.raises(ConfigError, match="has columns t, y; got t, z"):
+        plot.append("ticks", {"t": [1], "z": [1]})
+    with pytest.raises(ConfigError, match="differ in length: t 2, y 1"):
+        plot.append("ticks", {"t": [1, 2], "y": [1]})
+    with pytest.raises(ConfigError, match="not in this plot"):
+        plot.set(figure(), title="x")
+    with pytest.raises(ConfigError, match="give each source that streams a name"):
+        LivePlot(figure())
+    assert len(source.data["t"]) == 0
