@@ -32,6 +32,7 @@ NOISE = (
     "the server responded with a status of 404",
     "Error with Permissions-Policy header",
     "WebSocket connection to",  # Lab's own reconnecting when a kernel is killed or restarted
+    "Comm not found for comm id",  # rows that come after a reload, before Lab has found its widgets again
 )
 """What JupyterLab itself writes to the console; everything else is ours."""
 
@@ -48,7 +49,7 @@ class Lab:
     """One JupyterLab on a folder, with folders of its own for everything that Jupyter keeps."""
 
     def __init__(self, root: Path, base: Path) -> None:
-        self.root, self.base = root, base
+        self.root, self.base, self.tabs = root, base, 0
         self.home = base / "home"
         parts = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "runtime"}
         folders = {f"JUPYTER_{name}": str(base / part) for name, part in parts.items()}
@@ -114,7 +115,8 @@ class LabPage:
         self.lab, self.name = lab, name
         opened: OfflinePage = browser.open(width=width, height=height)
         self.page, self._requests, self._errors = opened.page, opened.requests, opened.errors
-        self.page.goto(f"{lab.url}/lab/tree/{name}?token={TOKEN}")
+        lab.tabs += 1  # a workspace for each tab, else Lab opens what other tabs had open
+        self.page.goto(f"{lab.url}/lab/workspaces/tab{lab.tabs}/tree/{name}?token={TOKEN}")
         self.ready()
 
     def ready(self) -> None:
