@@ -165,6 +165,27 @@ class LabPage:
         self.js("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => true)")
         self.ready()
 
+    def execute(self, code: str) -> str:
+        """Run code in the kernel, past the notebook; return what it prints."""
+        return str(
+            self.js(
+                "(async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let out = '';"
+                f" const f = k.requestExecute({{code: {code!r}, silent: false, store_history: false}});"
+                " f.onIOPub = m => { if (m.header.msg_type === 'stream') out += m.content.text;"
+                " if (m.header.msg_type === 'error') out += m.content.evalue };"
+                " await f.done; return out.trim() })()"
+            )
+        )
+
+    def kill_kernel(self) -> None:
+        """Kill the kernel (SIGKILL), as a crash does; Lab says so, and its server starts a new one."""
+        pid = int(self.execute("import os; print(os.getpid())"))
+        os.kill(pid, signal.SIGKILL)
+        self.page.locator(".jp-Dialog button").first.click(timeout=WAIT_MS)
+        wait_for(lambda: pid not in [kernel.pid for kernel in self.lab.kernels()], what="the kernel is dead")
+        self.ready()
+        wait_for(lambda: self.execute("print(6 * 7)") == "42", what="a new kernel answers")
+
     def theme(self, name: str) -> None:
         """Choose "Light" or "Dark"."""
         self.js(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {name}'}}).then(() => true)")

@@ -44,19 +44,6 @@ def count(page: LabPage) -> int:
     return int(page.js(COUNT))
 
 
-def kernel(page: LabPage, code: str) -> str:
-    """Run code in the page's kernel, past the notebook; return what it prints."""
-    return str(
-        page.js(
-            "(async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let out = '';"
-            f" const f = k.requestExecute({{code: {code!r}, silent: false, store_history: false}});"
-            " f.onIOPub = m => { if (m.header.msg_type === 'stream') out += m.content.text;"
-            " if (m.header.msg_type === 'error') out += m.content.evalue };"
-            " await f.done; return out.trim() })()"
-        )
-    )
-
-
 def test_it_streams_and_every_row_is_whole(notebook: Callable[..., LabPage]) -> None:
     page = notebook([SETUP, START])
     page.run_all()
@@ -97,11 +84,11 @@ def test_nobody_looks_nothing_is_sent(notebook: Callable[..., LabPage]) -> None:
     page.until(f"{COUNT} > 20")
     page.js("document.querySelectorAll('.hedgekit-live').length === 2")
     page.js("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => true)")
-    wait_for(lambda: kernel(page, "print(plot.live)") == "False", 20, what="the views said goodbye")
+    wait_for(lambda: page.execute("print(plot.live)") == "False", 20, what="the views said goodbye")
     assert page.js("Bokeh.documents.length") == 0, "no document is left behind"
-    first = kernel(page, "print(len(sent), n)").split()
+    first = page.execute("print(len(sent), n)").split()
     page.page.wait_for_timeout(1_500)
-    second = kernel(page, "print(len(sent), n)").split()
+    second = page.execute("print(len(sent), n)").split()
     assert first[0] == second[0]
     assert int(second[1]) > int(first[1]), "the feed went on"
     page.run(2)
@@ -112,17 +99,17 @@ def test_replace_set_and_a_lost_batch(notebook: Callable[..., LabPage]) -> None:
     page = notebook([SETUP, "plot"])
     page.run_all()
     page.until(f"{COUNT} === 0 && window.Bokeh?.documents?.length === 1")
-    kernel(page, "plot.append('ticks', {'t': [1, 2], 'y': [1, 2], 'what': ['a', 'b']})")
+    page.execute("plot.append('ticks', {'t': [1, 2], 'y': [1, 2], 'what': ['a', 'b']})")
     page.until(f"{COUNT} === 2")
-    kernel(page, "plot.replace('ticks', {'t': [7], 'y': [8], 'what': ['c']}); plot.append('ticks', {'t': [9], 'y': [9], 'what': ['d']})")
+    page.execute("plot.replace('ticks', {'t': [7], 'y': [8], 'what': ['c']}); plot.append('ticks', {'t': [9], 'y': [9], 'what': ['d']})")
     page.until(f"{COUNT} === 2 && {TICKS}.data.t[0] === 7 && {TICKS}.data.what[1] === 'd'")
-    kernel(page, "plot.set(p.title, text='other words')")
+    page.execute("plot.set(p.title, text='other words')")
     page.until("[...Bokeh.documents[0]._all_models.values()].some(m => m.type === 'Title' && m.text === 'other words')")
-    kernel(page, "plot._seq += 5; plot.append('ticks', {'t': [10], 'y': [1], 'what': ['e']})")
+    page.execute("plot._seq += 5; plot.append('ticks', {'t': [10], 'y': [1], 'what': ['e']})")
     page.until(f"{COUNT} === 3 && {TICKS}.data.t[2] === 10")
-    kernel(page, "plot.append('ticks', {'t': [11, 12], 'y': [1, 2], 'what': ['f', 'g']}, rollover=2)")
+    page.execute("plot.append('ticks', {'t': [11, 12], 'y': [1, 2], 'what': ['f', 'g']}, rollover=2)")
     page.until(f"{COUNT} === 2 && {TICKS}.data.t[1] === 12")
-    kernel(page, "import threading; threading.Thread(target=plot.append, args=('ticks', {'t': [13], 'y': [1], 'what': ['h']})).start()")
+    page.execute("import threading; threading.Thread(target=plot.append, args=('ticks', {'t': [13], 'y': [1], 'what': ['h']})).start()")
     page.until(f"{COUNT} === 3")
 
 

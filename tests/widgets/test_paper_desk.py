@@ -136,10 +136,8 @@ def test_a_killed_and_a_restarted_kernel_reattach(notebook: Callable[..., LabPag
     page = notebook([cell(account)])
     of = started(page, lab, account)
     first = page.js(FIRST)
-    for kernel in lab.kernels():
-        os.kill(kernel.pid, signal.SIGKILL)
+    page.kill_kernel()
     goes_on(lab, of)
-    page.until("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
     page.run_all()
     page.until(f"{COUNT} > 30")
     assert page.js(FIRST) == first
