@@ -76,6 +76,13 @@ async function render({ model, el }) {
   el.appendChild(host);
   let Bokeh, doc, views, dark, seq = -1, sources = {}, gone = false, built = Promise.resolve();
 
+  const tell = (message) => {
+    // A kernel that is dead or restarting takes no word; the next document request starts anew.
+    try {
+      Promise.resolve(model.send({ view, ...message })).catch(() => {});
+    } catch {}
+  };
+
   const say = (error) => {
     const line = document.createElement("pre");
     line.textContent = `live plot: ${error.message ?? error}`;
@@ -86,7 +93,7 @@ async function render({ model, el }) {
   const ask = () => {
     seq = -1;
     dark = isDark();
-    model.send({ type: "doc", view, dark });
+    tell({ type: "doc", dark });
   };
 
   const drop = () => {
@@ -110,7 +117,7 @@ async function render({ model, el }) {
     seq = message.seq;
     views = await Bokeh.require("embed/standalone").add_document_standalone(doc, host);
     if (gone) drop();
-    else model.send({ type: "ack", view, seq });
+    else tell({ type: "ack", seq });
   };
 
   const take = (message, buffers) => {
@@ -122,7 +129,7 @@ async function render({ model, el }) {
     }
     for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
     globalThis.hedgekitSeen?.(message, doc); // a benchmark may look here
-    model.send({ type: "ack", view, seq });
+    tell({ type: "ack", seq });
   };
 
   const onMessage = (message, buffers) => {
@@ -144,10 +151,10 @@ async function render({ model, el }) {
   }
   model.on("msg:custom", onMessage);
   ask(); // always: right after a page reload the kernel has everything
-  const beat = setInterval(() => model.send({ type: "beat", view, seq }), BEAT_MS);
+  const beat = setInterval(() => tell({ type: "beat", seq }), BEAT_MS);
   const theme = new MutationObserver(() => isDark() !== dark && ask());
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  const leave = () => model.send({ type: "bye", view });
+  const leave = () => tell({ type: "bye" });
   addEventListener("pagehide", leave);
   return () => {
     gone = true;
