@@ -47,13 +47,13 @@ from hedgekit.types import (
     SessionStarted,
 )
 
-LIMIT = 20_000
-"""Rows in one poll: short enough for the loop of a notebook, also when all of them are new."""
+LIMIT = 10_000
+"""Rows in one poll when all of them are new: some 50 ms, little enough for the loop of a notebook (``tests/perf/panel_poll.py``)."""
 
-BODIES = 5_000
-"""Records decoded in one poll."""
+BODIES = 2_500
+"""Most records decoded in one poll, where few are quotes."""
 
-TIMER = "timer"
+STARTED, TIMER = "session_started", "timer"
 
 
 class Follower:
@@ -86,6 +86,7 @@ class Follower:
         self._books: running.Books
         self._curve: running.Curve
         self._timer: Row | None = None
+        self._decision: Decision | None = None
         self._broken = ""
 
     @property
@@ -136,8 +137,8 @@ class Follower:
             raise JournalError(self._broken) from None
 
     def _take(self, stretch: Stretch) -> News:
-        fresh = _Fresh()
-        if not self._standing.started and (not stretch.rows or stretch.rows[0].id != 1):
+        before, fresh = self._standing, _Fresh()
+        if not before.records and (not stretch.rows or (stretch.rows[0].id, stretch.rows[0].type) != (1, STARTED)):
             msg = "does not begin with session_started; run verify()"
             raise JournalError(msg)
         for row in stretch.rows:
@@ -146,26 +147,26 @@ class Follower:
                 self._timer = row
             else:
                 self._note(row, decode(row.body), fresh)
-        before = self._standing
         if stretch.quotes:
             self._counts[QUOTE] += stretch.quotes
-        self._standing = replace(
-            before,
-            **fresh.changes,
-            working=self._orders.working(),
-            positions=self._books.positions,
-            cash=self._books.cash,
-            fees=self._books.fees,
-            fills=self._books.fills,
-            last_ns=stretch.last_ns,
-            last_recorded_ns=stretch.recorded_ns,
-            last_quote_recorded_ns=stretch.quote_recorded_ns or before.last_quote_recorded_ns,
-            counts=dict(self._counts),
-            records=stretch.upto,
-            behind=stretch.behind,
-        )
+        self._standing = replace(before, **fresh.changes, **self._sums(), **self._times(stretch))
         rows = {name: tuple(found) for name, found in fresh.rows.items()}
         return News(self._standing, running.columns(fresh.points), records=stretch.upto - before.records, **rows)
+
+    def _sums(self) -> dict[str, Any]:
+        """Return what the books and orders say now."""
+        figures = {name: getattr(self._books, name) for name in ("positions", "cash", "fees", "fills")}
+        figures |= {"bars": self._curve.bars, "working": self._orders.working(), "counts": dict(self._counts)}
+        if self._curve.last:
+            last = dict(zip(BAR_COLUMNS, self._curve.last, strict=True))
+            figures |= {"hedged": last["hedged"], "unhedged": last["unhedged"]}
+        return figures | (_standing_of(self._decision) if self._decision else {})
+
+    def _times(self, stretch: Stretch) -> dict[str, Any]:
+        """Return how far the journal was read, and how old it is there."""
+        quoted_ns = stretch.quote_recorded_ns or self._standing.last_quote_recorded_ns
+        times = {"last_ns": stretch.last_ns, "last_recorded_ns": stretch.recorded_ns, "last_quote_recorded_ns": quoted_ns}
+        return times | {"records": stretch.upto, "behind": stretch.behind}
 
     def _note(self, row: Row, record: Record, fresh: _Fresh) -> None:
         match record:
@@ -199,12 +200,10 @@ class Follower:
         point = self._curve.point(Decided(row.id, decision, on_timer))
         if point is not None:
             fresh.points.append(point)
-            last = dict(zip(BAR_COLUMNS, point, strict=True))
-            fresh.changes |= {"bars": self._curve.bars, "hedged": last["hedged"], "unhedged": last["unhedged"]}
         fresh.rows["marks"] += self._marks.add(decision)
         if decision.action is not Action.HOLD:
             fresh.rows["decisions"].append(_decision(decision))
-        fresh.changes |= _standing_of(decision)
+        self._decision = decision
 
 
 class _Fresh:

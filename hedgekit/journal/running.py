@@ -180,6 +180,7 @@ class Curve:
         self._rule, self._books = BarRule(start.params), books
         self._tops = [0.0, 0.0]
         self.bars = 0
+        self.last: tuple[float, ...] = ()
 
     def point(self, item: Decided) -> tuple[float, ...] | None:
         """Return the point of a decision, in the order of ``BAR_COLUMNS``; None if it closed no bar."""
@@ -192,7 +193,9 @@ class Curve:
         self._tops = [max(top, value) if value == value else top for top, value in zip(self._tops, money, strict=True)]  # noqa: PLR0124 - NaN
         mids = (number(leg_of(d.mids, 0)), number(leg_of(d.mids, 1)))
         falls = (money[0] - self._tops[0], money[1] - self._tops[1])
-        return (ms(d.ts_ns), number(d.z), number(d.ratio), number(d.delta), *mids, books.held(0), books.held(1), *money, *falls)
+        figures = (number(d.z), number(d.ratio), number(d.delta))
+        self.last = (ms(d.ts_ns), *figures, *mids, books.held(0), books.held(1), *money, *falls)
+        return self.last
 
 
 def columns(points: Sequence[tuple[float, ...]]) -> dict[str, Floats]:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, func, inspect, select
+from sqlalchemy import Connection, bindparam, case, func, inspect, select
 
 from hedgekit.errors import JournalError
 from hedgekit.journal.store import EVENTS, Store, check_name, locate
@@ -36,15 +36,17 @@ _PASSING = ("locked", "unable to open", "readonly database", "locking protocol")
 """SQLite's words for a file that its writer opens, closes or repairs at this moment."""
 
 _E = EVENTS.c
-_LAST = select(_E.id).order_by(_E.id.desc()).limit(1)
-_ROWS = select(_E.id, _E.ts_ns, _E.type, _E.body).where(_E.type != QUOTE).order_by(_E.id)
+_MINE = _E.session == bindparam("session")
+_BETWEEN = (_MINE, _E.id > bindparam("after"), _E.id <= bindparam("upto"))
+_LAST = select(_E.id).where(_MINE).order_by(_E.id.desc()).limit(1)
+_ROWS = select(_E.id, _E.ts_ns, _E.type, _E.body).where(*_BETWEEN, _E.type != QUOTE).order_by(_E.id).limit(bindparam("bodies"))
 _SUMS = select(
     func.count().label("rows"),
     func.count(case((_E.type == QUOTE, 1))).label("quotes"),
     func.max(_E.ts_ns).label("last_ns"),
     func.max(_E.recorded_ns).label("recorded_ns"),
     func.max(case((_E.type == QUOTE, _E.recorded_ns))).label("quote_recorded_ns"),
-)
+).where(*_BETWEEN)
 
 
 class Row(NamedTuple):
@@ -184,17 +186,18 @@ class Source:
             return self._stretch(conn, after, limit, bodies)
 
     def _stretch(self, conn: Connection, after: int, limit: int, bodies: int) -> Stretch:
-        mine = _E.session == self.session
-        last = conn.execute(_LAST.where(mine)).scalar() or 0
+        last = conn.execute(_LAST, {"session": self.session}).scalar() or 0
         if last < after:
             msg = f"{self.name}: session {self.session!r} has {last} records, but {after} were read before; it was cut off or replaced"
             raise JournalError(msg)
         if last == after:
             return Stretch(after)
-        between = (mine, _E.id > after, _E.id <= min(last, after + limit))
-        rows = tuple(Row(*row) for row in conn.execute(_ROWS.where(*between).limit(bodies)))
-        upto = rows[-1].id if len(rows) == bodies else min(last, after + limit)
-        sums: Any = conn.execute(_SUMS.where(mine, _E.id > after, _E.id <= upto)).one()
+        span: dict[str, Any] = {"session": self.session, "after": after, "upto": min(last, after + limit)}
+        rows = tuple(Row(*row) for row in conn.execute(_ROWS, span | {"bodies": bodies}))
+        if len(rows) == bodies:
+            span["upto"] = rows[-1].id
+        sums: Any = conn.execute(_SUMS, span).one()
+        upto: int = span["upto"]
         if sums.rows != upto - after:
             msg = f"{self.name}: of records {after + 1} to {upto} of session {self.session!r} only {sums.rows} are there; run verify()"
             raise JournalError(msg)
