@@ -39,9 +39,13 @@ def test_every_command_named_exists() -> None:
     from hedgekit.cli import app  # noqa: PLC0415 - imported where it is asked
 
     commands = {(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups}
     assert set(re.findall(r"\bhedgekit (demo|sandbox|paper|report|journal|\w+) ", README)) & {"demo", "journal"} == {"demo", "journal"}
     for name in re.findall(r"`(?:\.venv/bin/)?hedgekit (\w+)", README):
         assert name in commands, name
+    (paper,) = (group.typer_instance for group in app.registered_groups if group.name == "paper")
+    for name in re.findall(r"`hedgekit paper (\w+)", README):
+        assert name in {command.name for command in paper.registered_commands}, name
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for name in re.findall(r"\bmake (demo|test|lab|bench|clean)\b", README):
         assert name in targets, name

@@ -147,7 +147,7 @@ class ReconciledRow:
     cash: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Standing:
     """Where a session stands, by all that was read so far.
 
@@ -226,6 +226,15 @@ class Standing:
     records: int = 0
     behind: int = 0
     ended: str | None = None
+
+    def __repr__(self) -> str:
+        """Say the main figures in one line."""
+        if not self.started:
+            return f"<Standing of {self.session}: not started yet>"
+        held = ", ".join(f"{qty:+} {key}" for key, qty in self.positions.items() if qty) or "nothing held"
+        return (
+            f"<Standing of {self.session}: {self.phase}{', paused' if self.paused else ''}, trade {self.trade}, {self.bars:,} bars, {held}>"
+        )
 
     @property
     def started(self) -> bool:

@@ -203,7 +203,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         far = np.abs(deltas[np.abs(deltas) > self._edge])
         if len(far):
             self._far, self._farthest = self._far + len(far), max(self._farthest, float(far.max()))
-            words_ = f" · {self._far:,} points beyond {self._edge:.0%}, the farthest {self._farthest:.0%}"
+            words_ = f" · {self._far:,} beyond {self._edge:.0%}, the farthest {self._farthest:.0%}"
             self.plot.set(self._figures.delta.title, text=DELTA_TITLE + words_)
 
     def _draw(self, rows: Mapping[str, Any]) -> None:

@@ -39,8 +39,8 @@ NONE = "n/a"
 FEED_S = 5.0
 """A feed older than this is marked."""
 
-_WIDE = 14
-"""A figure of more characters takes two places of the strip, so that nothing moves while it changes."""
+_WIDE = ("phase", "market time, UTC")
+"""These take two places of the strip, so that nothing moves while they change."""
 
 Cell = tuple[str, str, bool]
 """What it is, the figure, whether to warn."""
@@ -57,7 +57,7 @@ def strip(cells: Iterable[Cell]) -> str:
 
 
 def _cell(name: str, value: str, warn: bool) -> str:  # noqa: FBT001 - a cell as it comes
-    kind = " ".join(["cell", *(["warn"] if warn else []), *(["wide"] if len(value) > _WIDE else [])])
+    kind = " ".join(["cell", *(["warn"] if warn else []), *(["wide"] if name in _WIDE else [])])
     return f'<div class="{kind}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
 
 
