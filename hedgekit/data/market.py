@@ -13,20 +13,13 @@ from hedgekit.errors import ConfigError, DataError
 from hedgekit.types import Fees, Instrument
 
 
-class Told(msgspec.Struct, frozen=True, tag_field="kind"):
-    """What every recipe for a tape can say of itself."""
-
-    def story(self) -> str:
-        """Return what the prices are, in words."""
-        raise NotImplementedError
-
-    def describe(self, tape: Tape) -> dict[str, str]:
-        """Return what the prices are, for the journal and the report: words, digest, rows, and the recipe."""
-        fields = {name: str(value) for name, value in msgspec.structs.asdict(self).items() if value is not None}
-        return {"description": self.story(), "digest": tape.digest, "rows": str(len(tape)), **fields}
+def described(recipe: msgspec.Struct, story: str, tape: Tape) -> dict[str, str]:
+    """Return what prices are, for the journal and the report: a story in words, digest, rows, and the recipe's fields."""
+    fields = {name: str(value) for name, value in msgspec.structs.asdict(recipe).items() if value is not None}
+    return {"description": story, "digest": tape.digest, "rows": str(len(tape)), **fields}
 
 
-class Market(Told, frozen=True, tag="recorded"):
+class Market(msgspec.Struct, frozen=True, tag_field="kind", tag="recorded"):
     """A recipe for a tape, passed between processes as JSON.
 
     ``scale`` multiplies the closes (a dearer share, same returns). Around each
@@ -59,13 +52,14 @@ class Market(Told, frozen=True, tag="recorded"):
     venue: str = "ALPACA"
     price_factor: float = 1.0
 
-    def story(self) -> str:
-        """Return what the prices are, in words."""
-        return (
+    def describe(self, tape: Tape) -> dict[str, str]:
+        """Return what the prices are: :func:`described`."""
+        story = (
             f"Adjusted daily closes of {self.primary} and {self.hedge} (skfolio's sample: survivors only), multiplied by "
             f"{self.scale:g} so that a one-cent tick does not distort the early years. Quotes and displayed sizes are made from "
             "the closes by the recipe below"
         )
+        return described(self, story, tape)
 
     def instruments(self) -> tuple[Instrument, Instrument]:
         """Return the two legs, primary first, at ``price_factor`` 1."""

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from hedgekit.data.market import Market, Told
+from hedgekit.data.market import Market, described
 from hedgekit.data.tape import Array, Tape, quotes_around
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Fees, Instrument
@@ -29,7 +29,7 @@ _FROM_ZERO = ("half_spread_bps", "min_half_spread", "size_sigma")
 ROWS_MAX = 1_000_000
 
 
-class SyntheticMarket(Told, frozen=True, tag="synthetic"):
+class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthetic"):
     """A recipe for a tape with a planted truth, passed between processes as JSON.
 
     Attributes
@@ -133,13 +133,14 @@ class SyntheticMarket(Told, frozen=True, tag="synthetic"):
             raise ConfigError(msg)
         _check_start(self.start)
 
-    def story(self) -> str:
-        """Return what the prices are, in words."""
-        return (
+    def describe(self, tape: Tape) -> dict[str, str]:
+        """Return what the prices are: :func:`~hedgekit.data.market.described`."""
+        story = (
             f"Synthetic: {self.primary} follows {self.ratio:g} of {self.hedge}'s log price plus a spread that comes back, half of any "
             f"distance in {self.half_life:g} rows, with standard deviation {self.spread_sd:g}; seed {self.seed}. Quotes and displayed "
             "sizes are made from these prices by the recipe below"
         )
+        return described(self, story, tape)
 
 
 def _check_start(text: str) -> None:
