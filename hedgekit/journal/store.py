@@ -183,12 +183,13 @@ class Store:
         self._follow = follow
         if self.file:
             self._check_file(self.file)
+        self.engine = self._engine()
         try:
-            self._connect()
+            with self.told():
+                self._prepare()
         except JournalError:
-            if self.write or not self.file:
-                raise
-            self._connect()  # its last writer may just have ended and taken the files beside it along
+            self.engine.dispose()
+            raise
 
     def _check_file(self, file: Path) -> None:
         try:
@@ -209,15 +210,6 @@ class Store:
             msg = f"{file}: cannot be written: {why}; choose another place"
             raise JournalError(msg)
 
-    def _connect(self) -> None:
-        self.engine = self._engine()
-        try:
-            with self.told():
-                self._prepare()
-        except JournalError:
-            self.engine.dispose()
-            raise
-
     def _engine(self) -> Engine:
         if self.file is None:
             options = {"connect_args": self._postgres()} if self.url.get_backend_name() == "postgresql" else {}
@@ -235,13 +227,7 @@ class Store:
 
     @staticmethod
     def _read_only(file: Path) -> dict[str, str]:
-        """Return how to open a file to read it.
-
-        A reader that is stopped inside SQLite must hold no lock that a writer needs, so it may not write the shared memory (an ordinary
-        one repairs it under the writer's lock). On read-only ground there is no writer, and no room for the files that WAL shares.
-        """
-        if Path(f"{file}-shm").exists():
-            return {"uri": "true", "mode": "ro", "readonly_shm": "1"}
+        """Return how to open a file to read it; on read-only ground there is no writer, and no room for the files that WAL shares."""
         alone = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
         return {"uri": "true", "mode": "ro"} | ({"immutable": "1"} if alone else {})
 
