@@ -20,7 +20,7 @@ import msgspec
 from tqdm import tqdm
 
 from hedgekit.data import Market, Recipe, Tape
-from hedgekit.errors import ConfigError, SessionError
+from hedgekit.errors import ConfigError, JournalError, SessionError
 from hedgekit.journal import Journal, sessions
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
@@ -156,6 +156,7 @@ def _follow(session: Child, journal: Path, tape: Tape, log: Path) -> None:
 
 def _reached(journal: Path) -> int | None:
     """Return the time of the newest journal record, if there is one."""
-    if not journal.exists():
+    try:
+        return next((info.last_ns for info in sessions(journal) if info.session == SESSION), None)
+    except JournalError:  # not there yet, or just being made; a session that cannot write says so itself
         return None
-    return next((info.last_ns for info in sessions(journal) if info.session == SESSION), None)
