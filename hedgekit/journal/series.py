@@ -115,13 +115,11 @@ class Series:
 
     def _thin(self) -> None:
         """Thin all but the newest half of the room, to at most a quarter of it: so there is room for a while."""
-        recent = (self.total - self._capacity // 2) // self._width * self._width
+        old = len(self._row) - self._capacity // 2
         while True:
-            old = int(np.searchsorted(self._row, recent))
-            kept = extremes(list(self._table[1:, :old]), self._row[:old] // self._width) if self._width > 1 else np.arange(old)
+            kept = extremes(list(self._table[1:, :old]), self._row[:old] // self._width)
             if len(kept) <= self._capacity // 4:
                 break
             self._width *= 2
-            recent = (self.total - self._capacity // 2) // self._width * self._width
         keep = np.concatenate([kept, np.arange(old, len(self._row))])
         self._row, self._table = self._row[keep], self._table[:, keep]

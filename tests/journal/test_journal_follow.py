@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +19,10 @@ from hypothesis import strategies as st
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, News
-from hedgekit.types import Command, Gap
+from hedgekit.journal.follow import BODIES
+from hedgekit.journal.frames import NO_TRADE
+from hedgekit.types import Command, Gap, Timer
+from tests.journal.made import ENTRY, SESSION, START, WAIT, Maker, ns, session, write
 from tests.journal.processes import child, finish, line_of
 from tests.paper.rig import TINY, TINY_PARAMS, Rig, finished
 
@@ -132,6 +138,167 @@ def test_paused_gaps_and_commands(tmp_path: Path, rig: Rig) -> None:
         assert [gap.ts - gap.since for gap in follower.poll().gaps] == pytest.approx([4.0])
         assert not follower.poll()
         follower.close()
+
+
+# ------------------------------------------------------- the session by hand, commit by commit
+
+
+def test_after_each_commit_it_is_the_journals_ledger_and_orders(file: Path) -> None:
+    """Partial fills, a refused leg, a fill told twice, a look at the delta: read as they come, two records at a time."""
+    follower, points = Follower(file, SESSION), 0
+    assert not follower.poll().standing.started
+    for instant, group in enumerate(session(), 1):
+        write(file, [group], first_instant=instant)  # a writer that comes and goes: the file is opened anew each time
+        while follower.poll(2):
+            pass
+        now = follower.standing
+        with Journal.open(file, SESSION, mode="read") as journal:
+            books, orders, points = journal.ledger(), journal.orders(), len(journal.equity())
+        assert (now.cash, now.fees, now.fills, dict(now.positions)) == (books.cash, books.fees, books.fills, books.positions)
+        living = orders[orders["status"].isin(["working", "unknown", "partially_filled"])]
+        assert [(o.order_id, o.status) for o in now.working] == list(living[["order_id", "status"]].itertuples(index=False, name=None))
+        assert [o.left for o in now.working] == list(living["qty"] - living["filled_qty"])
+        assert now.bars == points
+    follower.close()
+    assert points == 10
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8))
+def test_any_pieces_of_the_made_session(made: Path, limits: list[int]) -> None:
+    with Journal.open(made, SESSION, mode="read") as journal, Follower(made, SESSION) as follower:
+        news = [follower.poll(limit) for limit in limits]
+        while news[-1].standing.behind:
+            news.append(follower.poll(7))
+        found, equity, fills = bars(news), journal.equity(), journal.fills()
+    assert all(item.records <= limit for item, limit in zip(news, limits, strict=False))
+    for name in ("z", "ratio", "delta", "mid_primary", "mid_hedge", "pos_primary", "pos_hedge", "hedged", "unhedged"):
+        np.testing.assert_allclose(found[name], equity[name], rtol=0, atol=1e-9, err_msg=name)
+    rows = [fill for item in news for fill in item.fills]
+    assert [(f.trade, f.role, f.qty, f.price) for f in rows] == list(fills[["trade", "role", "qty", "price"]].itertuples(index=False))
+    marks = [(m.kind, m.trade, m.side, m.reason) for item in news for m in item.marks]
+    assert marks == [
+        ("entry", 1, 1, "entry"),
+        ("exit", 1, 1, "target"),
+        ("entry", 2, -1, "entry"),
+        ("exit", 2, -1, "leg_rejected"),
+        ("entry", 3, -1, "entry"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("made") / "journal.db"
+    write(file, session())
+    return file
+
+
+def test_fills_that_come_late_or_are_nobodys(file: Path) -> None:
+    m = Maker()
+    late = m.fill("3-0", "late", 700, "-1", "103", "0")
+    nobodys = msgspec.structs.replace(m.fill("9-0", "x", 701, "1", "7", "0"), order_id="other")
+    write(file, [*session(), [late, nobodys]])
+    with Follower(file, SESSION) as follower:
+        first, second = follower.poll().fills[-2:]
+    assert (first.trade, first.expected, round(first.slippage, 9)) == (2, 102.99, -0.01)
+    assert (second.trade, second.qty) == (NO_TRADE, 1.0)
+    assert math.isnan(second.expected)
+    assert math.isnan(second.slippage)
+
+
+def test_a_decision_at_a_bars_time_that_no_timer_made_is_no_bar(file: Path) -> None:
+    m = Maker()
+    quotes, early = m.quotes(60, ("4", "4"), ("4", "4")), m.decide(61, ENTRY, 1, None)
+    first, second = m.bar(61, WAIT, 1, 0.1), m.bar(121, WAIT, 1, 0.2)
+    write(file, [[m.start()], quotes, [Timer(ts_ns=ns(60)), early, *first], [*second[:1], *quotes, second[1]]])
+    for limit in (1, 2, 20):
+        with Follower(file, SESSION) as follower, Journal.open(file, SESSION, mode="read") as journal:
+            news = [follower.poll(limit) for _ in range(12)]
+            assert list(bars(news)["z"]) == list(journal.equity()["z"]) == [0.1]
+
+
+def test_a_poll_decodes_only_so_many_records(file: Path) -> None:
+    write(file, [[START, *(Timer(ts_ns=n) for n in range(BODIES + 10))]])
+    with Follower(file, SESSION) as follower:
+        news = [follower.poll(), follower.poll()]
+    assert [(item.records, item.standing.behind) for item in news] == [(BODIES, 11), (11, 0)]
+    assert news[-1].standing.counts == {"session_started": 1, "timer": BODIES + 10}
+
+
+# ------------------------------------------------------------------- files in every state
+
+
+def test_a_session_that_is_not_in_the_file_yet_is_no_error(file: Path) -> None:
+    with Follower(file, "another") as follower:
+        for make in (lambda: None, file.touch, lambda: write(file, [[START]])):
+            make()
+            assert not follower.poll().standing.started
+        write(file, [[msgspec.structs.replace(START, session="another")]], "another")
+        assert follower.poll().standing.started
+
+
+def test_it_goes_on_when_the_writer_comes_back(file: Path) -> None:
+    """The log and the shared memory are there while a writer is, and gone after it if nobody else reads."""
+    write(file, [[START]])
+    with Follower(file, SESSION) as follower:
+        assert follower.poll().records == 1
+        for n in range(2, 6):
+            with Journal.open(file, SESSION) as journal:
+                for k in range(2):
+                    journal.append(Timer(ts_ns=10 * n + k))
+                    journal.commit(10 * n + k)
+                    assert follower.poll().records == 1
+            assert not follower.poll()
+
+
+def test_a_follower_does_not_repair_what_a_killed_writer_left(file: Path) -> None:
+    """It would do so under the writer's lock; stopped there, it would keep the restarted writer out."""
+    writer = child(WRITER, file, "s", 60.0)
+    assert line_of(writer) == "ready"
+    with Follower(file, "s") as follower:
+        while follower.poll().standing.records < 100:
+            time.sleep(0.01)
+    finish(writer)
+    left = Path(f"{file}-shm").read_bytes()
+    with Follower(file, "s") as follower:
+        assert follower.poll().standing.records >= 100
+    assert Path(f"{file}-shm").read_bytes() == left
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("DELETE FROM events WHERE id = 20", "of records 1 to .* only .* are there"),
+        ("DELETE FROM events WHERE id = 1", "only .* are there"),
+        ("UPDATE events SET body = 'x' WHERE id = 20", "a journal record cannot be read"),
+        ('UPDATE events SET body = \'{"type":"timer","ts_ns":1}\', type = \'timer\' WHERE id = 1', "does not begin"),
+        ("UPDATE events SET body = replace(body, 'ALPACA:KO', 'ALPACA:XOM') WHERE type = 'fill'", "names instrument 'ALPACA:XOM'"),
+    ],
+)
+def test_damage_is_told_each_time(file: Path, damage: str, says: str) -> None:
+    write(file, session())
+    with sqlite3.connect(file) as conn:
+        conn.execute(damage)
+    conn.close()
+    with Follower(file, SESSION) as follower:
+        for _ in range(2):
+            with pytest.raises(JournalError, match=says):
+                follower.poll()
+
+
+def test_a_journal_that_was_cut_off_is_an_error(file: Path) -> None:
+    write(file, session())
+    with Follower(file, SESSION) as follower:
+        follower.poll()
+        with sqlite3.connect(file) as conn:
+            conn.execute("DELETE FROM events WHERE id > 5")
+        conn.close()
+        with pytest.raises(JournalError, match=r"has 5 records, but .* were read before"):
+            follower.poll()
+
+
+def test_a_limit_is_checked(file: Path) -> None:
+    with pytest.raises(JournalError, match="limit=0: must be 1 or more"):
+        Follower(file, SESSION).poll(0)
 
 
 # ------------------------------------------------------------------ stopped readers

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from hedgekit.errors import JournalError
-from hedgekit.journal import Journal, SessionInfo, sessions
+from hedgekit.journal import Follower, Journal, SessionInfo, sessions
 from hedgekit.types import Reject, Timer
 from tests import postgres
 from tests.journal.made import EVERY, SESSION, START, end, session, write
@@ -176,6 +176,20 @@ def test_a_reader_in_a_transaction_delays_no_commit(server: str) -> None:
             journal.commit(instant)
         assert time.perf_counter() - began < 5
     engine.dispose()
+
+
+def test_a_follower_reads_it_in_pieces(server: str, tmp_path: Path) -> None:
+    write(tmp_path / "j.db", session())
+    with Follower(server, SESSION + "-x") as there, Follower(tmp_path / "j.db", SESSION) as here:
+        assert not there.poll().standing.started
+        for instant, group in enumerate(session(), 1):
+            write(server, [group], SESSION + "-x", first_instant=instant)
+            while there.poll(3):
+                pass
+        here.poll()
+        same = [name for name in there.standing.__slots__ if name not in {"session", "last_recorded_ns", "last_quote_recorded_ns"}]
+        assert [getattr(there.standing, name) for name in same] == [getattr(here.standing, name) for name in same]
+        assert there.standing.records == len(EVERY)
 
 
 def test_a_reader_cannot_write(server: str) -> None:
