@@ -18,6 +18,8 @@ from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Rang
 from bokeh.models.annotations import BoxAnnotation, Span, Title
 from bokeh.plotting import figure
 
+from hedgekit.journal.series import extremes
+
 if TYPE_CHECKING:
     from bokeh.models import Column
 
@@ -37,7 +39,7 @@ def thin(frame: pd.DataFrame, limit: int = POINTS, stretches: int = STRETCHES) -
     Parameters
     ----------
     frame : DataFrame
-        Numeric columns, any index; NaN is ignored.
+        Numeric columns, any index; of NaN one is kept in a stretch, so that a hole is still one.
     limit : int
         Up to so many rows nothing is dropped.
     stretches : int
@@ -51,13 +53,8 @@ def thin(frame: pd.DataFrame, limit: int = POINTS, stretches: int = STRETCHES) -
     rows = len(frame)
     if rows <= limit:
         return frame
-    stretch = np.arange(rows) * stretches // rows
-    keep = {0, rows - 1}
-    for name in frame.columns:
-        values = pd.Series(frame[name].to_numpy(dtype=float)).dropna()
-        groups = values.groupby(stretch[values.index.to_numpy()])
-        keep.update(groups.idxmin(), groups.idxmax())
-    return frame.iloc[sorted(keep)]
+    kept = extremes([frame[name].to_numpy(dtype=float) for name in frame.columns], np.arange(rows) * stretches // rows)
+    return frame.iloc[np.unique([0, *kept, rows - 1])]
 
 
 def thinned(frame: pd.DataFrame) -> str:
