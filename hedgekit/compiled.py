@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,36 +20,50 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_ROOMS = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
+_CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
+_STATISTICS = ("stats/**/*.py", "data/*.py", "rules/*.py", "compiled.py")
 
 
-def _source_digest() -> str:
+def _source_digest(rooms: tuple[str, ...]) -> str:
     digest = hashlib.sha256(numba.__version__.encode())
-    for file in (file for room in _ROOMS for file in sorted(_PACKAGE.glob(room))):
+    for file in (file for room in rooms for file in sorted(_PACKAGE.glob(room))):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _cache_dir() -> str | None:
+@cache
+def _cache_dir(rooms: tuple[str, ...]) -> str | None:
     """Return a folder of our own for machine code, or None where none can be written."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = base / "hedgekit" / _source_digest()
+        folder = base / "hedgekit" / _source_digest(rooms)
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return None
     return str(folder) if os.access(folder, os.W_OK) else None
 
 
-_CACHE_DIR = _cache_dir()
+def _compile(function: F, rooms: tuple[str, ...], **options: object) -> F:
+    folder = _cache_dir(rooms)
+    config: Any = numba.config  # its names are made at run time
+    before = config.CACHE_DIR
+    config.CACHE_DIR = folder or ""
+    try:
+        return cast("F", numba.njit(function, cache=folder is not None, error_model="numpy", **options))
+    finally:
+        config.CACHE_DIR = before
 
 
 def compiled(function: F) -> F:
-    """Compile a pure scalar function with numba (IEEE floats: no fast-math)."""
-    config: Any = numba.config  # its names are made at run time
-    before = config.CACHE_DIR
-    config.CACHE_DIR = _CACHE_DIR or ""
-    try:
-        return cast("F", numba.njit(function, cache=_CACHE_DIR is not None, error_model="numpy"))
-    finally:
-        config.CACHE_DIR = before
+    """Compile a pure function of the core with numba (IEEE floats: no fast-math)."""
+    return _compile(function, _CORE)
+
+
+def kernel(function: F) -> F:
+    """Compile a pure function of the statistics; the lock of the interpreter is released while it runs.
+
+    Sums may be reordered, and products and sums fused, so that loops over a series use the
+    whole width of the processor. NaN and infinities keep their meaning. The last digits may differ
+    between kinds of processor, so nothing that a session must decide alike everywhere is a kernel.
+    """
+    return _compile(function, _STATISTICS, nogil=True, fastmath={"reassoc", "contract"})

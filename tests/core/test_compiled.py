@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hedgekit
-from hedgekit.compiled import _ROOMS, _source_digest
+from hedgekit.compiled import _CORE, _STATISTICS, _source_digest
 
 PACKAGE = Path(hedgekit.__file__).parent
 
@@ -28,7 +28,7 @@ def python(code: str, tree: Path, **env: str) -> str:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Return a copy of what is compiled."""
-    for room in (*_ROOMS, "errors.py"):
+    for room in {*_CORE, *_STATISTICS, "errors.py"}:
         for file in PACKAGE.glob(room):
             copy = tmp_path / "hedgekit" / file.relative_to(PACKAGE)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -37,13 +37,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-FOLDER = "from hedgekit import compiled; print(compiled._CACHE_DIR)"
+FOLDER = "from hedgekit import compiled; print(compiled._cache_dir(compiled._CORE))"
 
 
 def test_a_change_in_any_compiled_file_changes_the_folder(tree: Path) -> None:
     cache = tree / "cache"
     folders = [python(FOLDER, tree, XDG_CACHE_HOME=str(cache))]
-    assert folders[0] == str(cache / "hedgekit" / _source_digest())
+    assert folders[0] == str(cache / "hedgekit" / _source_digest(_CORE))
     for name in ("rules/signal.py", "structures/pairs.py", "step/legs.py", "backtest/loop.py"):
         with (tree / "hedgekit" / name).open("a") as file:
             file.write("# one more line\n")
@@ -52,10 +52,11 @@ def test_a_change_in_any_compiled_file_changes_the_folder(tree: Path) -> None:
 
 
 def test_every_file_with_a_compiled_function_is_in_the_digest() -> None:
-    seen = {file for room in _ROOMS for file in PACKAGE.glob(room)}
-    compiled = {file for file in PACKAGE.rglob("*.py") if "@compiled" in file.read_text()}
-    assert compiled
-    assert compiled <= seen
+    for decorator, rooms in (("@compiled", _CORE), ("@kernel", _STATISTICS)):
+        seen = {file for room in rooms for file in PACKAGE.glob(room)}
+        decorated = {file for file in PACKAGE.rglob("*.py") if f"\n{decorator}\n" in file.read_text()}
+        assert decorated
+        assert decorated <= seen
 
 
 @pytest.mark.parametrize("place", ["/dev/null/no", "/proc/no"])
