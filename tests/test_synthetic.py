@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hedgekit import FillModel, Market, Params, SyntheticMarket, run_backtest
-from hedgekit.data import recipe_of
+from hedgekit.data import SyntheticBinary, recipe_of
 from hedgekit.errors import ConfigError
-from hedgekit.types import NS, PlanRevised
+from hedgekit.exchange.engine import Exchange
+from hedgekit.types import NS, Fill, Kind, PlanRevised
 
 LONG = SyntheticMarket(rows=100_000, seed=5)
+
+# Digests of tapes as they were before jumps, regimes, moving ratios and stale quotes could be planted.
+DIGEST_DEFAULT = "effff8e2a2f95c0858fb0eccf185fe885d9e41b58b616b60d9392c82dfc37eee"
+DIGEST_500_ROWS_SEED_9 = "ea7ac41b80f37f40deb4dd443ea2593f46bc7e6a5247c2b4335d3e12bc8614d0"
+
+CHAIN = ((0.95, 0.03, 0.02), (0.1, 0.9, 0.0), (0.2, 0.0, 0.8))
+JUMPS = {"hedge_jump_rate": 0.02, "hedge_jump_sd": 0.03, "spread_jump_rate": 0.01, "spread_jump_sd": 0.05}
+STALE = {"stale_primary": 0.3, "stale_hedge": 0.5}
+ALL: dict[str, Any] = {**JUMPS, **STALE, "regime_chain": CHAIN, "ratio_steps": ((50, 1.1),), "ratio_vol": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +87,12 @@ def test_a_seed_is_a_market() -> None:
 
 
 def test_recipes_travel_as_json() -> None:
-    for recipe in (Market(first="1995-01-01"), SyntheticMarket(seed=4)):
+    for recipe in (Market(first="1995-01-01"), SyntheticMarket(seed=4), SyntheticMarket(**ALL), SyntheticBinary(rho=0.3)):
         assert recipe_of(msgspec.json.encode(recipe)) == recipe
     assert recipe_of("{}") == Market()
     assert recipe_of('{"kind":"synthetic","rows":9}') == SyntheticMarket(rows=9)
+    assert recipe_of('{"kind":"synthetic_binary","rows":9}') == SyntheticBinary(rows=9)
+    assert recipe_of('{"kind":"synthetic","regimes":[[1,5,"broken"]]}') == SyntheticMarket(regimes=((1, 5, "broken"),))
     with pytest.raises(msgspec.DecodeError):
         recipe_of('{"kind":"synthetic","rows":"many"}')
 
@@ -86,6 +103,10 @@ def test_it_says_what_it_is() -> None:
     assert "half of any distance in 6 rows" in said["description"]
     assert (said["rows"], said["ratio"], said["seed"]) == ("10", "0.8", "1")
     assert len(said["digest"]) == 64
+    assert "Planted as well" not in said["description"]
+    spoilt = SyntheticMarket(rows=100, **ALL)
+    story = spoilt.describe(spoilt.tape())["description"]
+    assert "seed 1. Planted as well: jumps, regimes, a moving ratio, stale quotes. Quotes" in story
 
 
 @pytest.mark.parametrize(
@@ -108,3 +129,294 @@ def test_a_number_out_of_range_is_named(changes: dict[str, Any]) -> None:
     make: Callable[[], object] = SyntheticMarket(**changes).tape
     with pytest.raises(ConfigError, match=str(next(iter(changes.values()))) if "hedge" not in changes else "SYNA"):
         make()
+
+
+# ---------------------------------------------------------------- what can be planted
+
+
+def test_old_recipes_have_the_tapes_they_had() -> None:
+    assert SyntheticMarket().tape().digest == DIGEST_DEFAULT
+    assert SyntheticMarket(rows=500, seed=9).tape().digest == DIGEST_500_ROWS_SEED_9
+    assert SyntheticMarket(rows=500, seed=9, high_vol_hedge=7.0, regimes=((0, 500, "normal"),)).tape().digest == DIGEST_500_ROWS_SEED_9
+
+
+def test_a_longer_market_begins_with_the_shorter_one_whatever_is_planted() -> None:
+    short, long = (SyntheticMarket(rows=rows, seed=2, **ALL) for rows in (300, 500))
+    pd.testing.assert_frame_equal(short.truth(), long.truth()[:300])
+    assert np.array_equal(short.tape().bid, long.tape().bid[:300], equal_nan=True)
+    assert not np.array_equal(short.tape().bid, SyntheticMarket(rows=300, seed=3, **ALL).tape().bid, equal_nan=True)
+
+
+def test_switching_one_thing_on_leaves_the_others_as_they_were() -> None:
+    everything = SyntheticMarket(rows=400, **ALL).truth()
+    for names, columns in (
+        (list(JUMPS), ["hedge_jump", "spread_jump"]),
+        (list(STALE), ["age_primary_s", "age_hedge_s"]),
+        (["regime_chain"], ["regime", "kappa"]),
+        (["ratio_steps", "ratio_vol"], ["beta"]),
+    ):
+        alone = SyntheticMarket(rows=400, **{name: ALL[name] for name in names}).truth()
+        pd.testing.assert_frame_equal(alone[columns], everything[columns])
+        assert len(alone[columns[0]].unique()) > 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(ALL)), st.integers(60, 200))
+def test_law_the_truth_adds_up(seed: int, left_out: str, rows: int) -> None:
+    """Dln P = beta dln H + dx in every row; the spread is the recursion of its parts; ages say where the tape is silent."""
+    pairs = {"hedge_jump_rate": "hedge_jump_sd", "hedge_jump_sd": "hedge_jump_rate"}
+    pairs |= {"spread_jump_rate": "spread_jump_sd", "spread_jump_sd": "spread_jump_rate"}
+    changes = {name: value for name, value in ALL.items() if name not in (left_out, pairs.get(left_out))}
+    market = SyntheticMarket(rows=rows, seed=seed, **changes)
+    truth, tape = market.truth(), market.tape()
+    p, h = np.diff(np.log(truth.fair_primary)), np.diff(np.log(truth.fair_hedge))
+    assert np.allclose(p, truth.beta[1:] * h + np.diff(truth.spread), atol=1e-12)
+    assert np.allclose(market.log_prices(), np.log(truth[["fair_primary", "fair_hedge"]]), atol=1e-12)
+    ages = truth[["age_primary_s", "age_hedge_s"]].to_numpy()
+    assert np.array_equal(ages > 0, np.isnan(tape.bid))
+    assert (tape.index == truth.index).all()
+    seen = pd.DataFrame(np.where(ages > 0, np.nan, market.log_prices())).ffill()
+    assert np.array_equal(seen, market.log_prices(observed=True))
+
+
+def test_jumps_come_at_their_rate_and_size() -> None:
+    """Compound Poisson: variance rate x sd^2 a row, and a share exp(-rate) of rows without one."""
+    truth = SyntheticMarket(rows=200_000, spread_jump_rate=0.5, spread_jump_sd=0.01, hedge_jump_rate=0.01, hedge_jump_sd=0.03).truth()
+    for jump, rate, sd in ((truth.spread_jump, 0.5, 0.01), (truth.hedge_jump, 0.01, 0.03)):
+        assert (jump == 0).mean() == pytest.approx(np.exp(-rate), abs=4 * np.sqrt(np.exp(-rate) * (1 - np.exp(-rate)) / 200_000))
+        assert jump.var() == pytest.approx(rate * sd**2, rel=0.12)
+        assert jump.iloc[0] == 0
+    steps = np.diff(np.log(truth.fair_hedge)) - truth.hedge_jump[1:]
+    assert steps.std() == pytest.approx(0.006, rel=0.01)
+    b = 2 ** (-1 / 6)
+    shocks = truth.spread.to_numpy()[1:] - b * truth.spread.to_numpy()[:-1] - truth.spread_jump[1:]
+    assert shocks.std() == pytest.approx(0.012 * np.sqrt(1 - b * b), rel=0.01)
+
+
+def test_a_broken_market_does_not_come_back() -> None:
+    """Kappa is 0 there, and the spread's diffusion is that of the same process: sd spread_sd sqrt(2 kappa) a row."""
+    market = SyntheticMarket.textbook(rows=60_000, regimes=((20_000, 40_000, "broken"), (40_000, 50_000, "high_vol")), high_vol_spread=2.0)
+    truth = market.truth()
+    kappa = np.log(2) / 20
+    assert (truth.kappa == np.where(truth.regime == "broken", 0.0, kappa)).all()
+    assert truth.regime.value_counts().to_dict() == {"normal": 30_000, "broken": 20_000, "high_vol": 10_000}
+    x, h = truth.spread.to_numpy(), np.diff(np.log(truth.fair_hedge))
+    assert np.diff(x[19_999:40_000]).std() == pytest.approx(0.006, rel=0.02)
+    assert abs(x[20_000:40_000]).max() > 8 * market.spread_sd
+    normal, high = slice(0, 19_999), slice(39_999, 49_999)
+    assert h[high].std() / h[normal].std() == pytest.approx(3.0, rel=0.03)
+    shock = x[1:] - 2 ** (-1 / 20) * x[:-1]
+    assert shock[high].std() / shock[normal].std() == pytest.approx(2.0, rel=0.03)
+
+
+def test_a_chain_of_regimes_moves_as_it_says() -> None:
+    regime = SyntheticMarket(rows=100_000, regime_chain=CHAIN).truth().regime.cat.codes.to_numpy()
+    moves = np.array([[np.mean(regime[1:][regime[:-1] == i] == j) for j in range(3)] for i in range(3)])
+    assert regime[0] == 0
+    assert moves == pytest.approx(np.array(CHAIN), abs=0.015)
+    assert moves[1, 2] == moves[2, 1] == 0
+
+
+def test_a_step_of_the_ratio_is_no_jump_of_the_price() -> None:
+    """In the level form the price would jump by ln H x .4; here only what follows is different."""
+    plain, stepped = SyntheticMarket(rows=1_000), SyntheticMarket(rows=1_000, ratio_steps=((500, 1.2), (800, 0.5)))
+    difference = np.diff(stepped.log_prices()[:, 0] - plain.log_prices()[:, 0])
+    h = np.diff(plain.log_prices()[:, 1])
+    assert np.allclose(difference, np.r_[np.zeros(499), 0.4 * h[499:799], -0.3 * h[799:]], atol=1e-12)
+    assert stepped.truth().beta.iloc[[0, 499, 500, 799, 800, 999]].tolist() == [0.8, 0.8, 1.2, 1.2, 0.5, 0.5]
+
+
+def test_a_walking_ratio_walks() -> None:
+    beta = SyntheticMarket(rows=50_000, ratio_vol=0.02).truth().beta.to_numpy()
+    assert beta[0] == 0.8
+    assert np.diff(beta).std() == pytest.approx(0.02, rel=0.015)
+
+
+def test_stale_legs_refresh_at_their_rate() -> None:
+    market = SyntheticMarket(rows=50_000, row_s=2.0, **STALE)
+    truth, tape = market.truth(), market.tape()
+    for leg, (name, chance) in enumerate((("age_primary_s", 0.3), ("age_hedge_s", 0.5))):
+        age = truth[name]
+        assert np.isnan(tape.bid[:, leg]).mean() == pytest.approx(chance, abs=0.01)
+        assert age.iloc[0] == 0
+        assert set(age.unique()) <= set(2.0 * np.arange(40))
+        assert age.mean() == pytest.approx(2.0 * chance / (1 - chance), rel=0.03)
+    fresh = SyntheticMarket(rows=50_000, row_s=2.0).tape()
+    shown = np.isfinite(tape.bid)
+    assert np.array_equal(tape.bid[shown], fresh.bid[shown])
+
+
+def test_the_textbook_market_has_its_figures() -> None:
+    market = SyntheticMarket.textbook(rows=10, seed=3)
+    assert (market.ratio, market.half_life, market.hedge_vol, market.rows, market.seed) == (0.85, 20.0, 0.012, 10, 3)
+    assert market.spread_sd == pytest.approx(0.02279, abs=5e-6)
+    assert SyntheticMarket.textbook(half_life=5.0).spread_sd == pytest.approx(market.spread_sd / 2, rel=1e-12)
+    assert SyntheticMarket.textbook(spread_sd=0.01).spread_sd == 0.01
+    with pytest.raises(ConfigError, match="half_life=-1: must be a number above 0"):
+        SyntheticMarket.textbook(half_life=-1)
+
+
+def test_paths_are_the_recipes_of_many_seeds() -> None:
+    market = SyntheticMarket(rows=60, seed=7, **ALL)
+    paths = market.paths(3, observed=True)
+    assert paths.shape == (3, 60, 2)
+    assert np.array_equal(paths[2], SyntheticMarket(rows=60, seed=9, **ALL).log_prices(observed=True))
+    with pytest.raises(ConfigError, match="count=0: must be a whole number from 1"):
+        market.paths(0)
+
+
+def test_small_displayed_sizes_fill_in_parts() -> None:
+    """Where partial fills live: on the tape, not in the fill model."""
+    params = Params.make(bar_s=1, bar_offset_s=0.5, lookback=20, fit_bars=250, refit_bars=250)
+    whole, parts = (
+        Counter(
+            r.order_id for r in run_backtest(SyntheticMarket(rows=1_500, **size).tape(), params, FillModel()).records if isinstance(r, Fill)
+        )
+        for size in ({"size_notional": 1e9}, {"size_notional": 30_000.0})
+    )
+    assert set(whole.values()) == {1}
+    assert max(parts.values()) > 2
+
+
+# --------------------------------------------------------------- refused recipes
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ratio": "0.8"}, "ratio='0.8': must be a number above 0"),
+    ({"ratio_vol": -0.1}, "ratio_vol=-0.1: must be a number 0 or more"),
+    ({"stale_hedge": 1.0}, "stale_hedge=1.0: must be a number from 0 to below 1"),
+    ({"high_vol_hedge": 0.0}, "high_vol_hedge=0.0: must be a number above 0"),
+    ({"row_s": 1e-10}, "row_s=1e-10: must be a number of at least 1e-9"),
+    ({"row_s": 1e6, "rows": 1_000_000}, "must end before the year 2262"),
+    ({"rows": 2.5}, "rows=2.5: must be a whole number from 2 to 1,000,000"),
+    ({"start": "9999-01-01T00:00:00Z"}, "start='9999-01-01T00:00:00Z'"),
+    ({"tick": "0"}, "tick='0': must be a decimal number as text, above 0"),
+    ({"fee_rate": "free"}, "fee_rate='free': must be a decimal number as text, 0 or more"),
+    ({"spread_jump_rate": 0.1}, "spread_jump_rate=0.1, spread_jump_sd=0.0: jumps need both above 0"),
+    ({"hedge_jump_sd": 0.1}, "hedge_jump_rate=0.0, hedge_jump_sd=0.1: jumps need both above 0"),
+    ({"regimes": 3}, "regimes=3: must be tuples of (first row, row after the last, name)"),
+    ({"regimes": ((1, 2),)}, "regimes=(1, 2): must be tuples of (first row, row after the last, name)"),
+    ({"regimes": ((5, 9, "broken"), (8, 10, "broken"))}, "regimes: first row=8: must be a whole number from 9 to 19,999"),
+    ({"regimes": ((5, 5, "broken"),)}, "regimes: row after the last=5: must be a whole number from 6 to 20,000"),
+    ({"regimes": ((5, 6, "calm"),)}, "regimes: name='calm': must be one of normal, high_vol, broken"),
+    ({"regimes": ((5, 6, "broken"),), "regime_chain": CHAIN}, "give one of them"),
+    ({"regime_chain": ((1.0, 0.0, 0.0),)}, "must be 3 rows, from normal, high_vol, broken"),
+    ({"regime_chain": ((1.0, 0.0),) * 3}, "must be 3 probabilities a row"),
+    ({"regime_chain": ((1.5, -0.5, 0.0),) * 3}, "regime_chain=1.5: must be a number from 0 to 1"),
+    ({"regime_chain": ((0.5, 0.4, 0.0),) * 3}, "must be probabilities that add up to 1"),
+    ({"ratio_steps": ((5, 1.0), (5, 1.1))}, "ratio_steps: row=5: must be a whole number from 6 to 19,999"),
+    ({"ratio_steps": ((0, 1.0),)}, "ratio_steps: row=0: must be a whole number from 1 to 19,999"),
+    ({"ratio_steps": ((5, -1.0),)}, "ratio_steps: ratio=-1.0: must be a number above 0"),
+    ({"ratio_steps": (5, 1.0)}, "ratio_steps=5: must be tuples of (row, ratio), rows increasing"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), REFUSED)
+def test_a_wrong_recipe_is_told(changes: dict[str, Any], said: str) -> None:
+    market = SyntheticMarket(**changes)
+    for make in (market.tape, market.truth, market.log_prices, lambda: market.paths(1)):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            make()
+
+
+# ---------------------------------------------------------------- binary contracts
+
+
+def test_a_fair_binary_is_a_martingale_that_resolves_at_its_price() -> None:
+    """2,000 seeds: mean price in every row is the first one, within 4 standard errors, payout included."""
+    fair = np.stack([SyntheticBinary(p_primary=0.3, p_hedge=0.6, rows=50, seed=seed).fair() for seed in range(2_000)])
+    assert fair.shape == (2_000, 51, 2)
+    assert fair[:, 0] == pytest.approx(np.tile([0.3, 0.6], (2_000, 1)))
+    for leg, p in enumerate((0.3, 0.6)):
+        assert abs(fair[:, :, leg].mean(axis=0) - p).max() < 4 * np.sqrt(p * (1 - p) / 2_000)
+    assert set(np.unique(fair[:, -1])) == {0.0, 1.0}
+
+
+def test_the_information_of_two_binaries_is_correlated_and_beta_is_the_local_hedge() -> None:
+    """BIN-PAIR's algebra: v = phi(d) / sqrt(time left), h = rho v1 / v2; it leaves 1 - rho^2 of the variance."""
+    market = SyntheticBinary(p_primary=0.6, p_hedge=0.4, rho=0.8, rows=20_000, resolve_row=200_000, seed=4)
+    fair, beta = market.fair()[:20_000], market.truth().beta.to_numpy()
+    moves = np.diff(fair, axis=0)
+    assert np.corrcoef(moves.T)[0, 1] == pytest.approx(0.8, abs=0.01)
+    hedged = moves[:, 0] - beta[:-1] * moves[:, 1]
+    assert hedged.var() / moves[:, 0].var() == pytest.approx(0.36, abs=0.015)
+    assert SyntheticBinary(rho=0.0, rows=500, seed=3).truth().beta.eq(0).all()
+
+
+def test_a_binary_tape_shows_what_its_truth_says() -> None:
+    """Quotes stay in their bounds, around the fair price; where they cannot, there is none and it grows old."""
+    market = SyntheticBinary(rows=2_000, p_primary=0.1, seed=6, row_s=5.0, fee_per_contract="0.01")
+    tape, truth = market.tape(), market.truth()
+    shown = np.isfinite(tape.bid)
+    assert 0.3 < shown.mean() < 1
+    assert tape.bid[shown].min() >= 0.01
+    assert tape.ask[shown].max() <= 0.99
+    fair = truth[["fair_primary", "fair_hedge"]].to_numpy()
+    assert (tape.bid[shown] <= fair[shown] - 0.01 + 1e-9).all()
+    assert (tape.ask[shown] >= fair[shown] + 0.01 - 1e-9).all()
+    assert ((fair[~shown] < 0.02) | (fair[~shown] > 0.98)).all()
+    ages = truth[["age_primary_s", "age_hedge_s"]].to_numpy()
+    assert np.array_equal(ages == 0, shown)
+    assert np.nanmax(ages) > 5.0
+    assert (truth.payout_primary == market.fair()[-1, 0]).all()
+    assert np.array_equal(truth.fair_hedge, market.fair()[:-1, 1])
+    kinds = {(i.key, i.kind, float(i.fees.per_unit)) for i in tape.instruments}
+    assert kinds == {("SIM:BINA", Kind.BINARY, 0.01), ("SIM:BINB", Kind.BINARY, 0.01)}
+
+
+def test_a_leg_that_was_never_quoted_has_no_age() -> None:
+    truth = SyntheticBinary(p_primary=0.005, rows=3, resolve_row=10_000).truth()
+    assert truth.age_primary_s.isna().all()
+    assert truth.age_hedge_s.eq(0).all()
+
+
+def test_binary_noise_is_the_planted_one() -> None:
+    market = SyntheticBinary(rows=40_000, resolve_row=4_000_000, noise_sd=0.2, noise_half_life=10.0, tick="0.0001", half_spread=0.0001)
+    truth, mid = market.truth(), market.tape().mid
+    for leg, side in enumerate(("primary", "hedge")):
+        noise, fair = truth[f"noise_{side}"].to_numpy(), truth[f"fair_{side}"].to_numpy()
+        assert noise.std() == pytest.approx(0.2, rel=0.05)
+        assert np.corrcoef(noise[1:], noise[:-1])[0, 1] == pytest.approx(2**-0.1, abs=0.01)
+        logit = np.log(mid[:, leg] / (1 - mid[:, leg])) - np.log(fair / (1 - fair))
+        assert logit == pytest.approx(noise, abs=0.003)
+    assert abs(np.corrcoef(truth.noise_primary, truth.noise_hedge)[0, 1]) < 0.1
+
+
+def test_a_longer_binary_tape_begins_with_the_shorter_one() -> None:
+    short, long = (SyntheticBinary(rows=rows, resolve_row=1_000, noise_sd=0.1, seed=8) for rows in (200, 900))
+    pd.testing.assert_frame_equal(short.truth(), long.truth()[:200])
+    assert np.array_equal(short.tape().bid, long.tape().bid[:200], equal_nan=True)
+    assert short.tape().digest == SyntheticBinary(rows=200, resolve_row=1_000, noise_sd=0.1, seed=8).tape().digest
+    assert not np.array_equal(long.tape().bid, SyntheticBinary(rows=900, resolve_row=1_000, seed=9).tape().bid, equal_nan=True)
+
+
+def test_the_sandbox_exchange_says_that_it_takes_no_binary() -> None:
+    with pytest.raises(ConfigError, match="SIM:BINA is binary: the exchange simulates spot instruments only so far"):
+        Exchange(SyntheticBinary().instruments())
+
+
+def test_a_binary_recipe_says_what_it_is() -> None:
+    market = SyntheticBinary(rows=10)
+    said = market.describe(market.tape())
+    assert "nothing to earn" in said["description"]
+    assert (said["rows"], said["rho"]) == ("10", "0.8")
+    noisy = SyntheticBinary(rows=10, noise_sd=0.2)
+    assert "sd 0.2 in logits with a half-life of 20 rows" in noisy.describe(noisy.tape())["description"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"p_primary": 1.0}, "p_primary=1.0: must be a number above 0 and below 1"),
+        ({"rho": -1.1}, "rho=-1.1: must be a number from -1 to 1"),
+        ({"noise_sd": -0.1}, "noise_sd=-0.1: must be a number 0 or more"),
+        ({"resolve_row": 1_999}, "resolve_row=1999: must be a whole number from 2,000 to 10,000,000"),
+        ({"tick": "1"}, "tick='1': must be below 1"),
+        ({"fee_per_contract": "-1"}, "fee_per_contract='-1': must be a decimal number as text, 0 or more"),
+        ({"hedge": "BINA"}, "primary and hedge are both 'BINA'"),
+    ],
+)
+def test_a_wrong_binary_recipe_is_told(changes: dict[str, Any], said: str) -> None:
+    market = SyntheticBinary(**changes)
+    for make in (market.tape, market.truth, market.fair):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            make()

@@ -6,14 +6,17 @@ stands is refused with an error that says where it is wrong.
 A :class:`Tape` is the history in the shape in which both the backtest and the
 sandbox exchange read it. Daily closes carry no quotes, so :class:`Market` makes
 them by stated assumptions; a profit on them is a profit under those assumptions.
-:class:`SyntheticMarket` makes the prices too, with a truth that is known.
+:class:`SyntheticMarket` makes the prices too, with a truth that is known, and
+:class:`SyntheticBinary` a pair of contracts that resolve to 0 or 1.
 """
 
 from __future__ import annotations
 
+from hedgekit.data.binary import SyntheticBinary
 from hedgekit.data.closes import SAMPLES, check_closes, load_closes, load_sample
 from hedgekit.data.market import Market
-from hedgekit.data.synthetic import Recipe, SyntheticMarket, recipe_of
+from hedgekit.data.recipe import Recipe, recipe_of
+from hedgekit.data.synthetic import SyntheticMarket
 from hedgekit.data.tape import CLOSE_S, Array, Tape, tape_from_closes
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "Array",
     "Market",
     "Recipe",
+    "SyntheticBinary",
     "SyntheticMarket",
     "Tape",
     "check_closes",
