@@ -35,3 +35,21 @@ def risk_removed(before, after, risk_aversion, notional, variance, horizon):  # 
 def entry_edge(z, sd, target, notional):  # noqa: ANN001, ANN201 - compiled
     """Money expected when z comes back to the target: (|z| - target) x sd x notional."""
     return (abs(z) - target) * sd * notional
+
+
+@compiled
+def trade_threshold(cost: float, penalty: float, horizon: float) -> float:
+    """Deviation from the target at which an adjustment starts to pay: K / (k tau)."""
+    return cost / (penalty * horizon)
+
+
+@compiled
+def worthwhile_position(position: float, target: float, threshold: float) -> float:
+    """Best position for one period: stay within the threshold of the target, else move to its near edge (soft threshold)."""
+    return min(max(position, target - threshold), target + threshold)
+
+
+@compiled
+def net_gain(before: float, after: float, cost: float, penalty: float, horizon: float) -> float:
+    """Risk removed less cost of moving the deviation from ``before`` to ``after``: (k tau / 2)(x^2 - y^2) - K |x - y|."""
+    return 0.5 * penalty * horizon * (before * before - after * after) - cost * abs(before - after)
