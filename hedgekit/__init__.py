@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hedgekit.backtest import Backtest
     from hedgekit.backtest import run as run_backtest
-    from hedgekit.data import Market, SyntheticMarket, Tape, load_closes, load_sample, tape_from_closes
+    from hedgekit.data import Market, SyntheticBinary, SyntheticMarket, Tape, load_closes, load_sample, tape_from_closes
     from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
     from hedgekit.exchange import FillModel
     from hedgekit.hedger import Hedger
     from hedgekit.journal import Journal
     from hedgekit.params import Params
     from hedgekit.report import run_report, summarise
-    from hedgekit.stats.ratio import RatioFit, engle_granger, ols_returns
+    from hedgekit.stats.breaks import revalidate
+    from hedgekit.stats.fit import RatioFit
+    from hedgekit.stats.screen import Screen, screen
     from hedgekit.types import Decision, Evidence, Fees, HedgePlan, Instrument
     from hedgekit.verdict import Verdict, assess
 
@@ -39,20 +41,22 @@ _HOME = {
     "JournalError": "errors",
     "Market": "data",
     "Params": "params",
-    "RatioFit": "stats.ratio",
+    "RatioFit": "stats.fit",
     "ReportError": "errors",
+    "Screen": "stats.screen",
     "SessionError": "errors",
+    "SyntheticBinary": "data",
     "SyntheticMarket": "data",
     "Tape": "data",
     "VenueError": "errors",
     "Verdict": "verdict",
     "assess": "verdict",
-    "engle_granger": "stats.ratio",
     "load_closes": "data",
     "load_sample": "data",
-    "ols_returns": "stats.ratio",
+    "revalidate": "stats.breaks",
     "run_backtest": "backtest",
     "run_report": "report",
+    "screen": "stats.screen",
     "summarise": "report",
     "tape_from_closes": "data",
 }
@@ -75,18 +79,20 @@ __all__ = [
     "Params",
     "RatioFit",
     "ReportError",
+    "Screen",
     "SessionError",
+    "SyntheticBinary",
     "SyntheticMarket",
     "Tape",
     "VenueError",
     "Verdict",
     "assess",
-    "engle_granger",
     "load_closes",
     "load_sample",
-    "ols_returns",
+    "revalidate",
     "run_backtest",
     "run_report",
+    "screen",
     "summarise",
     "tape_from_closes",
 ]

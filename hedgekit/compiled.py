@@ -43,7 +43,7 @@ def _cache_dir(rooms: tuple[str, ...]) -> str | None:
     return str(folder) if os.access(folder, os.W_OK) else None
 
 
-def _compile(function: F, rooms: tuple[str, ...], **options: object) -> F:
+def _compile(function: F, rooms: tuple[str, ...], **options: Any) -> F:  # noqa: ANN401 - numba's own options
     folder = _cache_dir(rooms)
     config: Any = numba.config  # its names are made at run time
     before = config.CACHE_DIR

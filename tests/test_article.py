@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hedgekit import hedger, metrics, replay
+from hedgekit import SyntheticMarket, hedger, metrics, replay, revalidate, screen
 from hedgekit.backtest import loop, run
 from hedgekit.errors import ConfigError, LiveHostRefused
 from hedgekit.exchange.model import FillModel
@@ -28,7 +28,7 @@ from hedgekit.net.transport import require_paper
 from hedgekit.paper import session
 from hedgekit.paper.config import secret
 from hedgekit.params import Params
-from hedgekit.stats.ratio import ols_returns
+from hedgekit.stats import ratio
 from hedgekit.types import NS, Action, Decision, Fill, Phase, PlanRevised, Reason, SessionStarted, Timer
 from hedgekit.venues import alpaca
 from hedgekit.verdict import Result, assess
@@ -41,7 +41,6 @@ from tests.histories import history
 RULES = [f"A{n}" for n in range(1, 31)]
 
 NOT_YET = {
-    "A3": "later: pairs are given, not selected",
     "A7": "later: no synthetic structure yet",
     "A8": "later: no delta structure yet; a pair's hedge is kept in its corridor (A14 to A16)",
     "A11": "later: both legs leave in one decision (A13), but the time from trigger to order is not measured",
@@ -105,12 +104,27 @@ def test_A02_exits_for_both_legs(path: list[float], reason: Reason) -> None:
     assert [(order.leg, order.qty) for order in decision.orders] == [(order.leg, -order.qty) for order in entry.orders]
 
 
+def test_A03_select_the_hedge_instrument() -> None:
+    """A3: select the instrument that offsets the primary. Of three candidates the planted one comes first and is approved."""
+    primary, hedge = np.exp(ou_pair(3, 600, ratio=0.8)).T
+    walks = np.exp(0.01 * np.random.default_rng(7).standard_normal((600, 2)).cumsum(axis=0))
+    prices = pd.DataFrame({"P": primary, "A": walks[:, 0], "H": hedge, "B": walks[:, 1]})
+    found = screen(prices, "P", progress=False)
+    assert found.tried == 3
+    assert found.table["hedge"].iloc[0] == "H"
+    assert list(found.approved["hedge"]) == ["H"]
+    with pytest.raises(ConfigError, match="override"):
+        found.plan("P", "A")
+
+
 def test_A04_hedge_ratio_by_regression() -> None:
-    """A4 (OLS; Johansen is still to come): the ratio from 6 to 12 months; 0.85 means $850 for each $1,000."""
+    """A4: the ratio by OLS or Johansen from 6 to 12 months; 0.85 means $850 for each $1,000."""
     primary, hedge = np.exp(ou_pair(3, 251, ratio=0.8)).T
-    fit = ols_returns(primary, hedge)
+    fit = ratio.ols(primary, hedge)
     assert fit.n == 250
     assert abs(fit.ratio - 0.8) < 3 * fit.stderr
+    assert ratio.johansen(primary, hedge).ratio == pytest.approx(0.8, abs=0.1)
+    assert ratio.ols([100.0, 110.0] * 10, [50.0, 53.0] * 10, folds=0, tested=False).size(1_000.0)["dollars"].iloc[0] == 1_000.0
     assert Params._extra("fit_bars")["usual"] == [126, 252]
     entry = opened(ratio=0.85)[1]
     primary_money, hedge_money = (abs(float(order.qty)) * entry.mids[order.leg] for order in entry.orders)  # type: ignore[operator]
@@ -127,6 +141,11 @@ def test_A05_the_ratio_is_revalidated_and_expires() -> None:
     desk.warm(9)
     desk.plan(plan(until_ns=desk.now_ns))
     assert desk.bar(103.0).reason is Reason.PLAN_EXPIRED
+    logs = SyntheticMarket.textbook(rows=360, half_life=5.0, ratio_steps=((300, 1.6),)).log_prices()
+    prices = pd.DataFrame(np.exp(logs), columns=["P", "H"], index=pd.date_range("2025-01-01", periods=360, tz="UTC"))
+    made = ratio.ols(prices["P"].iloc[:300], prices["H"].iloc[:300], window=250, folds=0).to_plan()
+    assert revalidate(made, prices["P"].iloc[:330], prices["H"].iloc[:330]).decision == "refit"
+    assert revalidate(made, prices["P"].iloc[:299], prices["H"].iloc[:299]).decision == "keep"
 
 
 def test_A06_pairs_by_a_single_trigger() -> None:

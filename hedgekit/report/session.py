@@ -10,7 +10,9 @@ from hedgekit.errors import ConfigError
 from hedgekit.journal import Journal
 from hedgekit.params import Params
 from hedgekit.report.summary import Summary, figures
-from hedgekit.stats.ratio import RatioFit, engle_granger, ols_returns
+from hedgekit.stats import ratio
+from hedgekit.stats.fit import RatioFit
+from hedgekit.stats.reversion import engle_granger
 from hedgekit.types import Evidence, Instrument, Record, Reject, SessionEnded, SessionStarted
 from hedgekit.verdict import Verdict, assess
 
@@ -130,7 +132,7 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         version=started.version,
         refusals=refused.most_common(),
         evidence=evidence,
-        fit=ols_returns(*mids),
+        fit=ratio.ols(*mids, folds=0, tested=False),
         verdict=verdict,
         summary=figures(
             frames, evidence, verdict, params, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests

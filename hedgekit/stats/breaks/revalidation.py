@@ -230,17 +230,17 @@ def _still_reverting(  # noqa: PLR0913 - the plan, both windows, and what counts
     model = before.ou
     run = watched(plan.ratio)
     then = f"half-life {before.half_life:.1f} bars then, watched as if {run.rule.half_life:.1f}"
-    rest = {"figure": before.half_life, "low": before.half_life_low, "high": before.half_life_high}
+    lives = before.half_life, before.half_life_low, before.half_life_high
     if run.alarms.empty:
         slow = f"; an end of it takes {run.calibration.median_delay_bars:.0f} bars to see (median)"
-        return _Question(question, f"reversion: no alarm in {len(moves)} bars ({then}){slow}", **rest)
+        return _Question(question, f"reversion: no alarm in {len(moves)} bars ({then}){slow}", "keep", *lives)
     position = int(run.alarms["position"].iloc[0])
     at = new.index[position] if new.index is not None else position
     if fresh is not None and watched(fresh).alarms.empty:
         says = f"reversion: the spread with the old ratio stopped reverting (alarm on {at}; {then}); with {fresh:.3f} it goes on"
-        return _Question(question, says, "refit", **rest)
+        return _Question(question, says, "refit", *lives)
     chance = f"by chance {run.expected_false_alarms:.2f} alarms would be expected"
-    return _Question(question, f"reversion: it seems to have ended (alarm on {at}; {then}; {chance})", "retire", **rest)
+    return _Question(question, f"reversion: it seems to have ended (alarm on {at}; {then}; {chance})", "retire", *lives)
 
 
 def _rounded_up(half_life: float) -> float:
