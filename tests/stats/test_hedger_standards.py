@@ -1,7 +1,6 @@
 """What a correct hedger must achieve on a market whose truth is known (METHODS, section 3), row by row.
 
-The market is proven here with the shortest estimators that can be written down; those of the
-product are measured against the same figures. Sample sizes follow from the margins: three standard
+The product's estimators are measured on the product's market. Sample sizes follow from the margins: three standard
 errors fit inside each. Bands and the detection of breaks have suites of their own.
 """
 
@@ -16,6 +15,8 @@ from numba import njit
 from hedgekit import FillModel, Params, run_backtest
 from hedgekit.data import SyntheticBinary, SyntheticMarket, Tape
 from hedgekit.rules.signal import zscore
+from hedgekit.stats import ratio as product
+from hedgekit.stats.ratio.kernels import kalman_filter, rolling_ols
 from hedgekit.types import NS, Fill, Reason
 
 Floats = npt.NDArray[np.float64]
@@ -40,47 +41,23 @@ MACKINNON_2010_DF_5PCT_N252 = -2.8729
 MILLION = SyntheticMarket.textbook(rows=1_000_000, seed=11)
 
 
-# ------------------------------------------- estimators: to be those of the product
+# ------------------------------------------- the product's estimators, on returns
 
 
-def rolling_ratios(dp: Floats, dh: Floats, n: int, *, intercept: bool = False) -> Floats:
-    """OLS over the last n returns, for the return that follows them; NaN for the first n. Shape as ``dp``."""
-
-    def sums(values: Floats) -> Floats:
-        total = np.r_[0.0, np.cumsum(values)]
-        return np.asarray(total[n:] - total[:-n], np.float64)
-
-    cross, square = sums(dp * dh), sums(dh * dh)
-    if intercept:
-        cross, square = cross - sums(dp) * sums(dh) / n, square - sums(dh) ** 2 / n
-    return np.r_[np.full(n, np.nan), (cross / square)[:-1]]
+def rolling_ratios(dp: Floats, dh: Floats, n: int) -> Floats:
+    """OLS with a constant over the last n returns, for the return that follows them; NaN for the first n. Shape as ``dp``."""
+    return np.r_[np.nan, rolling_ols(dp, dh, n)[:-1, 0]]
 
 
 def kalman_ratios(dp: Floats, dh: Floats, q: float, r: float) -> Floats:
     """Random-walk beta: the ratio predicted for each return from those before it."""
-    return np.asarray(_kalman(dp, dh, q, r), np.float64)
+    return np.r_[np.nan, kalman_filter(dp, dh, q, r, 0.0, np.inf)[:-1, 0]]
 
 
 def dimson_ratio(dp: Floats, dh: Floats, lags: int) -> float:
-    """Sum of the coefficients of dp on dh at all leads and lags up to ``lags`` (normal equations from covariances)."""
-    span, n = 2 * lags, len(dp)
-    own = np.array([dh[k:] @ dh[: n - k] for k in range(span + 1)])
-    cross = [dp[k:] @ dh[: n - k] if k >= 0 else dp[:k] @ dh[-k:] for k in range(-lags, lags + 1)]
-    place = np.arange(span + 1)
-    return float(np.linalg.solve(own[abs(place[:, None] - place)], np.array(cross)).sum())
-
-
-@njit
-def _kalman(dp: Floats, dh: Floats, q: float, r: float) -> Floats:
-    beta, variance = dp[0] / dh[0], r / dh[0] ** 2
-    out = np.full(len(dp), np.nan)
-    for t in range(1, len(dp)):
-        variance += q
-        out[t] = beta
-        gain = variance * dh[t] / (dh[t] ** 2 * variance + r)
-        beta += gain * (dp[t] - beta * dh[t])
-        variance *= 1.0 - gain * dh[t]
-    return out
+    """Sum of the coefficients of dp on dh at all leads and lags up to ``lags``."""
+    p, h = (np.exp(np.r_[0.0, part.cumsum()]) for part in (dp, dh))
+    return product.ols(p, h, dimson=lags, folds=0, tested=False).ratio
 
 
 # ------------------------------------------------------------------------- helpers
@@ -114,7 +91,7 @@ def test_constant_beta_rolling_ols_reaches_the_formula_and_no_less(million: tupl
     hedged = (dp - rolling_ratios(dp, dh, n) * dh)[n:]
     ratio = hedged.var() / dp[n:].var()
     assert ratio == pytest.approx(METHODS_OLS_RATIO[n], abs=0.0015)
-    assert ratio == pytest.approx(METHODS_BOUND * (1 + 1 / (n - 2)), abs=0.0015)
+    assert ratio == pytest.approx(METHODS_BOUND * (1 + 1 / (n - 3)), abs=0.0015)
     assert ratio > METHODS_BOUND - 3 * 0.00044
     assert ratio > (dp - MILLION.ratio * dh)[n:].var() / dp[n:].var()  # the true ratio on the same bars
 
@@ -135,7 +112,7 @@ def test_bound_error_and_fill_at_a_correlation_of_point_8() -> None:
     assert (dp - 0.85 * 1.1 * dh).var() / dp.var() == pytest.approx(EDERINGTON_1979_RATIO_ERR10, abs=0.002)
     assert (dp - 0.85 * 0.6 * dh).var() / dp.var() == pytest.approx(EDERINGTON_1979_FILL60, abs=0.002)
     for n, expected in ((20, EDERINGTON_1979_OOS20), (60, EDERINGTON_1979_OOS60)):
-        hedged = (dp - rolling_ratios(dp, dh, n, intercept=True) * dh)[n:]
+        hedged = (dp - rolling_ratios(dp, dh, n) * dh)[n:]
         assert hedged.var() / dp.var() == pytest.approx(expected, abs=0.002)
 
 
@@ -158,9 +135,9 @@ def extra_variance(walking: tuple[Floats, Floats, Floats], ratios: list[Floats])
 
 
 def window_extra(n: int) -> float:
-    """Return what a window of n bars must cost: 1 / (n - 2) for noise, and the drift of beta since the window's bars."""
+    """Return what a window of n bars must cost: 1 / (n - 3) for noise, and the drift of beta since the window's bars."""
     drift = 0.02**2 * 0.012**2 / METHODS_RESIDUAL_VARIANCE
-    return 1 / (n - 2) + drift * (n + 1) * (2 * n + 1) / (6 * n)
+    return 1 / (n - 3) + drift * (n + 1) * (2 * n + 1) / (6 * n)
 
 
 def test_moving_beta_kalman_with_the_true_q_beats_every_window(walking: tuple[Floats, Floats, Floats]) -> None:

@@ -3,7 +3,7 @@
 Rolling sums are made of two parts, one that runs up to the end of the window and one that was
 summed backwards from a fixed row inside it. So nothing is ever subtracted from a sum: an error,
 or an outlier that has left the window, leaves no trace, however long the series. All values are taken
-relative to that row, which lies inside every window that uses it, so that a high level costs no digits.
+relative to a middle value of the rows around, so that a high level costs no digits.
 """
 
 from __future__ import annotations
@@ -33,6 +33,23 @@ def _put(  # noqa: PLR0913 - flat arguments
 
 
 @kernel
+def _middle(x: Array) -> float:
+    """Return the mean, or, if a value lies more than 6 standard deviations off it, the median of the first, middle and last."""
+    total, squares, far = 0.0, 0.0, 0.0
+    for i in range(len(x)):
+        total += x[i]
+    mean = total / len(x)
+    for i in range(len(x)):
+        off = (x[i] - mean) * (x[i] - mean)
+        squares += off
+        far = max(far, off)
+    if far * len(x) <= 36.0 * squares:
+        return mean
+    a, b, c = x[0], x[len(x) // 2], x[len(x) - 1]
+    return float(max(min(a, b), min(max(a, b), c)))
+
+
+@kernel
 def rolling_ols(y: Array, x: Array, span: int) -> Array:
     """Return slope and standard error of y on x and a constant over the last ``span`` rows, shape (n, 2).
 
@@ -44,8 +61,7 @@ def rolling_ols(y: Array, x: Array, span: int) -> Array:
     back = np.zeros((span, 5))
     rows = float(span)
     for start in range(0, n - span + 1, span):
-        anchor = start + span if start + span < n else n - 1
-        cx, cy = x[anchor], y[anchor]
+        cx, cy = _middle(x[start : start + span]), _middle(y[start : start + span])
         sx, sy, sxx, sxy, syy = 0.0, 0.0, 0.0, 0.0, 0.0
         for i in range(span - 1, -1, -1):
             dx, dy = x[start + i] - cx, y[start + i] - cy
