@@ -30,6 +30,7 @@ from hedgekit.types import (
     Gap,
     Input,
     Instrument,
+    Kind,
     Order,
     Phase,
     PlanRevised,
@@ -41,6 +42,10 @@ from hedgekit.types import (
     Timer,
 )
 
+_AS_THEY_ARE = (
+    *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap"),
+    *("notional", "tolerance", "risk_aversion", "horizon_bars"),
+)
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
@@ -51,20 +56,28 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     Raises
     ------
     ConfigError
-        If the number of instruments does not fit the structure.
+        If the number or kind of instruments does not fit the structure or the signal.
     """
     if len(instruments) != 2:  # noqa: PLR2004 - a pair
         msg = f"structure={params.structure!r} needs 2 instruments (primary, hedge), got {len(instruments)}"
         raise ConfigError(msg)
+    for name, wanted in (("loss_cap", params.loss_cap > 0), ("signal", params.signal == "logit")):
+        other = [instrument.key for instrument in instruments if instrument.kind is not Kind.BINARY]
+        if wanted and other:
+            msg = f"{name}={getattr(params, name)!r} needs contracts that pay 0 or 1, and {other[0]} is none"
+            raise ConfigError(msg)
     record: np.void = np.zeros(1, codes.PARAMS)[0]
     record["structure"] = codes.STRUCTURES[params.structure]
+    record["signal"] = codes.SIGNALS[params.signal]
+    record["to_edge"], record["rearm"] = params.rebalance_to == "edge", params.reentry == "inside entry"
+    record["cooldown"], record["scale_steps"] = params.cooldown_bars, params.scale_steps
     record["n_legs"] = len(instruments)
     record["lookback"] = params.lookback
     for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
         record[f"{name}_ns"] = round(seconds * NS)
     record["max_age_ns"] = round(params.max_quote_age_s * NS)
     record["buffer"] = params.slippage_buffer
-    for name in ("entry", "target", "stop", "notional", "tolerance", "risk_aversion", "horizon_bars"):
+    for name in _AS_THEY_ARE:
         record[name] = getattr(params, name)
     for leg, instrument in enumerate(instruments):
         record["lot"][leg] = float(instrument.lot)
@@ -285,6 +298,7 @@ class Hedger:
                 return {
                     "kind": codes.PLAN,
                     "a": plan.ratio,
+                    "b": math.inf if plan.half_life is None else plan.half_life,
                     "until_ns": plan.valid_until_ns,
                     "flag": int(plan.trusted(self.params.significance)),
                 }

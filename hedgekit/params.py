@@ -36,20 +36,58 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    structure: Literal["pairs", "unhedged"] = Field(
+    structure: Literal["pairs", "synthetic", "unhedged"] = Field(
         default="pairs",
         description="hedge structure",
-        json_schema_extra={"unit": "", "rule": "A6", "usual": ["pairs", "unhedged"]},
+        json_schema_extra={"unit": "", "rule": "A6", "usual": ["pairs", "synthetic", "unhedged"]},
+    )
+    signal: Literal["log spread", "spread", "ratio", "price", "logit", "s-score"] = Field(
+        default="log spread",
+        description="what z is the score of: see rules/signal.py",
+        json_schema_extra={"unit": "", "rule": "A1", "usual": ["log spread", "s-score", "logit"]},
     )
     lookback: int = _number(20, 5, WINDOW_MAX, "bars", "A1", "window of the z-score, the present bar included", (20, 60))
     entry: float = _number(2.0, 0.1, 10.0, "sd", "A1", "enter when |z| reaches this", (1.5, 2.5))
     target: float = _number(0.5, -10.0, 10.0, "sd", "A2", "take profit when z comes back to this, on the side entered", (0.0, 1.0))
     stop: float = _number(3.5, 0.1, 100.0, "sd", "A2", "close both legs when z goes on to this", (3.0, 5.0))
+    time_stop: float = _number(
+        0.0, 0.0, 1_000.0, "half-lives", "A2", "close a trade that is older than this many half-lives of its plan; 0 for never", (0.0, 5.0)
+    )
+    cooldown_bars: int = _number(0, 0, 1_000_000, "bars", "A2", "no entry for so long after a stop or time stop", (0, 60))
+    reentry: Literal["inside entry", "at once"] = Field(
+        default="inside entry",
+        description="after a stop: wait until |z| is below the entry level again, or enter at once",
+        json_schema_extra={"unit": "", "rule": "A2", "usual": ["inside entry", "at once"]},
+    )
+    scale_steps: int = _number(1, 1, 10, "steps", "A1", "equal parts in which a position is entered", (1, 3))
+    scale_gap: float = _number(0.5, 0.01, 10.0, "sd", "A1", "how much further z must go for each next part", (0.25, 1.0))
     bar_s: float = _number(60.0, 0.1, 604_800.0, "s", "A1", "length of a bar")
     bar_offset_s: float = _number(0.0, 0.0, 604_800.0, "s", "A1", "a bar closes at multiples of bar_s after midnight UTC, plus this")
     notional: float = _number(100_000.0, 1e-6, 1e12, "quote currency", "A4", "size of the primary leg")
+    hedge_frac: float = _number(
+        0.15,
+        0.0,
+        10.0,
+        "hedge dollars a primary dollar",
+        "A7",
+        "size of a synthetic hedge, from the adverse excursion it must cover",
+        (0.1, 0.5),
+    )
+    loss_cap: float = _number(
+        0.0,
+        0.0,
+        1e12,
+        "quote currency",
+        "A7",
+        "synthetic hedge by the opposite binary contract: most that a resolution may cost; 0: by hedge_frac",
+    )
     tolerance: float = _number(0.05, 0.0, 1.0, "fraction of notional", "A15", "net delta allowed before a rebalance", (0.02, 0.10))
     interval_s: float = _number(5.0, 0.001, 86_400.0, "s", "A15", "shortest time between two looks at the delta", (1.0, 60.0))
+    rebalance_to: Literal["edge", "target"] = Field(
+        default="edge",
+        description="where a rebalance goes: the near edge of the band in which trading costs more than it helps, or the target itself",
+        json_schema_extra={"unit": "", "rule": "A16", "usual": ["edge", "target"]},
+    )
     risk_aversion: float = _number(
         10.0, 0.0, 1e6, "1 / notional", "A16", "price of variance when a rebalance is weighed against its cost", (1.0, 20.0)
     )

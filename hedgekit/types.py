@@ -69,6 +69,10 @@ class Reason(StrEnum):
     WAIT_TARGET = "wait_target"
     TARGET = "target"
     STOP = "stop"
+    TIME_STOP = "time_stop"
+    COOLDOWN = "cooldown"
+    REARMING = "rearming"
+    SCALE_IN = "scale_in"
     IN_BAND = "in_band"
     DRIFT = "drift"
     COST_EXCEEDS_BENEFIT = "cost_exceeds_benefit"
@@ -143,7 +147,8 @@ class HedgePlan(msgspec.Struct, frozen=True):
 
     ``ratio`` is dollars of hedge for each dollar of primary, the long side of
     the spread being (+1, -ratio). ``override`` is the reason given by the user
-    for trading a pair whose evidence fails; None means none was needed.
+    for trading a pair whose evidence fails; None means none was needed. ``half_life`` is
+    the spread's, in bars, bias-corrected; None if no reversion is shown: a time stop counts in it (A2).
     """
 
     ratio: float
@@ -155,6 +160,7 @@ class HedgePlan(msgspec.Struct, frozen=True):
     evidence: Evidence
     unit: str = "dollar per dollar"
     override: str | None = None
+    half_life: float | None = None
 
     def trusted(self, significance: float) -> bool:
         """Whether the plan may open trades: its evidence holds, or a person overrode it and said why."""

@@ -219,7 +219,7 @@ def test_A14_net_exposure_is_watched_over_the_stream() -> None:
 
 def test_A15_rebalance_beyond_the_tolerance_then_wait() -> None:
     """A15: while open, if |delta| exceeds the tolerance, order the difference to the target, then wait the interval."""
-    desk, entry = opened(interval_s=0.3, tolerance=0.05)
+    desk, entry = opened(interval_s=0.3, tolerance=0.05, rebalance_to="target")
     fill(desk, entry)
     desk.now_ns += 2 * NS + NS // 10
     decision = desk.quote(0, 113.3)

@@ -89,7 +89,8 @@ class _Pass:
     def revise(self, plan: HedgePlan, ts_ns: int, *, ok: bool) -> None:
         """Let the step take a new ratio."""
         self.o["kind"], self.o["ts_ns"], self.o["leg"] = PLAN, ts_ns, 0
-        self.o["a"], self.o["until_ns"], self.o["flag"] = plan.ratio, plan.valid_until_ns, int(ok)
+        self.o["a"], self.o["b"] = plan.ratio, math.inf if plan.half_life is None else plan.half_life
+        self.o["until_ns"], self.o["flag"] = plan.valid_until_ns, int(ok)
         loop.observe(self.c, self.s, self.p, self.o, self.out, self.log, self.d)
 
 

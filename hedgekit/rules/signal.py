@@ -1,7 +1,16 @@
-"""A1: the z-score of the spread over one window with one ratio.
+"""A1: the z-score of a signal over one window with one ratio.
 
-    s_i = ln(P_i) - h ln(H_i)          (i over the last ``lookback`` bars, the present one included)
-    z   = (s_n - mean(s)) / sd(s)      (sd with n - 1)
+    z   = (s_n - mean(s)) / sd(s)      (over the last ``lookback`` bars, the present one n included; sd with n - 1)
+
+    log spread   s_i = ln P_i - h ln H_i                    (several hedges: the sum of each h ln H)
+    spread       s_i = P_i / P_n - h H_i / H_n              (prices, with the ratio in units of the present bar)
+    ratio        s_i = (P_i / H_i) / (P_n / H_n)            (of the first hedge; the plan's ratio plays no part)
+    price        s_i = ln P_i
+    logit        s_i = ln(p_i / (1 - p_i))                  (a contract that pays one unit of money)
+    s-score      s of Avellaneda & Lee (2010): (x_n - m) / sigma_eq of an AR(1) fitted to the window's log spreads
+
+Each is the same when a price is quoted in another unit. ``sd`` is a fraction of the primary's value, so that (|z| - target) x sd x
+notional is the money that the way back to the target should earn (A20); a logit's sd is therefore times 1 - p.
 
 The ratio h is the plan's present one for the whole window. Were each bar to keep
 the ratio of its own day, most of the spread's variance would be revision noise.
@@ -14,6 +23,7 @@ from __future__ import annotations
 import math
 
 from hedgekit.compiled import compiled
+from hedgekit.rules.state import LOGIT, PRICE, RATIO, S_SCORE, SPREAD
 
 # numba infers every type, and checks it.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
@@ -45,6 +55,68 @@ def zscore(window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201
     if not sd > SD_MIN:
         return math.nan, 0.0
     return (spread_at(window, (head - 1) % size, ratio, n_legs) - mean) / sd, sd
+
+
+@compiled
+def value_at(kind, window, column, last, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled
+    """Signal of one stored bar; ``last`` is the present bar's column."""
+    primary = window[0, column]
+    if kind == SPREAD:
+        value = math.exp(primary - window[0, last])
+        for leg in range(1, n_legs):
+            value -= ratio[leg] * math.exp(window[leg, column] - window[leg, last])
+        return value
+    if kind == RATIO:
+        return math.exp(primary - window[1, column] - window[0, last] + window[1, last])
+    if kind == PRICE:
+        return primary
+    if kind == LOGIT:
+        price = math.exp(primary)
+        return math.log(price / (1.0 - price)) if price < 1.0 else math.nan
+    return spread_at(window, column, ratio, n_legs)
+
+
+@compiled
+def score_of(kind, window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled
+    """Score and sd of the newest bar for any kind of signal; (nan, 0) when it does not move or has no meaning."""
+    last = (head - 1) % size
+    if kind == S_SCORE:
+        return s_score(window, head, size, lookback, ratio, n_legs)
+    total = 0.0
+    for k in range(lookback):
+        total += value_at(kind, window, (head - 1 - k) % size, last, ratio, n_legs)
+    mean = total / lookback
+    squares = 0.0
+    for k in range(lookback):
+        squares += (value_at(kind, window, (head - 1 - k) % size, last, ratio, n_legs) - mean) ** 2
+    sd = math.sqrt(squares / (lookback - 1))
+    if not sd > SD_MIN:
+        return math.nan, 0.0
+    z = (value_at(kind, window, last, last, ratio, n_legs) - mean) / sd
+    return z, sd * (1.0 - math.exp(window[0, last])) if kind == LOGIT else sd
+
+
+@compiled
+def s_score(window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled
+    """Distance from the level that an AR(1) of the window comes back to, in its stationary sd; (nan, 0) if it does not come back."""
+    mx, my = 0.0, 0.0
+    for k in range(1, lookback):
+        mx += spread_at(window, (head - 1 - k) % size, ratio, n_legs)
+        my += spread_at(window, (head - k) % size, ratio, n_legs)
+    n = lookback - 1
+    mx, my = mx / n, my / n
+    sxx, sxy, syy = 0.0, 0.0, 0.0
+    for k in range(1, lookback):
+        x = spread_at(window, (head - 1 - k) % size, ratio, n_legs) - mx
+        y = spread_at(window, (head - k) % size, ratio, n_legs) - my
+        sxx, sxy, syy = sxx + x * x, sxy + x * y, syy + y * y
+    b = sxy / sxx if sxx > 0.0 else 1.0
+    if not 0.0 < b < 1.0:
+        return math.nan, 0.0
+    sd = math.sqrt(max(syy - b * sxy, 0.0) / (n - 2) / (1.0 - b * b))
+    if not sd > SD_MIN:
+        return math.nan, 0.0
+    return (spread_at(window, (head - 1) % size, ratio, n_legs) - (my - b * mx) / (1.0 - b)) / sd, sd
 
 
 @compiled

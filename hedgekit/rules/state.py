@@ -36,6 +36,10 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
     WAIT_TARGET,
     TARGET,
     STOP,
+    TIME_STOP,
+    COOLDOWN,
+    REARMING,
+    SCALE_IN,
     IN_BAND,
     DRIFT,
     COST_EXCEEDS_BENEFIT,
@@ -55,8 +59,11 @@ QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, NOTE = range(9)
 PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
 COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD}
 
-PAIRS, UNHEDGED = range(2)
-STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED}
+PAIRS, UNHEDGED, SYNTHETIC = range(3)
+STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED, "synthetic": SYNTHETIC}
+
+LOG_SPREAD, SPREAD, RATIO, PRICE, LOGIT, S_SCORE = range(6)
+SIGNALS = {"log spread": LOG_SPREAD, "spread": SPREAD, "ratio": RATIO, "price": PRICE, "logit": LOGIT, "s-score": S_SCORE}
 
 _i, _f, _legs = np.int64, np.float64, (LEGS_MAX,)
 
@@ -66,6 +73,10 @@ STATE = np.dtype(
         ("trade", _i),  # number of the present or last round trip, from 1
         ("side", _i),  # +1 long the spread (long primary), -1 short it, 0 flat
         ("bars", _i),  # bars closed since the start
+        ("entry_bar", _i),  # bars at the present trade's entry
+        ("cool_until", _i),  # no entry before so many bars: the cooldown after a stop
+        ("disarmed", _i),  # 1: after a stop, until z has come back inside the entry level
+        ("steps", _i),  # parts of the full size that the present trade has taken (scale-in)
         ("warm", _i),  # bars in the window since the start or the last gap
         ("head", _i),  # where the next bar is written
         ("has_plan", _i),
@@ -76,7 +87,8 @@ STATE = np.dtype(
         ("last_look_ns", _i),
         ("paused", _i),
         ("z", _f),
-        ("sd", _f),  # of the spread over the window, log units
+        ("sd", _f),  # of the signal over the window, as a fraction of the primary's value
+        ("half_life", _f),  # of the plan, bars; infinite if it shows no reversion
         ("ratio", _f, _legs),  # dollars of each hedge for a dollar of primary; the primary's own entry is unused
         ("pos", _f, _legs),  # signed, filled
         ("working", _f, _legs),  # signed, ordered and neither filled nor over
@@ -93,6 +105,11 @@ STATE = np.dtype(
 PARAMS = np.dtype(
     [
         ("structure", _i),
+        ("signal", _i),
+        ("to_edge", _i),  # 1: a rebalance goes to the near edge of the cost-aware band, 0: to the target
+        ("rearm", _i),  # 1: after a stop, z must come back inside the entry level before the next entry
+        ("cooldown", _i),  # bars
+        ("scale_steps", _i),
         ("n_legs", _i),
         ("lookback", _i),
         ("bar_ns", _i),
@@ -102,6 +119,10 @@ PARAMS = np.dtype(
         ("entry", _f),
         ("target", _f),
         ("stop", _f),
+        ("time_stop", _f),  # half-lives; 0 for none
+        ("scale_gap", _f),  # sd of z between two steps
+        ("hedge_frac", _f),
+        ("loss_cap", _f),  # money; 0 for none
         ("notional", _f),
         ("tolerance", _f),
         ("risk_aversion", _f),
@@ -121,7 +142,7 @@ OBSERVATION = np.dtype(
         ("ts_ns", _i),
         ("leg", _i),  # or the command's code
         ("a", _f),  # bid; signed quantity filled or no longer working; ratio
-        ("b", _f),  # ask
+        ("b", _f),  # ask; half-life of a plan
         ("until_ns", _i),  # expiry of a plan
         ("flag", _i),  # 1: the plan's evidence holds or is overridden
     ],

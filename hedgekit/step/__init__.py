@@ -101,10 +101,9 @@ def _on_fill(s, p, o, out):
     s.working[o.leg] = clean(s.working[o.leg] - o.a, p.lot[o.leg])
     if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
         s.working[o.leg] = 0.0
-        if s.cancelling[o.leg]:  # the fill was faster than the cancel: order what is now missing
-            s.cancelling[o.leg] = 0
-            if s.phase != HALTED and converge_leg(s, p, out, o.leg):
-                return say(out, REPAIR, LEG_SHORTFALL)
+        s.cancelling[o.leg] = 0  # if the fill was faster than the cancel, what is now missing is ordered
+        if s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg):  # also the second half of a way through zero
+            return say(out, REPAIR, LEG_SHORTFALL)
     if settle(s, p):
         say(out, HOLD, FILLED)
     return None
@@ -215,6 +214,7 @@ def step(s: Record, p: Record, o: Record, out: Record) -> None:
         _on_order_over(s, p, o, out)
     elif o.kind == PLAN:
         s.ratio[1] = o.a
+        s.half_life = o.b
         s.plan_until_ns = o.until_ns
         s.evidence_ok = o.flag
         s.has_plan = 1

@@ -1,4 +1,4 @@
-"""What is decided when a bar closes: entries when flat, exits when not (A1, A2, A6, A13, A20)."""
+"""What is decided when a bar closes: entries when flat, exits and further parts when not (A1, A2, A6, A7, A13, A20)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hedgekit.rules.state import (
     BEYOND_STOP,
     CLOSE,
     CLOSING,
+    COOLDOWN,
     EDGE_BELOW_COST,
     ENTER,
     ENTRY,
@@ -20,13 +21,18 @@ from hedgekit.rules.state import (
     HALTED,
     HOLD,
     LEG_SHORTFALL,
+    LOG_SPREAD,
     NO_EVIDENCE,
     NO_PLAN,
     NO_SIGNAL,
+    OPEN,
     PAIRS,
     PAUSED,
     PLAN_EXPIRED,
+    REARMING,
     REPAIR,
+    SCALE_IN,
+    TARGET,
     VETO,
     WAIT_TARGET,
     WARMING_UP,
@@ -42,8 +48,8 @@ from hedgekit.structures import pairs
 
 @compiled
 def _sizes(s, p, side):
-    """Set each leg's target for a new trade; False (and all zero) if a leg is less than one lot."""
-    primary = pairs.lots(side * p.notional / price(s, p, 0), p.lot[0])
+    """Set each leg's target for the first part of a new trade; False (and all zero) if a leg is less than one lot."""
+    primary = pairs.lots(side * p.notional / p.scale_steps / price(s, p, 0), p.lot[0])
     s.target[0] = primary
     whole = primary != 0.0
     for leg in range(1, p.n_legs):
@@ -77,6 +83,10 @@ def _bar_flat(s, p, out):
         say(out, VETO, BEYOND_STOP)
     elif s.paused:
         say(out, VETO, PAUSED)
+    elif s.bars < s.cool_until:
+        say(out, VETO, COOLDOWN)
+    elif s.disarmed:
+        say(out, VETO, REARMING)
     elif not s.evidence_ok:
         say(out, VETO, NO_EVIDENCE)
     elif out.ts_ns > s.plan_until_ns:
@@ -89,6 +99,8 @@ def _bar_flat(s, p, out):
             say(out, VETO, BELOW_ONE_LOT)
         else:
             s.side = side
+            s.steps = 1
+            s.entry_bar = s.bars
             s.trade += 1
             s.phase = phase.after(s.phase, phase.ENTERED)
             converge(s, p, out)  # A11, A13: both legs by one trigger, in one decision
@@ -101,12 +113,33 @@ def _bar_held(s, p, out):
         acted = converge(s, p, out)
         say(out, REPAIR if acted else HOLD, LEG_SHORTFALL if acted else WORKING)
         return
-    reason = exits.exit_reason(s.z, s.side, p.target, p.stop)
+    too_old = exits.overstayed(s.bars - s.entry_bar, p.time_stop, s.half_life)
+    reason = exits.reason_of(s.z, s.side, p.target, p.stop, too_old)
     if reason == WAIT_TARGET:
+        _scale_in(s, p, out)
+        return
+    if reason != TARGET:
+        s.cool_until = s.bars + p.cooldown
+        s.disarmed = p.rearm
+    unwind(s, p, out)
+    say(out, CLOSE, reason)
+
+
+@compiled
+def _scale_in(s, p, out):
+    """A1: add the next part of the position when z has gone one gap further, with its hedge, or wait."""
+    due = s.steps < p.scale_steps and -s.side * s.z >= p.entry + s.steps * p.scale_gap
+    if not due or s.phase != OPEN or s.paused or not s.evidence_ok:
         say(out, HOLD, WAIT_TARGET)
-    else:
-        unwind(s, p, out)
-        say(out, CLOSE, reason)
+        return
+    s.steps += 1
+    primary = pairs.lots(s.side * p.notional * s.steps / p.scale_steps / price(s, p, 0), p.lot[0])
+    if abs(primary) > abs(s.target[0]):  # a part is never taken back because the price has moved
+        s.target[0] = primary
+        for leg in range(1, p.n_legs):
+            s.target[leg] = wanted_hedge(s, p, primary, leg)
+    converge(s, p, out)
+    say(out, ENTER, SCALE_IN)
 
 
 @compiled
@@ -114,7 +147,10 @@ def score(s, p):
     """Score the window on the plan's present ratio; z is nan before it is full."""
     s.z = math.nan
     if s.has_plan and s.warm >= p.lookback:
-        s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
+        if p.signal == LOG_SPREAD:
+            s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
+        else:
+            s.z, s.sd = signal.score_of(p.signal, s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
 
 
 @compiled
@@ -127,6 +163,8 @@ def close_bar(s, p, out):
     s.bars += 1
     s.warm += 1
     score(s, p)
+    if abs(s.z) < p.entry:
+        s.disarmed = 0
     if s.phase == HALTED:
         say(out, HOLD, HALT)
     elif not s.has_plan:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hedgekit.compiled import compiled
 from hedgekit.params import WINDOW_MAX
 from hedgekit.rules import cost, phase
-from hedgekit.rules.state import CLOSING, OPENING, PAIRS
-from hedgekit.structures import pairs, unhedged
+from hedgekit.rules.state import CLOSING, OPENING, PAIRS, SYNTHETIC
+from hedgekit.structures import pairs, synthetic, unhedged
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
@@ -51,6 +51,10 @@ def wanted_hedge(s, p, primary, leg):
     args = (primary, s.ratio[leg], price(s, p, 0), price(s, p, leg), p.lot[leg])
     if p.structure == PAIRS:
         return pairs.hedge_quantity(*args)
+    if p.structure == SYNTHETIC and p.loss_cap > 0.0:
+        return synthetic.capped_quantity(primary, price(s, p, 0), price(s, p, leg), p.lot[leg], p.loss_cap)
+    if p.structure == SYNTHETIC:
+        return synthetic.hedge_quantity(*args, p.hedge_frac)
     return unhedged.hedge_quantity(*args)
 
 
@@ -103,8 +107,13 @@ def _send(s, p, out, leg, quantity):
 
 @compiled
 def converge_leg(s, p, out, leg):
-    """Order what is missing to the target; cancel first what works the other way."""
-    need = s.target[leg] - s.pos[leg] - s.working[leg]
+    """Order what is missing to the target; cancel first what works the other way.
+
+    From long to short (a refit that turns the ratio's sign) a leg goes to zero first: one order through zero is
+    refused by venues that lend what is sold short.
+    """
+    target = 0.0 if s.pos[leg] * s.target[leg] < 0.0 else s.target[leg]
+    need = target - s.pos[leg] - s.working[leg]
     if abs(need) < 0.5 * p.lot[leg] or s.cancelling[leg]:
         return False
     if s.working[leg] * need < 0.0:

@@ -170,15 +170,85 @@ def rising(desk: Desk) -> Decision:
     return desk.bar(125.0, 100.0)
 
 
-def test_a_stop_is_no_reason_to_stay_out() -> None:
+def test_a_stop_is_no_reason_to_stay_out_if_so_wished() -> None:
     """No re-arming: after a stop the next z between entry and stop opens again."""
-    desk = opened(stop=2.7, entry=1.5, tolerance=1.0)
+    desk = opened(stop=2.7, entry=1.5, tolerance=1.0, reentry="at once")
     for order in rising(desk).orders:
         fill(desk, order)
     again = desk.bar(125.0, 100.0)
     assert again.z is not None
     assert 1.5 <= again.z < 2.7
     assert (again.action, again.trade) == (Action.OPEN, 2)
+
+
+def test_after_a_stop_z_must_come_back_inside_the_entry_level_first() -> None:
+    desk = opened(stop=2.7, entry=1.5, tolerance=1.0)
+    for order in rising(desk).orders:
+        fill(desk, order)
+    again = desk.bar(125.0, 100.0)
+    assert again.z is not None
+    assert 1.5 <= again.z < 2.7
+    assert said(again) == (Action.VETO, Reason.REARMING)
+    for price in (112.0, 112.5, 112.0, 112.5):
+        calm = desk.bar(price, 100.0)
+    assert calm.z is not None
+    assert abs(calm.z) < 1.5
+    later = [desk.bar(price, 100.0) for price in (112.0, 112.5, 112.0, 112.5, 112.0, 112.5, 114.0)][-1]
+    assert (later.action, later.trade) == (Action.OPEN, 2)
+
+
+def test_a_target_needs_no_rearming() -> None:
+    desk = opened(tolerance=1.0, entry=1.5)
+    for order in desk.bar(100.0, 100.0).orders:
+        fill(desk, order)
+    assert desk.hedger.phase is Phase.FLAT
+    assert desk.bar(106.0, 100.0).action is Action.OPEN
+
+
+def test_the_cooldown_counts_bars_after_a_stop() -> None:
+    desk = opened(stop=2.7, entry=1.5, tolerance=1.0, reentry="at once", cooldown_bars=2)
+    for order in rising(desk).orders:
+        fill(desk, order)
+    assert said(desk.bar(125.0, 100.0)) == (Action.VETO, Reason.COOLDOWN)
+    assert desk.bar(127.5, 100.0).action is Action.OPEN
+
+
+def test_the_time_stop_counts_half_lives_of_the_plan() -> None:
+    """Two half-lives of 1.5 bars are three bars after the entry."""
+    for half_life, reasons in ((1.5, [Reason.WAIT_TARGET, Reason.WAIT_TARGET, Reason.TIME_STOP]), (None, [Reason.WAIT_TARGET] * 3)):
+        desk = opened(tolerance=1.0, entry=1.5, time_stop=2.0)
+        desk.plan(msgspec.structs.replace(plan(1.0), half_life=half_life))
+        held = [desk.bar(103.0, 100.0) for _ in range(3)]
+        assert [decision.reason for decision in held] == reasons
+    last = held[-1]
+    assert last.action is Action.HOLD
+
+
+def test_a_time_stop_closes_both_legs() -> None:
+    desk = opened(tolerance=1.0, entry=1.5, time_stop=1.0)
+    desk.plan(msgspec.structs.replace(plan(1.0), half_life=1.0))
+    decision = desk.bar(103.0, 100.0)
+    assert said(decision) == (Action.CLOSE, Reason.TIME_STOP)
+    assert [(o.leg, o.qty) for o in decision.orders] == [(0, Decimal(97)), (1, Decimal(-100))]
+
+
+def test_a_position_is_entered_in_parts() -> None:
+    """Two parts: half at the entry, the rest when z has gone one gap further, each with its hedge; the trade is one."""
+    desk = Desk(lookback=10, ratio=1.0, scale_steps=2, scale_gap=0.2, entry=1.5, stop=50.0, tolerance=1.0)
+    for i in range(9):
+        hedge = 101.0 if i % 2 else 100.0
+        desk.bar(hedge + (0.5 if i % 3 else -0.5), hedge)
+    first = desk.bar(102.0, 100.0)
+    assert [o.qty for o in first.orders] == [Decimal(-49), Decimal(50)]
+    for order in first.orders:
+        fill(desk, order)
+    second = desk.bar(106.0, 100.0)
+    assert (said(second), second.trade) == ((Action.OPEN, Reason.SCALE_IN), 1)
+    assert second.targets == (-94.0, 100.0)
+    assert [o.qty for o in second.orders] == [Decimal(-45), Decimal(50)]
+    for order in second.orders:
+        fill(desk, order)
+    assert desk.bar(112.0, 100.0).reason is Reason.WAIT_TARGET
 
 
 # ------------------------------------------------------------------- rebalance
@@ -192,7 +262,7 @@ def drifted(desk: Desk, primary: float = 113.3) -> Decision:
 
 def test_drift_beyond_the_tolerance_is_traded_when_it_is_worth_it() -> None:
     """Short 97 at 113.3 with 100 long at 100: delta is (-10,990.1 + 10,000) / 10,000 = -10 %; ten more are bought."""
-    desk = opened()
+    desk = opened(rebalance_to="target")
     decision = drifted(desk)
     assert said(decision) == (Action.REBALANCE, Reason.DRIFT)
     assert decision.delta == pytest.approx(-990.1 / 10_000)
@@ -201,9 +271,41 @@ def test_drift_beyond_the_tolerance_is_traded_when_it_is_worth_it() -> None:
     assert decision.benefit > decision.cost
 
 
+def test_by_default_it_goes_to_the_near_edge_of_the_cost_aware_band() -> None:
+    """The band K / (k tau) in money: K = .005 / 100, k = 10 / 10,000 x var, tau = 10; 990.1 off, less the band, is 9.7: lots of 9."""
+    desk = opened()
+    hedges = [math.log(101 if i % 2 else 100) for i in range(9)] + [math.log(100)]
+    returns = [b - a for a, b in pairwise(hedges)]
+    variance = sum((r - sum(returns) / 9) ** 2 for r in returns) / 8
+    band = 0.005 / 100 / (10 / 10_000 * variance * 10)
+    decision = drifted(desk)
+    assert said(decision) == (Action.REBALANCE, Reason.DRIFT)
+    assert [(o.leg, o.qty) for o in decision.orders] == [(1, Decimal(round((990.1 - band) / 100)))]
+    assert decision.benefit > decision.cost
+
+
+def test_inside_the_band_nothing_is_traded_and_its_cost_and_worth_are_told() -> None:
+    desk = opened(risk_aversion=0.4)
+    decision = drifted(desk)
+    assert said(decision) == (Action.SKIP, Reason.COST_EXCEEDS_BENEFIT)
+    assert decision.cost == pytest.approx(10 * 100 * 0.005 / 100)
+    assert 0 < decision.benefit < decision.cost
+    assert decision.orders == ()
+
+
+def test_a_ratio_that_turns_its_sign_goes_through_zero_in_two_orders() -> None:
+    desk = opened(rebalance_to="target", risk_aversion=1e6)
+    desk.plan(plan(-1.0))
+    decision = drifted(desk, 103.0)
+    assert [(o.leg, o.qty) for o in decision.orders] == [(1, Decimal(-100))]
+    rest = fill(desk, decision.orders[0])
+    assert said(rest) == (Action.REPAIR, Reason.LEG_SHORTFALL)
+    assert [(o.leg, o.qty) for o in rest.orders] == [(1, Decimal(-100))]
+
+
 def test_the_benefit_is_the_variance_removed() -> None:
     """By hand: k tau / 2N x var(dh) x (990.1^2 - 9.9^2), var over the nine returns of +-1 % in the window."""
-    desk = opened()
+    desk = opened(rebalance_to="target")
     hedges = [math.log(101 if i % 2 else 100) for i in range(9)] + [math.log(100)]
     returns = [b - a for a, b in pairwise(hedges)]
     mean = sum(returns) / 9
