@@ -15,16 +15,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.tables import Tables, story_of, tables_of
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.hedger import Unpacker, pack_params, whole
 from hedgekit.rules.state import OBSERVATION, OUT, PLAN, STATE
+from hedgekit.stats.reversion import engle_granger
 from hedgekit.stats.revise import Reviser
 from hedgekit.types import Cancelled, Decision, Fill, HedgePlan, PlanRevised
+from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
     from hedgekit.data import Tape
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from hedgekit.params import Params
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Backtest:
     """What a backtest did.
 
@@ -44,16 +48,56 @@ class Backtest:
         Close of each bar, nanoseconds UTC.
     bar_mids : ndarray of float64, shape (bars, legs)
         Mid prices at each bar close.
+    tape, params, session
+        What was run.
+    closes : frozenset of int
+        Positions in ``records`` of the decisions that closed a bar.
     """
 
     records: list[Fill | Cancelled | PlanRevised | Decision]
     bar_ns: np.ndarray
     bar_mids: np.ndarray
+    tape: Tape | None = None
+    params: Params | None = None
+    session: str = "backtest"
+    closes: frozenset[int] = frozenset()
 
     @property
     def decisions(self) -> list[Decision]:
         """The decisions alone, in order."""
         return [record for record in self.records if isinstance(record, Decision)]
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Orders, fills, decisions, plans, equity, trades and exposure as DataFrames, made when first asked for."""
+        if self.tape is None or self.params is None:
+            msg = "this backtest does not know its tape and parameters; make it with hedgekit.run_backtest"
+            raise ConfigError(msg)
+        return tables_of(story_of(self.records, self.closes, self.tape, self.params, self.session))
+
+    def verdict(self, *, trials: int = 1, seed: int = 0, reps: int = 2_000) -> Verdict:
+        """Return whether the hedge helped, with intervals, on the evidence of the whole sample (Engle-Granger on the bars' mids).
+
+        Parameters
+        ----------
+        trials : int
+            How many variants were tried before this one was shown.
+        seed, reps : int
+            Of the resampling: :func:`hedgekit.verdict.assess`.
+        """
+        tables = self.tables
+        assert self.params is not None  # noqa: S101 - tables has checked it
+        return assess(
+            tables.equity,
+            tables.trades,
+            tables.fills,
+            evidence=engle_granger(self.bar_mids[:, 0], self.bar_mids[:, 1]),
+            override=self.params.evidence_override,
+            significance=self.params.significance,
+            trials=trials,
+            seed=seed,
+            reps=reps,
+        )
 
 
 class _Pass:
@@ -125,17 +169,21 @@ def run(tape: Tape, params: Params, model: FillModel, *, session: str = "backtes
         plans[int(work.c["logged"])] = PlanRevised(ts_ns=ts_ns, plan=plan)
         work.revise(plan, ts_ns, ok=plan.trusted(params.significance))
     bars = int(work.c["bars"])
-    return Backtest(_records(work, plans, session), work.bar_ns[:bars].copy(), work.bar_mids[:bars].copy())
+    records, closes = _records(work, plans, session)
+    return Backtest(records, work.bar_ns[:bars].copy(), work.bar_mids[:bars].copy(), tape, params, session, frozenset(closes))
 
 
-def _records(work: _Pass, plans: dict[int, PlanRevised], session: str) -> list[Fill | Cancelled | PlanRevised | Decision]:
-    """Turn the compiled log into the words of a journal."""
+def _records(work: _Pass, plans: dict[int, PlanRevised], session: str) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], list[int]]:
+    """Turn the compiled log into the words of a journal; say also where in it bars were closed."""
     unpack = Unpacker(session, work.tape.instruments)
     records: list[Fill | Cancelled | PlanRevised | Decision] = []
+    closes: list[int] = []
     for index, entry in enumerate(work.log[: int(work.c["logged"])]):
         if index in plans:
             records.append(plans[index])
         if entry["what"] == loop.DECIDED:
+            if entry["out"]["bar"]:
+                closes.append(len(records))
             records.append(unpack.decision(entry["out"]))
         elif entry["what"] == loop.FILLED:
             records.append(_fill(entry, unpack, len(records)))
@@ -143,7 +191,7 @@ def _records(work: _Pass, plans: dict[int, PlanRevised], session: str) -> list[F
             order_id = _order_id(entry, unpack)
             unpack.over(order_id)
             records.append(Cancelled(ts_ns=int(entry["ts_ns"]), order_id=order_id))
-    return records
+    return records, closes
 
 
 def _fill(entry: np.void, unpack: Unpacker, number: int) -> Fill:
