@@ -227,6 +227,58 @@ class View(StrEnum):
 
 
 @app.command()
+def backtest(  # noqa: PLR0913 - one for each option
+    prices: Annotated[Path, typer.Argument(help="CSV or Parquet file with a column of dates and one of prices for each symbol.")],
+    primary: Annotated[str, typer.Argument(help="Column of the primary.")],
+    hedge: Annotated[str, typer.Argument(help="Column of its hedge.")],
+    out: Out = Path("reports/backtest"),
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A number of the strategy: entry=2.2; repeat for more.")
+    ] = None,
+    date: Annotated[str, typer.Option(help="Column of the dates.")] = "date",
+    half_spread_bps: Annotated[float, typer.Option(help="Half-spread of the quotes made around the prices.")] = 1.0,
+    fee_rate: Annotated[str, typer.Option(help="Fee as a share of what is traded.")] = "0.00005",
+    size_notional: Annotated[float, typer.Option(help="Median displayed size, in money.")] = 500_000.0,
+    tick: Annotated[str, typer.Option(help="Smallest price step.")] = "0.01",
+) -> None:
+    """Backtest a pair from a file of your prices, write every table into a folder, and say whether the hedge helped.
+
+    Without cointegration no trade is opened; -p evidence_override="the reason" trades all the same, and is recorded.
+    """
+    from hedgekit.study import study
+
+    numbers = dict(_assignment(text) for text in param or [])
+    done = study(
+        prices,
+        primary,
+        hedge,
+        out=out,
+        params=numbers,
+        date=date,
+        half_spread_bps=half_spread_bps,
+        fee_rate=fee_rate,
+        size_notional=size_notional,
+        tick=tick,
+    )
+    typer.echo(done.text())
+    typer.echo(f"\ntables: {done.folder}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """Return the name and value of "entry=2.2"; what is no number stays text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        msg = f"{text!r} is no setting; write for example entry=2.2"
+        raise typer.BadParameter(msg)
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+@app.command()
 def journal(
     journal: JournalPath,
     view: Annotated[View, typer.Argument(help="What to show.")] = View.SESSIONS,

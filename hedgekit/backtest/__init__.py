@@ -23,6 +23,7 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.tables import Tables, story_of, tables_of
 from hedgekit.errors import ConfigError, DataError
+from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import Unpacker, pack_params, whole
 from hedgekit.rules.state import OBSERVATION, OUT, PLAN, STATE
 from hedgekit.stats.reversion import engle_granger
@@ -32,7 +33,6 @@ from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
     from hedgekit.data import Tape
-    from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
 
 
@@ -138,7 +138,7 @@ class _Pass:
         loop.observe(self.c, self.s, self.p, self.o, self.out, self.log, self.d)
 
 
-def run(tape: Tape, params: Params, model: FillModel, *, session: str = "backtest") -> Backtest:
+def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: str = "backtest") -> Backtest:
     """Backtest a pair on a tape, with the decisions of a paper session on the same tape (L1).
 
     Parameters
@@ -147,8 +147,8 @@ def run(tape: Tape, params: Params, model: FillModel, *, session: str = "backtes
         Quotes, both legs in step; times in nanoseconds UTC.
     params : Params
         The strategy; the hedge ratio is estimated every ``refit_bars`` bars from past bars only.
-    model : FillModel
-        How orders fill, and the latencies.
+    model : FillModel, optional
+        How orders fill, and the latencies; the sandbox's own by default.
     session : str
         Prefix of the order ids; give a paper session's name to compare with it.
 
@@ -159,7 +159,7 @@ def run(tape: Tape, params: Params, model: FillModel, *, session: str = "backtes
     DataError
         If too many orders wait on one leg (about 64).
     """
-    work = _Pass(tape, params, model)
+    work = _Pass(tape, params, model or FillModel())
     reviser = Reviser(params)
     plans: dict[int, PlanRevised] = {}
     while work.go(reviser.next_fit) == loop.REVISE:

@@ -41,12 +41,12 @@ def load_sample(name: str, *, columns: Sequence[str] | None = None) -> pd.DataFr
 
 
 def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date: str = "date") -> pd.DataFrame:
-    """Return a CSV file of closes, checked, with a UTC date index.
+    """Return a CSV or Parquet file of closes, checked, with a UTC date index.
 
     Parameters
     ----------
     path : str or Path
-        CSV, plain or compressed, with a column of dates and one of prices for each symbol.
+        CSV, plain or compressed, or Parquet (needs pyarrow), with a column of dates and one of prices for each symbol.
     columns : sequence of str, optional
         Which columns, in this order; all by default. Only these are checked.
     date : str
@@ -61,11 +61,7 @@ def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date:
     if not path.is_file():
         msg = f"no file {path}; check the path, or use a sample: {', '.join(SAMPLES)}"
         raise DataError(msg)
-    try:
-        frame = pd.read_csv(path)
-    except (ValueError, OSError, EOFError) as error:
-        msg = f"{path.name} cannot be read as CSV: {error}"
-        raise DataError(msg) from None
+    frame = _read(path)
     wanted = [name for name in frame.columns if name != date] if columns is None else list(columns)
     for name in (date, *wanted):
         if name not in frame.columns:
@@ -77,6 +73,21 @@ def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date:
         msg = f"{path.name}: column {date!r} has something that is no date: {str(error).splitlines()[0]}"
         raise DataError(msg) from None
     return check_closes(frame[wanted].set_axis(index), path.name)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    kind = "Parquet" if path.suffix == ".parquet" else "CSV"
+    try:
+        if kind == "CSV":
+            return pd.read_csv(path)
+        frame = pd.read_parquet(path)
+    except ImportError:
+        msg = f"{path.name}: reading Parquet needs the package pyarrow; install it, or save the prices as CSV"
+        raise DataError(msg) from None
+    except (ValueError, OSError, EOFError) as error:
+        msg = f"{path.name} cannot be read as {kind}: {error}"
+        raise DataError(msg) from None
+    return frame.reset_index() if frame.index.name else frame
 
 
 def check_closes(closes: pd.DataFrame, name: str = "closes") -> pd.DataFrame:

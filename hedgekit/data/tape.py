@@ -144,7 +144,7 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     size_notional: float = 500_000.0,
     size_sigma: float = 1.5,
     size_seed: int = 7,
-    close_s: int = CLOSE_S,
+    close_s: int | None = CLOSE_S,
     description: str = "quotes made from closes",
 ) -> Tape:
     """Return a tape with quotes made around closes.
@@ -160,7 +160,7 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     size_notional, size_sigma, size_seed
         Median (in money) and log-sd of the displayed size, and the seed of its draws.
     close_s : int
-        Seconds after midnight UTC at which a row is stamped.
+        Seconds after midnight UTC at which a row is stamped; None leaves the times as they are (bars within a day).
     description : str
         Goes into the tape.
 
@@ -173,10 +173,10 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     if closes.shape[1] != len(instruments):
         msg = f"closes have {closes.shape[1]} columns for {len(instruments)} instruments; give one column for each"
         raise DataError(msg)
-    days = pd.DatetimeIndex(closes.index).as_unit("ns").normalize().asi8
+    times = pd.DatetimeIndex(closes.index).as_unit("ns")
     return quotes_around(
         closes.to_numpy(dtype=np.float64),
-        cast("Stamps", days + close_s * NS),
+        cast("Stamps", times.asi8 if close_s is None else times.normalize().asi8 + close_s * NS),
         instruments,
         half_spread_bps=half_spread_bps,
         min_half_spread=min_half_spread,
