@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hedgekit.backtest import Backtest
     from hedgekit.backtest import run as run_backtest
+    from hedgekit.backtest.sweep import sweep
     from hedgekit.data import Market, SyntheticBinary, SyntheticMarket, Tape, load_closes, load_sample, tape_from_closes
     from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
     from hedgekit.exchange import FillModel
@@ -58,6 +59,7 @@ _HOME = {
     "run_report": "report",
     "screen": "stats.screen",
     "summarise": "report",
+    "sweep": "backtest.sweep",
     "tape_from_closes": "data",
 }
 
@@ -94,6 +96,7 @@ __all__ = [
     "run_report",
     "screen",
     "summarise",
+    "sweep",
     "tape_from_closes",
 ]
 

@@ -49,21 +49,21 @@ def _compile(function: F, rooms: tuple[str, ...], **options: Any) -> F:  # noqa:
     before = config.CACHE_DIR
     config.CACHE_DIR = folder or ""
     try:
-        return cast("F", numba.njit(function, cache=folder is not None, error_model="numpy", **options))
+        return cast("F", numba.njit(function, cache=folder is not None, error_model="numpy", nogil=True, **options))
     finally:
         config.CACHE_DIR = before
 
 
 def compiled(function: F) -> F:
-    """Compile a pure function of the core with numba (IEEE floats: no fast-math)."""
+    """Compile a pure function of the core with numba (IEEE floats: no fast-math; the interpreter's lock is released)."""
     return _compile(function, _CORE)
 
 
 def kernel(function: F) -> F:
-    """Compile a pure function of the statistics; the lock of the interpreter is released while it runs.
+    """Compile a pure function of the statistics.
 
     Sums may be reordered, and products and sums fused, so that loops over a series use the
     whole width of the processor. NaN and infinities keep their meaning. The last digits may differ
     between kinds of processor, so nothing that a session must decide alike everywhere is a kernel.
     """
-    return _compile(function, _STATISTICS, nogil=True, fastmath={"reassoc", "contract"})
+    return _compile(function, _STATISTICS, fastmath={"reassoc", "contract"})

@@ -28,7 +28,7 @@ from hedgekit.net.transport import require_paper
 from hedgekit.paper import session
 from hedgekit.paper.config import secret
 from hedgekit.params import Params
-from hedgekit.stats import ratio
+from hedgekit.stats import ratio, sizing
 from hedgekit.types import NS, Action, Decision, Fill, Phase, PlanRevised, Reason, SessionStarted, Timer
 from hedgekit.venues import alpaca
 from hedgekit.verdict import Result, assess
@@ -41,7 +41,6 @@ from tests.histories import history
 RULES = [f"A{n}" for n in range(1, 31)]
 
 NOT_YET = {
-    "A7": "later: no synthetic structure yet",
     "A8": "later: no delta structure yet; a pair's hedge is kept in its corridor (A14 to A16)",
     "A11": "later: both legs leave in one decision (A13), but the time from trigger to order is not measured",
     "A12": "later: Alpaca only, one venue at a time",
@@ -155,6 +154,17 @@ def test_A06_pairs_by_a_single_trigger() -> None:
         desk.warm(9)
         decision = desk.bar(price)
         assert tuple(int(order.qty.compare(0)) for order in decision.orders) == signs
+
+
+def test_A07_synthetic_hedge_sized_by_the_adverse_excursion() -> None:
+    """A7: a small opposing position that covers the maximum adverse excursion, for example $150 against $1,000."""
+    worst = sizing.mae_quantile(np.linspace(0.0, 0.15, 200), 0.95)
+    assert worst.value == pytest.approx(0.1425, abs=0.002)
+    entry = opened(structure="synthetic", hedge_frac=0.15)[1]
+    primary, protection = (float(order.qty) * entry.mids[order.leg] for order in entry.orders)  # type: ignore[operator]
+    assert protection / primary == pytest.approx(-0.15, abs=0.005)
+    capped = sizing.binary_cap(2_000, 0.5, 0.52, 600.0)
+    assert capped.contracts == pytest.approx(833.33, abs=0.01)
 
 
 def test_A09_stream_for_prices_rest_for_orders() -> None:

@@ -12,7 +12,6 @@ Python estimate it from the bars so far, and goes on.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -21,14 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.passes import Pass
 from hedgekit.backtest.tables import Tables, story_of, tables_of
-from hedgekit.errors import ConfigError, DataError
+from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
-from hedgekit.hedger import Unpacker, pack_params, whole
-from hedgekit.rules.state import OBSERVATION, OUT, PLAN, STATE
+from hedgekit.hedger import Unpacker, whole
 from hedgekit.stats.reversion import engle_granger
 from hedgekit.stats.revise import Reviser
-from hedgekit.types import Cancelled, Decision, Fill, HedgePlan, PlanRevised
+from hedgekit.types import Cancelled, Decision, Fill, PlanRevised
 from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
@@ -100,44 +99,6 @@ class Backtest:
         )
 
 
-class _Pass:
-    """One backtest under way: the arrays that the compiled loop works on."""
-
-    def __init__(self, tape: Tape, params: Params, model: FillModel) -> None:
-        if model.name != "next_quote":
-            msg = f"fill model {model.name!r}: the compiled backtest knows 'next_quote'; use hedgekit.replay for others"
-            raise ConfigError(msg)
-        self.tape, self.model = tape, model
-        self.p = pack_params(params, tape.instruments)
-        self.s, self.c = np.zeros(1, STATE)[0], np.zeros(1, loop.CURSOR)[0]
-        self.o, self.out, self.d = np.zeros(1, OBSERVATION)[0], np.zeros(1, OUT)[0], np.zeros(1, loop.DELAYS)[0]
-        self.s["z"] = math.nan
-        self.d["ws_ns"], self.d["up_ns"], self.d["reply_ns"] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
-        self.log = np.zeros(8 * len(tape.ts_ns) + 8 * loop.QUEUE, loop.LOG)
-        self.bar_ns = np.zeros(len(tape.ts_ns) + 1, np.int64)
-        self.bar_mids = np.zeros((len(tape.ts_ns) + 1, len(tape.instruments)))
-
-    def go(self, next_fit: int) -> int:
-        """Run until something is due; return what."""
-        tape, bars = self.tape, (self.bar_ns, self.bar_mids)
-        arrays = (tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size)
-        while True:
-            why = loop.go(self.c, self.s, self.p, self.o, self.out, self.log, self.d, arrays, bars, next_fit)
-            if why == loop.CROWDED:
-                msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
-                raise DataError(msg)
-            if why != loop.FULL:
-                return int(why)
-            self.log = np.concatenate([self.log, np.zeros_like(self.log)])
-
-    def revise(self, plan: HedgePlan, ts_ns: int, *, ok: bool) -> None:
-        """Let the step take a new ratio."""
-        self.o["kind"], self.o["ts_ns"], self.o["leg"] = PLAN, ts_ns, 0
-        self.o["a"], self.o["b"] = plan.ratio, math.inf if plan.half_life is None else plan.half_life
-        self.o["until_ns"], self.o["flag"] = plan.valid_until_ns, int(ok)
-        loop.observe(self.c, self.s, self.p, self.o, self.out, self.log, self.d)
-
-
 def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: str = "backtest") -> Backtest:
     """Backtest a pair on a tape, with the decisions of a paper session on the same tape (L1).
 
@@ -159,7 +120,7 @@ def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: 
     DataError
         If too many orders wait on one leg (about 64).
     """
-    work = _Pass(tape, params, model or FillModel())
+    work = Pass(tape, params, model or FillModel())
     reviser = Reviser(params)
     plans: dict[int, PlanRevised] = {}
     while work.go(reviser.next_fit) == loop.REVISE:
@@ -173,7 +134,7 @@ def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: 
     return Backtest(records, work.bar_ns[:bars].copy(), work.bar_mids[:bars].copy(), tape, params, session, frozenset(closes))
 
 
-def _records(work: _Pass, plans: dict[int, PlanRevised], session: str) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], list[int]]:
+def _records(work: Pass, plans: dict[int, PlanRevised], session: str) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], list[int]]:
     """Turn the compiled log into the words of a journal; say also where in it bars were closed."""
     unpack = Unpacker(session, work.tape.instruments)
     records: list[Fill | Cancelled | PlanRevised | Decision] = []
