@@ -107,44 +107,66 @@ class Unpacker:
 
     def decision(self, out: np.void) -> Decision:
         """Return the decision in ``out``; its orders are alive from now on, its cancels asked for."""
+        return self.said(*(out[name].tolist() for name in codes.OUT.names or ()))
+
+    def said(  # noqa: PLR0913 - the fields of an outcome record, as Python numbers and lists, in the record's order
+        self,
+        ts_ns: int,
+        action: int,
+        reason: int,
+        phase: int,
+        trade: int,
+        _bar: int,
+        z: float,
+        ratio: float,
+        delta: float,
+        cost: float,
+        benefit: float,
+        mid: list[float],
+        pos: list[float],
+        target: list[float],
+        order: list[float],
+        expected: list[float],
+        cancel: list[int],
+    ) -> Decision:
+        """Return the decision that these values say (a backtest unpacks whole columns at once: ten times as fast)."""
         legs = self._legs
-        action = codes.ACTIONS[out["action"]]
-        order_qty, cancel = out["order"][:legs].tolist(), out["cancel"][:legs].tolist()
-        orders = self._orders(out, order_qty) if any(order_qty) else ()
+        orders: tuple[Order, ...] = ()
+        if any(order):
+            orders = self._orders(ts_ns, trade, order[:legs], expected, closing=codes.PHASES[phase] is Phase.CLOSING)
         cancels = tuple(name for name, (leg, _) in self.alive.items() if cancel[leg]) if any(cancel) else ()
-        for order in sorted(orders, key=lambda order: _RANK[order.priority]):  # as they reach the venue
-            self.alive[order.order_id] = (order.leg, order.qty)
+        for one in sorted(orders, key=lambda order: _RANK[order.priority]):  # as they reach the venue
+            self.alive[one.order_id] = (one.leg, one.qty)
         return Decision(
-            ts_ns=int(out["ts_ns"]),
-            action=action,
-            reason=codes.REASONS[out["reason"]],
-            phase=codes.PHASES[out["phase"]],
-            trade=int(out["trade"]),
-            z=_number(out["z"]),
-            ratio=_number(out["ratio"]),
-            delta=_number(out["delta"]),
-            cost=float(out["cost"]),
-            benefit=float(out["benefit"]),
-            mids=tuple(_number(mid) for mid in out["mid"][:legs]),
-            positions=tuple(out["pos"][:legs].tolist()),
-            targets=tuple(out["target"][:legs].tolist()),
+            ts_ns=ts_ns,
+            action=codes.ACTIONS[action],
+            reason=codes.REASONS[reason],
+            phase=codes.PHASES[phase],
+            trade=trade,
+            z=None if z != z else z,  # noqa: PLR0124 - NaN differs from itself
+            ratio=None if ratio != ratio else ratio,  # noqa: PLR0124 - as above
+            delta=None if delta != delta else delta,  # noqa: PLR0124 - as above
+            cost=cost,
+            benefit=benefit,
+            mids=tuple(None if value != value else value for value in mid[:legs]),  # noqa: PLR0124 - as above
+            positions=tuple(pos[:legs]),
+            targets=tuple(target[:legs]),
             orders=orders,
             cancels=cancels,
         )
 
-    def _orders(self, out: np.void, quantities: Sequence[float]) -> tuple[Order, ...]:
+    def _orders(self, ts_ns: int, trade: int, quantities: list[float], expected: list[float], *, closing: bool) -> tuple[Order, ...]:
         self.sequence += 1
-        closing = codes.PHASES[out["phase"]] is Phase.CLOSING
         return tuple(
             Order(
                 order_id=f"{self.session}-{self.sequence}-{leg}",
-                ts_ns=int(out["ts_ns"]),
+                ts_ns=ts_ns,
                 leg=leg,
                 instrument=self.instruments[leg].key,
                 qty=whole(qty, self.instruments[leg].lot),
-                expected=Decimal(repr(float(out["expected"][leg]))),
+                expected=Decimal(repr(expected[leg])),
                 priority=Priority.CLOSE if closing else (Priority.HEDGE if leg else Priority.PRIMARY),
-                trade=int(out["trade"]),
+                trade=trade,
             )
             for leg, qty in enumerate(quantities)
             if qty
@@ -191,10 +213,6 @@ class Unpacker:
 def whole(qty: float, lot: Decimal) -> Decimal:
     """Return the exact multiple of ``lot`` nearest to a computed quantity."""
     return Decimal(round(qty / float(lot))) * lot
-
-
-def _number(value: np.float64) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 class Hedger:

@@ -25,6 +25,7 @@ from hedgekit.backtest.tables import Tables, story_of, tables_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import Unpacker, whole
+from hedgekit.rules.state import OUT
 from hedgekit.stats.reversion import engle_granger
 from hedgekit.stats.revise import Reviser
 from hedgekit.types import Cancelled, Decision, Fill, PlanRevised
@@ -139,14 +140,20 @@ def _records(work: Pass, plans: dict[int, PlanRevised], session: str) -> tuple[l
     unpack = Unpacker(session, work.tape.instruments)
     records: list[Fill | Cancelled | PlanRevised | Decision] = []
     closes: list[int] = []
-    for index, entry in enumerate(work.log[: int(work.c["logged"])]):
+    log = work.log[: int(work.c["logged"])]
+    legs = len(work.tape.instruments)
+    columns = (log["out"][name] for name in OUT.names or ())
+    said = zip(*((column[:, :legs] if column.ndim > 1 else column).tolist() for column in columns), strict=True)
+    for index, (what, bar, values) in enumerate(zip(log["what"].tolist(), log["out"]["bar"].tolist(), said, strict=True)):
         if index in plans:
             records.append(plans[index])
-        if entry["what"] == loop.DECIDED:
-            if entry["out"]["bar"]:
+        if what == loop.DECIDED:
+            if bar:
                 closes.append(len(records))
-            records.append(unpack.decision(entry["out"]))
-        elif entry["what"] == loop.FILLED:
+            records.append(unpack.said(*values))
+            continue
+        entry = log[index]
+        if what == loop.FILLED:
             records.append(_fill(entry, unpack, len(records)))
         else:
             order_id = _order_id(entry, unpack)
