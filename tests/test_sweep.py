@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -11,7 +13,7 @@ import pytest
 
 from hedgekit.backtest import Backtest, run
 from hedgekit.backtest.sweep import Sweep, sweep
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, JournalError
 from hedgekit.exchange.model import FillModel
 from hedgekit.params import Params
 from tests.core.core_made import DAILY, daily_tape, params
@@ -21,9 +23,17 @@ GRID: dict[str, Any] = {"entry": [1.5, 2.0], "lookback": [15, 20], "structure": 
 BASE = params(**DAILY).model_dump() | {"notional": 50_000.0}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a ledger of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEDGEKIT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def done() -> Sweep:
-    return sweep(TAPE, GRID, BASE, progress=False)
+    return sweep(TAPE, GRID, BASE, study="the whole grid", progress=False)
 
 
 def alone(row: pd.Series) -> Backtest:
@@ -73,7 +83,7 @@ def test_threads_and_order_change_nothing(done: Sweep) -> None:
 
 def test_draws_are_combinations_of_the_grid_and_a_seed_is_a_choice(done: Sweep) -> None:
     some = sweep(TAPE, GRID, BASE, draws=3, seed=1, progress=False)
-    assert some.trials == 3
+    assert len(some.table) == 3
     merged = some.table.merge(done.table, on=list(GRID))
     assert (merged["pnl_x"] == merged["pnl_y"]).all()
     assert len(merged) == 3
@@ -85,6 +95,32 @@ def test_the_best_is_the_best_of_so_many(done: Sweep) -> None:
     assert done.best("pnl")["pnl"] == done.table["pnl"].max()
     with pytest.raises(ConfigError, match="by='luck'"):
         done.best("luck")
+
+
+def test_every_trial_is_counted_once_and_for_good(tmp_path: Path) -> None:
+    """The same sweep again, as a notebook runs it, counts nothing twice; another value counts one more."""
+    here: dict[str, Any] = {"study": "mine", "ledger": tmp_path / "trials.db", "progress": False}
+    first = sweep(TAPE, {"entry": [1.5, 2.0]}, BASE, **here)
+    again = sweep(TAPE, {"entry": [1.5, 2.0]}, BASE, **here)
+    more = sweep(TAPE, {"entry": [2.0, 2.2]}, BASE, **here)
+    assert [s.trials for s in (first, again, more)] == [2, 2, 3]
+    assert sweep(TAPE, {"entry": [1.5]}, BASE, ledger=tmp_path / "trials.db", progress=False).study == "KO~PEP"
+
+
+def test_an_uncounted_sweep_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "trials.db").write_text("not a ledger")
+    with pytest.raises(JournalError, match="2 trials were not counted"):
+        sweep(TAPE, {"entry": [1.5, 2.0]}, BASE, ledger=tmp_path / "trials.db", progress=False)
+
+
+def test_the_guard_takes_all_trials_of_the_study(tmp_path: Path) -> None:
+    """On walks the best of many combinations does not survive."""
+    tape = daily_tape(5, 700, reverting=False)
+    grid = {"entry": [1.0, 1.5, 2.0], "lookback": [10, 20, 30], "target": [0.0, 0.5]}
+    swept = sweep(tape, grid, BASE, ledger=tmp_path / "trials.db", progress=False)
+    judged = swept.guard(reps=200)
+    assert judged.trials == swept.trials == 18
+    assert judged.finding.value != "SURVIVES"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Many combinations of a strategy's numbers on one tape: a grid, or draws from it, each counted.
 
-The best of many is lucky: ``Sweep.trials`` is how many were tried, ``pnl`` has every one's bars for the guards against
-over-fitting (:mod:`hedgekit.stats.overfit`). Work goes to joblib: threads by default (the compiled pass holds no lock of
+The best of many is lucky (A21). Every combination is written into the trial ledger (:mod:`hedgekit.trials`), which survives
+kernels and counts a repeated one once, so ``Sweep.trials`` is all that was ever tried under this study's name; ``Sweep.guard``
+judges the best with that number. Work goes to joblib: threads by default (the compiled pass holds no lock of
 the interpreter), or whatever backend the caller configured, a Dask cluster among them.
 """
 
@@ -22,8 +23,12 @@ from hedgekit.backtest.lean import Curves, Plans, curves
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
 from hedgekit.params import Params
+from hedgekit.stats.overfit import Guard, guard
+from hedgekit.trials import Trial, count, record
 
 if TYPE_CHECKING:
+    import os
+
     from hedgekit.data import Array, Tape
 
 WAIT_S = 2.0
@@ -47,12 +52,15 @@ class Sweep:
     pnl : float64 array, shape (bars, combinations)
         Hedged P&L of each bar, net.
     trials : int
-        Combinations tried.
+        Different trials that the ledger has for this study: those of this sweep and of every earlier one.
+    study : str
+        Under what name they are counted.
     """
 
     table: pd.DataFrame
     pnl: Array
     trials: int
+    study: str
 
     def best(self, by: str = "sharpe") -> pd.Series:
         """Return the row with the largest figure: the luckiest of ``trials``, so judge it with that number."""
@@ -60,6 +68,10 @@ class Sweep:
             msg = f"by={by!r}: no combination has that figure; there are: {', '.join(self.table.columns)}"
             raise ConfigError(msg)
         return self.table.loc[self.table[by].idxmax()]
+
+    def guard(self, by: str = "sharpe", **options: Any) -> Guard:  # noqa: ANN401 - the guard's own
+        """Return whether the best combination survives, given all trials of the study: :func:`hedgekit.stats.overfit.guard` (A21)."""
+        return guard(self.pnl, chosen=int(self.best(by).name), trials=max(self.trials, len(self.table)), **options)
 
 
 def sweep(  # noqa: PLR0913 - what, on what, and how
@@ -70,6 +82,8 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     draws: int | None = None,
     seed: int = 0,
     model: FillModel | None = None,
+    study: str | None = None,
+    ledger: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Sweep:
@@ -87,6 +101,10 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
         Try so many different combinations, drawn without putting back; all by default.
     model : FillModel, optional
         As in :func:`hedgekit.backtest.run`.
+    study : str, optional
+        What is searched for; the names of the legs by default. Give one name to everything that looks for the same thing.
+    ledger : path, optional
+        File of the trial ledger; the user's own by default.
     jobs : int, optional
         Threads, or what the joblib backend makes of it.
     progress : bool
@@ -100,6 +118,8 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     ------
     ConfigError
         If a name or value is wrong in any combination: nothing is left out silently, and nothing is run before all are checked.
+    JournalError
+        If the ledger cannot be written: an uncounted sweep is no result.
     """
     chosen = _combinations(grid, draws, seed)
     fixed = dict(params or {})
@@ -114,9 +134,16 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
         for part, results in zip(parts, joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls), strict=True):
             found |= dict(zip(part, results, strict=True))
             bar.update(len(part))
-    rows = [{**values, **_figures(found[i])} for i, values in enumerate(chosen)]
+    told = [_figures(found[i]) for i in range(len(chosen))]
+    rows = [{**values, **figures} for values, figures in zip(chosen, told, strict=True)]
     pnl = np.column_stack([m.steps(found[i].hedged) for i in range(len(chosen))])
-    return Sweep(pd.DataFrame(rows), pnl, len(rows))
+    name = study or "~".join(instrument.symbol for instrument in tape.instruments)
+    written = [
+        Trial(one.structure, tape.digest, one.model_dump() | {"model": str(filling)}, figures)
+        for one, figures in zip(numbers, told, strict=True)
+    ]
+    record(name, written, where=ledger)
+    return Sweep(pd.DataFrame(rows), pnl, count(name, where=ledger), name)
 
 
 def _combinations(grid: Mapping[str, Sequence[Any]], draws: int | None, seed: int) -> list[dict[str, Any]]:
