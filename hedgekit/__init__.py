@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hedgekit.backtest import Backtest
     from hedgekit.backtest import run as run_backtest
+    from hedgekit.backtest.events import run_events
     from hedgekit.backtest.sweep import sweep
-    from hedgekit.data import Market, SyntheticBinary, SyntheticMarket, Tape, load_closes, load_sample, tape_from_closes
+    from hedgekit.data import Market, SyntheticBinary, SyntheticMarket, Tape, load_books, load_closes, load_sample, tape_from_closes
     from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
     from hedgekit.exchange import FillModel
     from hedgekit.hedger import Hedger
@@ -52,10 +53,12 @@ _HOME = {
     "VenueError": "errors",
     "Verdict": "verdict",
     "assess": "verdict",
+    "load_books": "data",
     "load_closes": "data",
     "load_sample": "data",
     "revalidate": "stats.breaks",
     "run_backtest": "backtest",
+    "run_events": "backtest.events",
     "run_report": "report",
     "screen": "stats.screen",
     "summarise": "report",
@@ -89,10 +92,12 @@ __all__ = [
     "VenueError",
     "Verdict",
     "assess",
+    "load_books",
     "load_closes",
     "load_sample",
     "revalidate",
     "run_backtest",
+    "run_events",
     "run_report",
     "screen",
     "summarise",

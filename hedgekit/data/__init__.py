@@ -7,12 +7,13 @@ A :class:`Tape` is the history in the shape in which both the backtest and the
 sandbox exchange read it. Daily closes carry no quotes, so :class:`Market` makes
 them by stated assumptions; a profit on them is a profit under those assumptions.
 :class:`SyntheticMarket` makes the prices too, with a truth that is known, and
-:class:`SyntheticBinary` a pair of contracts that resolve to 0 or 1.
+:class:`SyntheticBinary` a pair of contracts that resolve to 0 or 1. :class:`Books` are recorded order books, level by level.
 """
 
 from __future__ import annotations
 
 from hedgekit.data.binary import SyntheticBinary
+from hedgekit.data.books import SAMPLE_BOOKS, Books, Walk, books_of, load_books
 from hedgekit.data.closes import SAMPLES, check_closes, load_closes, load_sample
 from hedgekit.data.market import Market
 from hedgekit.data.recipe import Recipe, recipe_of
@@ -22,13 +23,18 @@ from hedgekit.data.tape import CLOSE_S, Array, Tape, tape_from_closes
 __all__ = [
     "CLOSE_S",
     "SAMPLES",
+    "SAMPLE_BOOKS",
     "Array",
+    "Books",
     "Market",
     "Recipe",
     "SyntheticBinary",
     "SyntheticMarket",
     "Tape",
+    "Walk",
+    "books_of",
     "check_closes",
+    "load_books",
     "load_closes",
     "load_sample",
     "recipe_of",

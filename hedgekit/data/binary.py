@@ -82,7 +82,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     Quotes stay inside [tick, 1 - tick]. Where bid or ask would be outside, the leg has no quote (NaN) in that row:
     a quote moved to the bound would buy or sell at better than fair, which is a gift of the generator. The tape
     ends before the resolution; :meth:`truth` has what each contract pays then. ``instruments()`` are of kind
-    ``binary``: the backtest takes them, the sandbox exchange does not yet.
+    ``binary``: the backtest and the event replay take them, the sandbox does not yet.
     """
 
     primary: str = "BINA"

@@ -6,6 +6,8 @@ everything that happened leaves as reports, and equal inputs give equal reports.
 
 from __future__ import annotations
 
+from hedgekit.exchange.binary import BinaryMarket, Settlement
+from hedgekit.exchange.book import Level
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.ledger import Ledger
 from hedgekit.exchange.model import (
@@ -24,16 +26,19 @@ from hedgekit.exchange.model import (
 
 __all__ = [
     "Accepted",
+    "BinaryMarket",
     "Cancelled",
     "Exchange",
     "Executed",
     "FillModel",
     "Ledger",
+    "Level",
     "NewOrder",
     "OrderState",
     "Refusal",
     "Rejected",
     "Report",
     "Reports",
+    "Settlement",
     "Status",
 ]

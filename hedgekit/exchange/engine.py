@@ -3,7 +3,8 @@
 What it refuses, beside plain nonsense: a client order id used before; an order
 that could take a position through zero (long to short in one order: split it),
 counting working orders; an order that could trade with one's own; a fractional
-short; and an order beyond buying power.
+short; and an order beyond buying power. Binary contracts are bought and sold
+short against cash for their worst outcome (``binary.py``), shares on credit.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec.structs import replace
 
-from hedgekit.errors import ConfigError
-from hedgekit.exchange.book import Book, Level, Match, Working
+from hedgekit.exchange.binary import BinaryMarket, Markets, Pending, Settlement
+from hedgekit.exchange.book import Book, Level, Match, Working, displayed
 from hedgekit.exchange.ledger import LEVERAGE, Ledger, affordable, worst
 from hedgekit.exchange.model import (
     EXACT,
@@ -31,12 +32,11 @@ from hedgekit.exchange.model import (
     Report,
     Reports,
     Status,
-    exact,
 )
-from hedgekit.types import NS, Fill, Kind
+from hedgekit.types import NS, Fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from hedgekit.types import Instrument, Quote
 
@@ -54,16 +54,18 @@ class Exchange:
     Parameters
     ----------
     instruments : iterable of Instrument
-        What is traded; only ``spot`` instruments are simulated so far.
+        What is traded: ``spot``, and ``binary`` contracts that ``markets`` names.
     cash : Decimal
         Money the account starts with.
     model : FillModel
         How orders meet quotes.
+    markets : iterable of BinaryMarket
+        Which binary contracts resolve together; each contract in exactly one market.
 
     Raises
     ------
     ConfigError
-        If an instrument is of a kind that is not simulated.
+        If an instrument is of a kind that is not simulated, or a binary contract is in no market.
 
     Notes
     -----
@@ -71,12 +73,16 @@ class Exchange:
     UUIDs (version 5) of a counter, so that equal runs have equal ids.
     """
 
-    def __init__(self, instruments: Iterable[Instrument], cash: Decimal = Decimal(1_000_000), model: FillModel | None = None) -> None:
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        cash: Decimal = Decimal(1_000_000),
+        model: FillModel | None = None,
+        *,
+        markets: Iterable[BinaryMarket] = (),
+    ) -> None:
         self.instruments = {i.key: i for i in instruments}
-        for instrument in self.instruments.values():
-            if instrument.kind is not Kind.SPOT:
-                msg = f"{instrument.key} is {instrument.kind.value}: the exchange simulates spot instruments only so far"
-                raise ConfigError(msg)
+        self.markets = Markets(self.instruments, markets)
         self.model = model or FillModel()
         self.ledger = Ledger(self.instruments.values(), cash)
         self.marks: dict[str, Decimal] = {}
@@ -108,8 +114,24 @@ class Exchange:
 
     @property
     def exposure(self) -> Decimal:
-        """Gross exposure at the last mids, the worst that working orders can make of it."""
+        """Gross exposure of what is traded on credit, at the last mids, the worst that working orders can make of it."""
         return self._exposure("", ZERO)
+
+    @property
+    def free_cash(self) -> Decimal:
+        """Cash, plus what binary positions pay at their worst outcome, less what working binary orders can lose."""
+        return self._covered - self.markets.reserved(self._pending(), self.ledger.position)
+
+    @property
+    def _covered(self) -> Decimal:
+        return self.ledger.cash + self.markets.floor(self.ledger.position)
+
+    def _pending(self) -> list[Pending]:
+        return [
+            Pending(key, o.leaves if o.buy else -o.leaves, self.marks[key] if o.limit is None else o.limit)
+            for key in self.markets.of
+            for o in self._books[key].orders()
+        ]
 
     # --------------------------------------------------------------- actions
 
@@ -118,12 +140,43 @@ class Exchange:
 
         A NaN price or a size of zero is a missing side.
         """
-        self._move(quote.venue_ns)
-        bid, ask = _level(quote.bid, quote.bid_size), _level(quote.ask, quote.ask_size)
-        book = self._books[quote.instrument]
-        book.quote(bid, ask)
-        self._mark(quote.instrument, bid, ask)
-        return (*self._expire(book), *self._match(quote.instrument))
+        bid, ask = displayed(quote.bid, quote.bid_size), displayed(quote.ask, quote.ask_size)
+        return self.on_depth(quote.instrument, [] if bid is None else [bid], [] if ask is None else [ask], quote.venue_ns)
+
+    def on_depth(self, key: str, bids: Sequence[Level], asks: Sequence[Level], ts_ns: int, *, keep_taken: bool = False) -> Reports:
+        """Replace the displayed book of ``key`` by several levels, best first, and match.
+
+        Parameters
+        ----------
+        key : str
+            Instrument.
+        bids, asks : sequence of Level
+            Prices falling from the best bid, rising from the best ask; empty for a missing side. A crossed
+            book displays nothing.
+        ts_ns : int
+            When, at the exchange.
+        keep_taken : bool
+            Whether a level recorded again unchanged keeps what our orders took of it; see :meth:`Book.show`.
+
+        Returns
+        -------
+        tuple of Executed and Cancelled
+            One execution for each level that an order takes from.
+
+        Raises
+        ------
+        DataError
+            If a binary contract is quoted at or beyond what it can pay.
+        """
+        self._move(ts_ns)
+        if key in self.markets.settled:
+            return ()
+        if key in self.markets.of:
+            self.markets.check_levels(key, (*bids, *asks))
+        book = self._books[key]
+        book.show(bids, asks, keep_taken=keep_taken)
+        self._mark(key, bids[0] if bids else None, asks[0] if asks else None)
+        return (*self._expire(book), *self._match(key))
 
     def submit(self, request: NewOrder, ts_ns: int) -> Reports:
         """Take an order that reaches the exchange at ``ts_ns``; a refused one leaves no trace."""
@@ -152,6 +205,29 @@ class Exchange:
         self._books[state.request.instrument].remove(self._working[order_id])
         return (self._close(order_id, "requested"),)
 
+    def settle(self, key: str, payout: Decimal, ts_ns: int) -> Settlement:
+        """Resolve the market of a binary contract: ``key`` pays ``payout`` a contract, its complement the rest of 1.
+
+        Working orders of the market end (why: ``settled``), positions become cash, and later orders are refused.
+
+        Raises
+        ------
+        ConfigError
+            If ``key`` is no binary contract, ``payout`` is neither 0 nor 1, or the market is settled already.
+        """
+        payouts = self.markets.resolve(key, payout)
+        self._move(ts_ns)
+        positions = {name: self.ledger.position(name) for name in payouts}
+        ended = [order for name in payouts for order in self._books[name].orders()]
+        for order in ended:
+            self._books[self._orders[order.order_id].request.instrument].remove(order)
+        cancelled = tuple(self._close(order.order_id, "settled") for order in ended)
+        for name, pays in payouts.items():
+            self._books[name].show([], [])
+            self.marks[name] = pays * self.markets.par(name)
+        paid = {name: self.ledger.settle(name, pays) for name, pays in payouts.items()}
+        return Settlement(ts_ns, payouts, positions, paid, cancelled)
+
     # ---------------------------------------------------------------- checks
 
     def _check_form(self, new: NewOrder) -> Refused | None:
@@ -160,20 +236,24 @@ class Exchange:
         instrument = self.instruments.get(new.instrument)
         if instrument is None:
             return Refusal.INSTRUMENT, f"no instrument {new.instrument}; there are: {', '.join(self.instruments)}"
+        if new.instrument in self.markets.settled:
+            return Refusal.INSTRUMENT, f"{new.instrument} is settled: nothing is left to trade"
         if not new.qty.is_finite() or not new.qty:
             return Refusal.QUANTITY, f"quantity {new.qty}: must be a number other than 0"
         if EXACT.remainder(new.qty, instrument.lot):
             return Refusal.LOT, f"quantity {abs(new.qty)}: must be a multiple of {instrument.lot}"
         return self._check_limit(new, instrument)
 
-    @staticmethod
-    def _check_limit(new: NewOrder, instrument: Instrument) -> Refused | None:
+    def _check_limit(self, new: NewOrder, instrument: Instrument) -> Refused | None:
         if (new.limit is None) != (new.kind == "market"):
             return Refusal.PRICE, f"a {new.kind} order {'needs a' if new.limit is None else 'has no'} limit price"
         if new.limit is None:
             return None
         if not new.limit.is_finite() or new.limit <= 0:
             return Refusal.PRICE, f"limit price {new.limit}: must be above 0"
+        if new.instrument in self.markets.of and not self.markets.possible(new.instrument, new.limit):
+            most = self.markets.par(new.instrument)
+            return Refusal.PRICE, f"limit price {new.limit}: must be below {most:f}, what the contract pays at most"
         if EXACT.remainder(new.limit, instrument.tick):
             return Refusal.TICK, f"limit price {new.limit}: must be a multiple of {instrument.tick}"
         return None
@@ -187,7 +267,7 @@ class Exchange:
             return Refusal.THROUGH_ZERO, f"insufficient qty available for order (requested: {abs(new.qty)}, available: {available})"
         if not position and (sells if new.qty > 0 else buys):
             return Refusal.THROUGH_ZERO, "the position is flat and an order of the opposite side is working; cancel it first"
-        if not closing and new.qty < 0 and new.qty % 1:
+        if not closing and new.qty < 0 and new.qty % 1 and new.instrument not in self.markets.of:
             return Refusal.FRACTIONAL_SHORT, f"quantity {abs(new.qty)}: fractional shares cannot be sold short"
         return self._check_wash(new)
 
@@ -202,10 +282,22 @@ class Exchange:
     def _check_money(self, new: NewOrder) -> Refused | None:
         if new.instrument not in self.marks and new.limit is None:
             return None  # it cannot be valued; submit() refuses it after acceptance
+        if new.instrument in self.markets.of:
+            return self._check_collateral(new)
         after = self._exposure(new.instrument, new.qty, new.limit)
         if affordable(self.exposure, after, self.equity):
             return None
         return Refusal.BUYING_POWER, f"insufficient buying power: exposure would be {after}, allowed are {LEVERAGE} x equity {self.equity}"
+
+    def _check_collateral(self, new: NewOrder) -> Refused | None:
+        pending, held = self._pending(), self.ledger.position
+        before = self.markets.reserved(pending, held)
+        pending.append(Pending(new.instrument, new.qty, self.marks[new.instrument] if new.limit is None else new.limit))
+        after = self.markets.reserved(pending, held)
+        if after <= max(before, self._covered):
+            return None
+        why = f"insufficient buying power: working orders could lose {after} with this one, of {self._covered} in cash and certain payouts"
+        return Refusal.BUYING_POWER, why
 
     # ------------------------------------------------------------- internals
 
@@ -222,6 +314,8 @@ class Exchange:
     def _exposure(self, key: str, qty: Decimal, limit: Decimal | None = None) -> Decimal:
         total = ZERO
         for name in self.instruments:
+            if name in self.markets.of:
+                continue  # held against cash, not on credit
             buys, sells = self._sides(name)
             if name == key:
                 buys, sells = (buys + qty, sells) if qty > 0 else (buys, sells - qty)
@@ -292,17 +386,12 @@ class Exchange:
             filled=state.filled + match.qty,
             paid=EXACT.add(state.paid, EXACT.multiply(match.qty, match.price)),
             fee=state.fee + fee,
-            status=Status.PARTIALLY_FILLED if match.order.leaves else Status.FILLED,
+            status=Status.PARTIALLY_FILLED if match.left else Status.FILLED,
         )
-        if not match.order.leaves:
+        if not match.left:
             del self._working[saved.order_id]
         return Executed(self._now, saved, execution_id, qty, match.price, fee, position)
 
     def _close(self, order_id: str, why: str, status: Status = Status.CANCELLED) -> Cancelled:
         del self._working[order_id]
         return Cancelled(self._now, self._save(self._orders[order_id], status=status), why)
-
-
-def _level(price: float, size: float) -> Level | None:
-    level, shown = exact(price), exact(size)
-    return Level(level, shown) if level is not None and shown and level > 0 else None

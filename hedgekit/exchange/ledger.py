@@ -71,6 +71,13 @@ class Ledger:
         self.fills.append(fill)
         return self._position[fill.instrument]
 
+    def settle(self, key: str, each: Decimal) -> Decimal:
+        """Turn a position into cash at ``each`` (money, not price) for a unit of quantity, without a fee; return the money booked."""
+        money = EXACT.multiply(self._position[key], each)
+        self.cash = EXACT.add(self.cash, money)
+        self._position[key] = self._cost[key] = Decimal(0)
+        return money
+
     def _cost_after(self, fill: Fill, money: Decimal) -> Decimal:
         held, cost = self._position[fill.instrument], self._cost[fill.instrument]
         if held * fill.qty >= 0:

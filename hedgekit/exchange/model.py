@@ -121,7 +121,7 @@ class Executed(msgspec.Struct, frozen=True, tag="executed"):
 
 
 class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
-    """The order is over: ``requested``, ``ioc``, ``fok`` or ``expired``."""
+    """The order is over: ``requested``, ``ioc``, ``fok``, ``expired`` or ``settled``."""
 
     ts_ns: int
     order: OrderState

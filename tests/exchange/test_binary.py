@@ -1,0 +1,173 @@
+"""Contracts that pay 0 or 1: prices, collateral, complements and settlement, by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hedgekit.errors import ConfigError, DataError
+from hedgekit.exchange import BinaryMarket, Cancelled, Exchange, Executed, FillModel, Level, NewOrder, Refusal, Rejected, Status
+from hedgekit.types import Instrument, Kind
+
+D = Decimal
+YES, NO, ODD = (Instrument("P", name, Kind.BINARY, tick=D("0.001"), lot=D("0.01")) for name in ("YES", "NO", "ODD"))
+CENTS = Instrument("P", "CENTS", Kind.BINARY, multiplier=D("0.01"))
+SHARE = Instrument("P", "SHARE")
+MARKETS = (BinaryMarket("P:YES", "P:NO"), BinaryMarket("P:ODD"))
+
+
+def market(cash: str = "100", *, size: str = "1000") -> Exchange:
+    made = Exchange([YES, NO, ODD], D(cash), FillModel("touch"), markets=MARKETS)
+    for key, bid, ask in (("P:YES", "0.40", "0.42"), ("P:NO", "0.58", "0.60"), ("P:ODD", "0.10", "0.20")):
+        made.on_depth(key, [Level(D(bid), D(size))], [Level(D(ask), D(size))], 1)
+    return made
+
+
+def send(made: Exchange, name: str, key: str, qty: str, limit: str | None = None, *, ts_ns: int = 2) -> Refusal | str:  # noqa: PLR0913 - an order in one line
+    report = made.submit(NewOrder(name, key, D(qty), "limit" if limit else "market", D(limit) if limit else None), ts_ns)[-1]
+    return report.why if isinstance(report, Rejected) else type(report).__name__
+
+
+def test_a_contract_held_pays_its_outcome() -> None:
+    for pays, cash in (("1", D(100) - D("4.2") + 10), ("0", D(100) - D("4.2"))):
+        made = market()
+        assert send(made, "a", "P:YES", "10") == "Executed"
+        done = made.settle("P:YES", D(pays), 5)
+        assert (made.ledger.cash, made.ledger.positions(), made.equity) == (cash, {}, cash)
+        assert done.payouts == {"P:YES": D(pays), "P:NO": 1 - D(pays)}
+        assert done.positions == {"P:YES": D(10), "P:NO": D(0)}
+        assert done.paid == {"P:YES": 10 * D(pays), "P:NO": D(0)}
+
+
+def test_selling_yes_is_buying_no() -> None:
+    """At mirrored prices both lose and earn the same at either outcome, and both lock up the same cash."""
+    for pays in ("0", "1"):
+        sold, bought = market(), market()
+        assert send(sold, "a", "P:YES", "-10") == "Executed"
+        assert send(bought, "a", "P:NO", "10") == "Executed"
+        assert sold.free_cash == bought.free_cash == D(94)
+        sold.settle("P:YES", D(pays), 5)
+        bought.settle("P:NO", 1 - D(pays), 5)
+        assert sold.ledger.cash == bought.ledger.cash == D(94) + 10 * (1 - D(pays))
+
+
+def test_one_of_each_is_worth_one_whatever_happens() -> None:
+    made = market()
+    send(made, "y", "P:YES", "10")
+    send(made, "n", "P:NO", "10")
+    assert made.ledger.cash == D(100) - D("4.2") - D(6)
+    assert made.free_cash == D(100) - D("10.2") + 10, "the pair pays 10 for certain"
+    assert made.equity == D(100) - D("10.2") + 10
+
+
+def test_no_more_than_the_cash_can_lose() -> None:
+    made = market("10")
+    assert send(made, "big", "P:YES", "24.40") is Refusal.BUYING_POWER, "24.40 x 0.41, the mid, is 10.004"
+    assert send(made, "short", "P:YES", "-17") is Refusal.BUYING_POWER, "17 x 0.59 is 10.03"
+    assert send(made, "limit", "P:YES", "20", "0.30") == "Accepted"
+    assert made.free_cash == D(4)
+    assert send(made, "rest", "P:ODD", "27") is Refusal.BUYING_POWER, "27 x 0.15, and 6 are spoken for"
+    assert send(made, "odd", "P:ODD", "20") == "Executed"
+    assert made.free_cash == D(0)
+    assert send(made, "close", "P:ODD", "-20") == "Executed", "closing needs no cash"
+
+
+def test_half_of_a_certain_pair_cannot_be_sold_once_its_certainty_is_spent() -> None:
+    """Found by the law below: YES + NO pay 10 for certain; lent against ODD, neither half may go for less."""
+    made = market("10.20")
+    send(made, "y", "P:YES", "10")
+    send(made, "n", "P:NO", "10")
+    assert (made.ledger.cash, made.free_cash) == (D(0), D(10))
+    assert send(made, "spend", "P:ODD", "50") == "Executed"
+    assert made.free_cash == D(0)
+    assert send(made, "half", "P:YES", "-10") is Refusal.BUYING_POWER
+    assert send(made, "odd", "P:ODD", "-50") == "Executed"
+    assert send(made, "now", "P:YES", "-5") == "Executed"
+
+
+def test_a_fraction_of_a_contract_may_be_sold_short() -> None:
+    assert send(market(), "a", "P:YES", "-0.25") == "Executed"
+
+
+def test_prices_lie_between_0_and_what_it_pays() -> None:
+    made = Exchange([YES, NO, CENTS], D(100), markets=[MARKETS[0], BinaryMarket("P:CENTS")])
+    with pytest.raises(DataError, match=r"P:YES is quoted at 1: a binary contract's price lies between 0 and 1; correct the tape"):
+        made.on_depth("P:YES", [], [Level(D(1), D(5))], 1)
+    made.on_depth("P:CENTS", [Level(D(41), D(5))], [Level(D(42), D(5))], 2)
+    with pytest.raises(DataError, match=r"P:CENTS is quoted at 101: a binary contract's price lies between 0 and 100;"):
+        made.on_depth("P:CENTS", [], [Level(D(101), D(5))], 3)
+    assert send(made, "a", "P:YES", "1", "1", ts_ns=4) is Refusal.PRICE
+    assert send(made, "b", "P:CENTS", "1", "42", ts_ns=4) == "Accepted"
+
+
+def test_settlement_ends_orders_and_trading() -> None:
+    made = market()
+    assert send(made, "a", "P:YES", "10", "0.30") == "Accepted"
+    assert send(made, "b", "P:NO", "10", "0.30") == "Accepted"
+    done = made.settle("P:NO", D(1), 5)
+    assert [(c.order.request.client_id, c.why, c.order.status) for c in done.cancelled] == [
+        ("a", "settled", Status.CANCELLED),
+        ("b", "settled", Status.CANCELLED),
+    ]
+    assert all(isinstance(c, Cancelled) for c in done.cancelled)
+    assert send(made, "c", "P:YES", "1", ts_ns=6) is Refusal.INSTRUMENT
+    assert made.on_depth("P:YES", [Level(D("0.5"), D(5))], [], 7) == (), "a quote after the end is nobody's"
+    assert made.free_cash == made.equity == D(100)
+    assert send(made, "d", "P:ODD", "1", ts_ns=8) == "Executed", "the other market goes on"
+
+
+@pytest.mark.parametrize(("key", "pays"), [("P:SHARE", "1"), ("P:YES", "0.5"), ("P:ODD", "1")])
+def test_what_cannot_be_settled(key: str, pays: str) -> None:
+    made = Exchange([YES, NO, ODD, SHARE], D(100), markets=MARKETS)
+    made.settle("P:ODD", D(0), 1)
+    with pytest.raises(ConfigError, match=r"give an unsettled binary contract \(there are: P:YES, P:NO\) and what it pays, 0 or 1"):
+        made.settle(key, D(pays), 2)
+
+
+@pytest.mark.parametrize(
+    ("markets", "message"),
+    [
+        ([], r"P:YES is binary: the exchange simulates spot instruments only so far, and binary contracts whose markets are given"),
+        ([BinaryMarket("P:YES", "P:YES")], r"P:YES is in two markets; a contract resolves once"),
+        ([BinaryMarket("P:NONE")], r"market of P:NONE: no such instrument; there are: P:YES, P:SHARE"),
+        ([BinaryMarket("P:YES", "P:SHARE")], r"market of P:SHARE: it is spot, not binary"),
+    ],
+)
+def test_markets_must_fit_the_instruments(markets: list[BinaryMarket], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Exchange([YES, SHARE], markets=markets)
+
+
+def test_shares_keep_their_credit_beside_contracts() -> None:
+    made = Exchange([YES, NO, SHARE], D(1000), FillModel("touch"), markets=MARKETS[:1])
+    made.on_depth("P:SHARE", [Level(D(99), D(100))], [Level(D(101), D(100))], 1)
+    made.on_depth("P:YES", [Level(D("0.4"), D(100))], [Level(D("0.5"), D(100))], 1)
+    assert send(made, "a", "P:SHARE", "30") == "Executed"
+    assert made.exposure == D(3000)
+    assert send(made, "b", "P:YES", "10") is Refusal.BUYING_POWER, "the cash went into the shares"
+
+
+steps = st.lists(st.tuples(st.sampled_from(["P:YES", "P:NO", "P:ODD"]), st.integers(-40, 40), st.integers(1, 99)), min_size=5, max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps, st.booleans(), st.booleans())
+def test_the_worst_outcome_never_costs_more_than_there_is(history: list[tuple[str, int, int]], yes: bool, odd: bool) -> None:  # noqa: FBT001 - drawn
+    """Free cash stays above 0 less what a market order paid beyond its mid, and settling pays at least what it counted on."""
+    made = market("30")
+    slack = D(0)
+    for n, (key, qty, price) in enumerate(history):
+        bid, ask = D(price) / 100, D(price) / 100 + D("0.001")
+        made.on_depth(key, [Level(bid, D(1000))], [Level(ask, D(1000))], n + 2)
+        for report in made.submit(NewOrder(f"o{n}", key, D(qty)), n + 2) if qty else ():
+            if isinstance(report, Executed):
+                slack += abs(report.qty) * D("0.0005")
+    counted = made.ledger.cash + made.markets.floor(made.ledger.position)
+    assert counted >= -slack
+    made.settle("P:YES", D(int(yes)), 100)
+    made.settle("P:ODD", D(int(odd)), 100)
+    assert made.ledger.positions() == {}
+    assert made.ledger.cash >= counted
