@@ -93,7 +93,7 @@ def study(  # noqa: PLR0913 - a file, two columns, and the assumptions about quo
     DataError, ConfigError
         If the prices or a number cannot be used; the message says which and the fix.
     """
-    closes = load_closes(path, columns=(primary, hedge), date=date)
+    closes = load_closes(Path(path), columns=(primary, hedge), date=date)
     tape, times = _tape(closes, half_spread_bps, fee_rate, size_notional, tick)
     numbers = Params.make(**times | dict(params or {}))
     if len(tape) <= numbers.fit_bars + numbers.lookback:

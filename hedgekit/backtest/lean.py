@@ -83,7 +83,8 @@ def _curves(work: Pass) -> Curves:
         worth = np.where(held == 0.0, 0.0, held * mids[:, leg])
         by_leg.append(np.concatenate([[0.0], np.cumsum(cash)])[upto] + worth)
         at_mids.append(np.concatenate([[0.0], np.cumsum(-value * touch)])[upto] + worth)
-    return Curves(sum(by_leg), by_leg[0], sum(at_mids), int(work.s["trade"]))
+    whole, mids_only = (np.sum(np.stack(legs), axis=0) for legs in (by_leg, at_mids))
+    return Curves(whole, by_leg[0], mids_only, int(work.s["trade"]))
 
 
 def _fees(qty: Array, price: Array, multiplier: float, fees: object) -> Array:

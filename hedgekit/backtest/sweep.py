@@ -67,11 +67,15 @@ class Sweep:
         if by not in self.table.columns or self.table[by].isna().all():
             msg = f"by={by!r}: no combination has that figure; there are: {', '.join(self.table.columns)}"
             raise ConfigError(msg)
-        return self.table.loc[self.table[by].idxmax()]
+        return self.table.iloc[self._best(by)]
+
+    def _best(self, by: str) -> int:
+        return int(np.nanargmax(self.table[by].to_numpy(dtype=np.float64)))
 
     def guard(self, by: str = "sharpe", **options: Any) -> Guard:  # noqa: ANN401 - the guard's own
         """Return whether the best combination survives, given all trials of the study: :func:`hedgekit.stats.overfit.guard` (A21)."""
-        return guard(self.pnl, chosen=int(self.best(by).name), trials=max(self.trials, len(self.table)), **options)
+        self.best(by)  # refuses a figure that is not there
+        return guard(self.pnl, chosen=self._best(by), trials=max(self.trials, len(self.table)), **options)
 
 
 def sweep(  # noqa: PLR0913 - what, on what, and how

@@ -87,7 +87,7 @@ def _read(path: Path) -> pd.DataFrame:
     except (ValueError, OSError, EOFError) as error:
         msg = f"{path.name} cannot be read as {kind}: {error}"
         raise DataError(msg) from None
-    return frame.reset_index() if frame.index.name else frame
+    return frame if frame.index.name is None else frame.reset_index()
 
 
 def check_closes(closes: pd.DataFrame, name: str = "closes") -> pd.DataFrame:
