@@ -12,8 +12,10 @@ import pytest
 from hedgekit import metrics as m
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.stats.bootstrap import block_length, interval, resample
+from hedgekit.stats.studentised import NOTHING, Interval
 from hedgekit.types import Evidence
-from hedgekit.verdict import MIN_COMPARABLE, MIN_TRADES, Gauge, Result, Verdict, _judge, assess
+from hedgekit.verdict import MIN_COMPARABLE, MIN_TRADES, Gauge, Result, Verdict, assess
+from hedgekit.verdict.gauges import Target
 from tests.histories import History, history
 
 POLITIS_WHITE_STATIONARY = 13.635665  # arch's own reference for AR(1) .3, n = 10,000, checked there against R package np
@@ -74,29 +76,54 @@ def test_a_harmful_hedge_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "draws", "value", "said"),
+    ("target", "ends", "value", "said"),
     [
-        ({"below": 0.15}, (0.10, 0.14), 0.12, "PASS"),
-        ({"below": 0.15}, (0.10, 0.16), 0.12, "CANNOT TELL"),
-        ({"below": 0.15}, (0.15, 0.20), 0.18, "FAIL"),
-        ({"below": 0.15}, (0.10, 0.15), 0.12, "CANNOT TELL"),  # under 15% means under
-        ({"above": 0.25}, (0.26, 0.40), 0.30, "PASS"),
-        ({"above": 0.25}, (0.24, 0.40), 0.30, "CANNOT TELL"),
-        ({"above": 0.25}, (0.10, 0.25), 0.20, "FAIL"),
-        ({"above": 0.25}, (0.10, 0.20), 0.30, "CANNOT TELL"),  # its own figure disagrees with the interval
-        ({"within": 0.1}, (-0.09, 0.09), 0.0, "PASS"),
-        ({"within": 0.1}, (-0.11, 0.09), 0.0, "CANNOT TELL"),
-        ({"within": 0.1}, (0.11, 0.30), 0.2, "FAIL"),
-        ({"within": 0.1}, (-0.30, -0.11), -0.2, "FAIL"),
-        ({"within": 0.1}, (-0.30, 0.30), 0.0, "CANNOT TELL"),
-        ({"above": 1.2}, (2.0, 3.0), np.nan, "CANNOT TELL"),
-        ({"below": 1.2}, (0.0, 1.0), np.nan, "CANNOT TELL"),
+        (Target("under", 0.15), (0.10, 0.14), 0.12, "PASS"),
+        (Target("under", 0.15), (0.10, 0.16), 0.12, "CANNOT TELL"),
+        (Target("under", 0.15), (0.15, 0.20), 0.18, "FAIL"),
+        (Target("under", 0.15), (0.10, 0.15), 0.12, "CANNOT TELL"),  # under 15% means under
+        (Target("over", 0.25), (0.26, 0.40), 0.30, "PASS"),
+        (Target("over", 0.25), (0.24, 0.40), 0.30, "CANNOT TELL"),
+        (Target("over", 0.25), (0.10, 0.25), 0.20, "FAIL"),
+        (Target("over", 0.25), (0.10, 0.20), 0.30, "CANNOT TELL"),  # its own figure disagrees with the interval
+        (Target("within", 0.1), (-0.09, 0.09), 0.0, "PASS"),
+        (Target("within", 0.1), (-0.11, 0.09), 0.0, "CANNOT TELL"),
+        (Target("within", 0.1), (0.11, 0.30), 0.2, "FAIL"),
+        (Target("within", 0.1), (-0.30, -0.11), -0.2, "FAIL"),
+        (Target("within", 0.1), (-0.30, 0.30), 0.0, "CANNOT TELL"),
+        (Target("over", 1.2), (2.0, 3.0), np.nan, "CANNOT TELL"),
+        (Target("under", 1.2), (0.0, 1.0), np.nan, "CANNOT TELL"),
     ],
 )
-def test_the_word_follows_from_the_interval(target: dict[str, float], draws: tuple[float, float], value: float, said: str) -> None:
-    g = _judge("A0", "a figure", value, np.linspace(*draws, 1001), 0.999, n=9, note="", **target)  # type: ignore[arg-type]
-    assert g.result == said
-    assert (g.value is None) == np.isnan(value)
+def test_the_word_follows_from_the_interval(target: Target, ends: tuple[float, float], value: float, said: str) -> None:
+    assert target.word(value, Interval(*ends)) == said
+
+
+def test_an_interval_that_is_not_known_tells_nothing() -> None:
+    assert Target("under", 0.15).word(0.1, NOTHING) == Result.CANNOT_TELL
+    assert Target("under", 0.15).word(0.1, Interval(-np.inf, np.inf)) == Result.CANNOT_TELL
+    assert Target("under", 0.15).word(0.1, Interval(-np.inf, 0.14)) == Result.PASS
+    assert Target("over", 1.2, "x").word(2.0, Interval(1.3, np.inf)) == Result.PASS
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "ends", "needed"),
+    [
+        (Target("under", 0.15), 0.12, (0.10, 0.18), 800),  # the upper end is twice as far as the target: four times the trades
+        (Target("over", 1.2), 1.5, (0.9, 2.0), 800),  # the lower end likewise
+        (Target("over", 1.2), 1.1, (0.9, 1.4), 1800),  # it would FAIL: 0.3 above, 0.1 below the target
+        (Target("within", 0.1), -0.05, (-0.2, 0.05), 1800),  # the end at -0.2, the target at -0.1
+        (Target("under", 0.15), 0.12, (0.10, 0.14), None),  # told already
+        (Target("under", 0.15), 0.12, (0.10, np.inf), None),  # nobody knows
+        (Target("under", 0.15), 0.15, (0.10, 0.2), None),  # at the target: never
+        (Target("under", 0.15), 0.12, (np.nan, np.nan), None),
+    ],
+)
+def test_how_many_trades_would_tell(target: Target, value: float, ends: tuple[float, float], needed: int | None) -> None:
+    found = target.needed(value, Interval(*ends), 200)
+    assert found is None or needed is not None
+    assert found is None or abs(found - (needed or 0)) <= 1  # rounded up
+    assert (found is None) == (needed is None)
 
 
 @pytest.mark.parametrize("n", [MIN_TRADES - 1, MIN_TRADES])
@@ -130,15 +157,23 @@ def test_open_trades_do_not_count(good: History) -> None:
 
 
 def test_undefined_says_why() -> None:
-    h = history(250, edge=-0.002)
-    v = judged(h)
-    for rule, why in (("A25", "gross P&L is not above zero"), ("A28", "unhedged Sharpe ratio is not above zero")):
-        g = next(g for g in v.gauges if g.rule == rule)
-        assert g.value is None
-        assert g.result == Result.CANNOT_TELL
-        assert f"undefined: {why}" in g.note or f"undefined: the {why}" in g.note
+    v = judged(history(250, edge=-0.002))
+    drag = gauge(v, "hedge cost drag")
+    assert (drag.value, drag.lower, drag.result) == (None, None, Result.CANNOT_TELL)
+    assert drag.note.startswith("undefined: gross P&L is not above zero")
     assert gauge(v, "hedge cost").value == pytest.approx(2.0)
-    assert gauge(v, "Sharpe difference").value is not None
+    never = judged(History((h := history(250)).equity.assign(unhedged=np.arange(3751.0) + 1.0), h.trades, h.fills))
+    assert "undefined: the unhedged P&L never fell" in gauge(never, "drawdown reduction").note
+
+
+def test_no_ratio_of_sharpe_ratios_when_the_unhedged_one_is_not_above_zero() -> None:
+    h = history(250, edge=-0.002)
+    g, beside = (gauge(v := judged(h), name) for name in ("Sharpe improvement", "Sharpe difference"))
+    assert g.value == beside.value == pytest.approx(m.sharpe_difference(h.equity["hedged"], h.equity["unhedged"]), rel=1e-9)
+    assert (g.lower, g.upper, g.unit, g.limit) == (beside.lower, beside.upper, "a year", None)
+    assert g.result == Result.CANNOT_TELL
+    assert "the unhedged Sharpe ratio is not above zero; hedged - unhedged is shown" in g.note
+    assert not any("x" in str(row.unit) for row in v.frame().query("name == 'Sharpe improvement'").itertuples())
 
 
 def test_a_session_without_trades_cannot_be_told() -> None:
@@ -187,6 +222,38 @@ def test_wrong_input_says_what(good: History) -> None:
         judged(replace(good, trades=good.trades.drop(columns="closed")))
     with pytest.raises(DataError, match="equity has no bars"):
         judged(replace(good, equity=good.equity.iloc[:0]))
+
+
+def test_what_a_point_estimate_is_worth_stands_in_the_reasons(good: History) -> None:
+    (said,) = [reason for reason in judged(good).reasons if "point estimate" in reason]
+    assert "at 250 trades of Sharpe ratio 0.1 each" in said
+    assert "about 7,938 trades" in said
+    assert not any("point estimate" in r for r in judged(History(good.equity, good.trades.iloc[:1], good.fills)).reasons)
+
+
+def test_what_must_stay_on_the_page(good: History) -> None:
+    names = {g.name for g in judged(good).extras}
+    assert names >= {"best trade's share of net P&L", "effective sample", "variants tried", "net P&L a trade", "hit rate", "profit factor"}
+    assert gauge(judged(good), "hit rate").value == m.hit_rate(good.trades)
+    assert gauge(judged(good), "profit factor").value == pytest.approx(m.profit_factor(good.trades), rel=1e-12)
+
+
+def test_table_and_summary(good: History) -> None:
+    v = judged(good, trials=40)
+    table = v.table()
+    assert table.index.tolist() == ["A23", "A24", "A25", "A26", "A27", "A28"]
+    assert table.columns.tolist() == ["metric", "result", "value", "lower", "upper", "unit", "target", "n", "needed"]
+    assert v.summary().startswith("Verdict: PASS. PASS: A23 hedge-ratio accuracy, A24")
+    assert v.summary().endswith("40 variants were tried; the intervals do not allow for choosing among them.")
+
+
+def test_fills_of_unknown_orders_are_left_out_and_told(good: History) -> None:
+    fills = good.fills.copy()
+    fills.loc[fills.index[:3], ["slippage", "expected"]] = np.nan
+    g = gauge(judged(replace(good, fills=fills)), "slippage")
+    assert g.n == 997
+    assert g.note.endswith("3 fills of unknown orders left out")
+    assert g.value == pytest.approx(m.slippage(fills.iloc[3:]), rel=1e-12)
 
 
 def test_full_size_takes_under_10_s() -> None:
