@@ -232,9 +232,7 @@ def backtest(  # noqa: PLR0913 - one for each option
     primary: Annotated[str, typer.Argument(help="Column of the primary.")],
     hedge: Annotated[str, typer.Argument(help="Column of its hedge.")],
     out: Out = Path("reports/backtest"),
-    param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="A number of the strategy: entry=2.2; repeat for more.")
-    ] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A number of the strategy: entry=2.2; repeat for more.")] = None,
     date: Annotated[str, typer.Option(help="Column of the dates.")] = "date",
     half_spread_bps: Annotated[float, typer.Option(help="Half-spread of the quotes made around the prices.")] = 1.0,
     fee_rate: Annotated[str, typer.Option(help="Fee as a share of what is traded.")] = "0.00005",
