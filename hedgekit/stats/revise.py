@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hedgekit.stats.ratio import plan_at
+from hedgekit.stats.ratio import plan_due
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ class Reviser:
             Close of the newest bar, nanoseconds UTC.
         """
         self.passed()
-        return plan_at(mids[:, 0], mids[:, 1], ts_ns, self.params)
+        return plan_due(mids, ts_ns, self.params)
 
     def passed(self) -> None:
         """Note that the ratio due now is known already (a restart reads it from the journal)."""

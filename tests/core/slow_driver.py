@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hedgekit.hedger import Hedger
-from hedgekit.stats.ratio import plan_at
+from hedgekit.stats.ratio import plan_due
 from hedgekit.types import Ack, Action, Cancelled, Command, Decision, Fill, Order, PlanRevised, Priority, Quote, Reason, Timer
 
 if TYPE_CHECKING:
@@ -181,4 +181,4 @@ class SlowDriver:
             if len(self.mids) == self.next_fit:
                 self.next_fit += self.params.refit_bars
                 mids = np.array(self.mids)
-                self.apply(PlanRevised(ts_ns=event.ts_ns, plan=plan_at(mids[:, 0], mids[:, 1], event.ts_ns, self.params)), intents)
+                self.apply(PlanRevised(ts_ns=event.ts_ns, plan=plan_due(mids, event.ts_ns, self.params)), intents)

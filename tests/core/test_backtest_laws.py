@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedgekit.backtest import Backtest, run
-from hedgekit.data import SyntheticBinary
+from hedgekit.data import SyntheticBinary, Tape
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
-from hedgekit.types import Action, Decision, Fill, Phase
+from hedgekit.types import Action, Decision, Fill, Phase, PlanRevised
 from tests.core.core_made import DAILY, daily_tape, params
 from tests.core.test_backtest import FAST, check_parity, fast_tape
 
@@ -94,6 +94,39 @@ def test_the_truncation_law_catches_a_signal_that_looks_ahead() -> None:
     for score, honest in ((full, False), (centred, False), (trailing, True)):
         part = score(spread[:cut])
         assert np.array_equal(part, score(spread)[: len(part)]) == honest
+
+
+# ------------------------------------------------------------- a market that stands still
+
+
+def still(tape: Tape, first: int, last: int) -> Tape:
+    """Return the tape with the primary's quotes of one row in all rows from ``first`` to ``last``."""
+    bid, ask = tape.bid.copy(), tape.ask.copy()
+    bid[first:last, 0], ask[first:last, 0] = bid[first, 0], ask[first, 0]
+    return Tape(tape.instruments, tape.ts_ns, bid, ask, tape.bid_size, tape.ask_size, tape.description)
+
+
+def test_a_quiet_window_keeps_the_ratio_and_opens_nothing() -> None:
+    """The primary stands still for 150 days and the ratio rests on 60: nothing can be estimated, and nobody's override applies to that."""
+    tape, numbers = still(daily_tape(4, 500), 200, 350), params(**DAILY)
+    records = check_parity(tape, numbers)
+    plans = [record for record in records if isinstance(record, PlanRevised)]
+    quiet = [i for i, record in enumerate(plans) if record.plan.evidence.test == "none"]
+    assert len(quiet) > 3
+    assert {plans[i].plan.ratio for i in quiet} == {plans[quiet[0] - 1].plan.ratio}
+    assert not any(plans[i].plan.trusted(0.5) for i in quiet)
+    spans = [(plans[i].ts_ns, plans[i + 1].ts_ns) for i in quiet]
+    opened = [d.ts_ns for d in records if isinstance(d, Decision) and d.action is Action.OPEN]
+    assert opened
+    assert not [ts for ts in opened if any(a < ts <= b for a, b in spans)]
+    assert plans[quiet[-1] + 1].plan.override == numbers.evidence_override
+
+
+def test_a_market_that_has_never_moved_is_no_error() -> None:
+    done = run(still(daily_tape(4, 300), 0, 200), params(**DAILY), MODEL)
+    first = next(record for record in done.records if isinstance(record, PlanRevised)).plan
+    assert (first.ratio, first.evidence.p_value, first.override) == (1.0, None, None)
+    assert "did not move" in first.evidence.warnings[0]
 
 
 # ---------------------------------------------------------------------- tables

@@ -31,7 +31,7 @@ from hedgekit.stats.ratio.kalman import kalman
 from hedgekit.stats.ratio.levels import dols, johansen
 from hedgekit.stats.ratio.moving import ewma, rolling
 from hedgekit.stats.ratio.noisy import tls
-from hedgekit.stats.ratio.plan import REFIT_LAGS, plan_at
+from hedgekit.stats.ratio.plan import REFIT_LAGS, plan_at, plan_due
 from hedgekit.stats.ratio.returns import naive, ols
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "naive",
     "ols",
     "plan_at",
+    "plan_due",
     "rolling",
     "tls",
 ]

@@ -10,13 +10,13 @@ import numpy as np
 from hedgekit.stats.inputs import legs
 from hedgekit.stats.ratio.returns import ols
 from hedgekit.stats.reversion import engle_granger, holds
+from hedgekit.types import Evidence, HedgePlan
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hedgekit.data import Array
     from hedgekit.params import Params
-    from hedgekit.types import HedgePlan
 
 REFIT_LAGS = 1
 """Lagged differences in the Engle-Granger test made at every refit (a fixed number: 157 tests in the demo)."""
@@ -59,6 +59,41 @@ def plan_at(primary_mids: ArrayLike, hedge_mids: ArrayLike, ts_ns: int, params: 
     fit = ols(p, h, window=params.fit_bars, folds=0, tested=False)
     plan = fit.to_plan(evidence=evidence, override=override, fitted_at_ns=ts_ns, valid_until_ns=until_ns)
     return msgspec.structs.replace(plan, half_life=_half_life(np.log(p) - fit.ratio * np.log(h)))
+
+
+def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
+    """Return the plan that is due at ``ts_ns``: :func:`plan_at`, or, if a leg stood still in its window, the last ratio without evidence.
+
+    A market that stands still tells nothing about a ratio: what is held keeps the ratio that it has (that of the last
+    refit whose window moved), and nothing new may be opened on it, whatever ``evidence_override`` says of tests that fail.
+    It is found from the bars alone, so that a session that was restarted makes the same plan.
+
+    Parameters
+    ----------
+    mids : float64 array, shape (bars, 2)
+        Mids at every bar close so far.
+    ts_ns, params
+        As in :func:`plan_at`.
+    """
+    end, rows = len(mids), params.fit_bars + 1
+    if _moves(mids[end - rows : end]):
+        return plan_at(mids[:, 0], mids[:, 1], ts_ns, params)
+    while end - params.refit_bars >= rows:
+        end -= params.refit_bars
+        if _moves(mids[end - rows : end]):
+            last = plan_at(mids[:end, 0], mids[:end, 1], ts_ns, params)
+            return msgspec.structs.replace(last, evidence=_quiet(params), override=None, half_life=None)
+    until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
+    return HedgePlan(1.0, 1.0, params.fit_bars, "one to one, for want of an estimate", ts_ns, until_ns, _quiet(params))
+
+
+def _moves(window: Array) -> bool:
+    return bool((np.ptp(window, axis=0) > 0).all())
+
+
+def _quiet(params: Params) -> Evidence:
+    said = f"a leg did not move over the last {params.fit_bars} bars: no ratio can be estimated and nothing tested"
+    return Evidence("none", None, None, params.fit_bars, (said,))
 
 
 def _half_life(spread: Array) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +132,7 @@ def expected_max(trials: float, *, exact: bool = False) -> float:
         return 0.0
     if exact or trials < 2:  # noqa: PLR2004 - the approximation starts at two
         return _exact_max(trials)
-    return float((1 - np.euler_gamma) * norm.isf(1 / trials) + np.euler_gamma * norm.isf(1 / (trials * np.e)))
+    return float((1 - np.euler_gamma) * norm.isf(1 / trials) + np.euler_gamma * norm.isf(1 / (trials * math.e)))
 
 
 def dsr(  # noqa: PLR0913 - the formula's own arguments
