@@ -24,6 +24,7 @@ from hedgekit.types import NS, Evidence
 # Hull, Options, Futures and Other Derivatives, Table 3.2: monthly changes of jet fuel and heating oil.
 HULL_JET = [0.029, 0.02, -0.044, 0.008, 0.026, -0.019, -0.01, -0.007, 0.043, 0.011, -0.036, -0.018, 0.009, -0.032, 0.023]
 HULL_OIL = [0.021, 0.035, -0.046, 0.001, 0.044, -0.029, -0.026, -0.029, 0.048, -0.006, -0.036, -0.011, 0.019, -0.027, 0.029]
+HULL_CONTRACTS, HULL_RHO, HULL_STDERR = 37.03098448767502, 0.9283723458682627, 0.08634287246758368  # published 37.03 and .928
 HULL_RATIO, HULL_EFFECTIVENESS = 0.7776506742411754, 0.8618752125729411  # published .778 and .928 squared
 
 # tests/stats/pair_a.csv: log prices of a synthetic pair (true ratio .85); values computed with numpy alone.
@@ -80,6 +81,9 @@ def test_hull_jet_fuel_hedge() -> None:
     assert fit.r2 == pytest.approx(fit.effectiveness, rel=1e-12)
     assert fit.n == 15
     assert fit.expected_effectiveness == pytest.approx(1 - (1 - HULL_EFFECTIVENESS) * 13 / 12, rel=1e-9)
+    assert fit.ratio * 2_000_000 / 42_000 == pytest.approx(HULL_CONTRACTS, rel=1e-9)
+    assert np.sqrt(fit.r2) == pytest.approx(HULL_RHO, rel=1e-9)
+    assert fit.stderr * np.sqrt(fit.effective_n / fit.n) == pytest.approx(HULL_STDERR, rel=1e-9)  # of independent errors
 
 
 def test_naive_ratio_is_shown_beside_it() -> None:
