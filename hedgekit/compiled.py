@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
 _CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
-_STATISTICS = ("stats/**/*.py", "data/*.py", "rules/*.py", "compiled.py")
+_STATISTICS = ("stats/**/*.py", "data/*.py", "metrics/*.py", "verdict/*.py", "rules/*.py", "compiled.py")
 
 
 def _source_digest(rooms: tuple[str, ...]) -> str:

@@ -1,7 +1,8 @@
-"""What all tests share: Hypothesis without a stop-watch, and a browser without a network."""
+"""What all tests share: Hypothesis without a stop-watch and with the same examples each time, and a browser without a network."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import settings
 
 from tests.browser import OfflineBrowser, OfflinePage
 
-# A slow machine is not a wrong result: no deadline for one example. A failure prints how to get it again.
-settings.register_profile("hedgekit", deadline=None, print_blob=True)
-settings.load_profile("hedgekit")
+# A slow machine is not a wrong result: no deadline for one example. A run can be repeated: the same examples each time.
+# HYPOTHESIS_PROFILE=explore draws new ones; a failure then prints how to get it again.
+settings.register_profile("hedgekit", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hedgekit"))
 
 
 @pytest.fixture(scope="session")

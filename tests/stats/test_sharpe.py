@@ -121,7 +121,9 @@ def test_units_do_not_matter_and_order_changes_the_sign(scale: float, seed: int)
     x = draws(seed, 80, 2) + 0.1
     one, other = sr.ledoit_wolf(x[:, 0], x[:, 1]), sr.ledoit_wolf(x[:, 1] * scale, x[:, 0])
     assert other.difference == pytest.approx(-one.difference, rel=1e-9)
-    assert other.p_value == pytest.approx(one.p_value, rel=0.15)  # Andrews' bandwidth depends on the unit
+    assert other.stderr == pytest.approx(one.stderr, rel=0.2)  # Andrews' bandwidth depends on the unit: by up to 16% on these draws
+    turned = sr.ledoit_wolf(x[:, 1], x[:, 0])
+    assert [turned.stderr, turned.p_value] == pytest.approx([one.stderr, one.p_value], rel=1e-9)
     first, second = sr.ledoit_wolf(*x.T, errors="iid"), sr.ledoit_wolf(x[:, 1] * scale, x[:, 0], errors="iid")
     assert second.p_value == pytest.approx(first.p_value, rel=1e-6)
 
