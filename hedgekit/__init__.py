@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hedgekit.backtest import run as run_backtest
     from hedgekit.backtest.events import run_events
     from hedgekit.backtest.sweep import sweep
+    from hedgekit.backtest.walk import cross_validate, walk_forward
     from hedgekit.data import Market, SyntheticBinary, SyntheticMarket, Tape, load_books, load_closes, load_sample, tape_from_closes
     from hedgekit.errors import ConfigError, DataError, HedgekitError, JournalError, ReportError, SessionError, VenueError
     from hedgekit.exchange import FillModel
@@ -53,6 +54,7 @@ _HOME = {
     "VenueError": "errors",
     "Verdict": "verdict",
     "assess": "verdict",
+    "cross_validate": "backtest.walk",
     "load_books": "data",
     "load_closes": "data",
     "load_sample": "data",
@@ -64,6 +66,7 @@ _HOME = {
     "summarise": "report",
     "sweep": "backtest.sweep",
     "tape_from_closes": "data",
+    "walk_forward": "backtest.walk",
 }
 
 __all__ = [
@@ -92,6 +95,7 @@ __all__ = [
     "VenueError",
     "Verdict",
     "assess",
+    "cross_validate",
     "load_books",
     "load_closes",
     "load_sample",
@@ -103,6 +107,7 @@ __all__ = [
     "summarise",
     "sweep",
     "tape_from_closes",
+    "walk_forward",
 ]
 
 

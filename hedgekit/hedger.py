@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.params import Params
+from hedgekit.params import Params, instant_ns
 from hedgekit.rules import state as codes
 from hedgekit.step import step, wakeup_ns
+from hedgekit.structures import delta
 from hedgekit.types import (
     NS,
     Ack,
@@ -28,6 +29,7 @@ from hedgekit.types import (
     Decision,
     Fill,
     Gap,
+    HedgePlan,
     Input,
     Instrument,
     Kind,
@@ -39,11 +41,12 @@ from hedgekit.types import (
     Reason,
     Reconciled,
     Reject,
+    Score,
     Timer,
 )
 
 _AS_THEY_ARE = (
-    *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap"),
+    *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap", "volatility", "correlation"),
     *("notional", "tolerance", "risk_aversion", "horizon_bars"),
 )
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
@@ -58,12 +61,19 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     ConfigError
         If the number or kind of instruments does not fit the structure or the signal.
     """
-    if len(instruments) != 2:  # noqa: PLR2004 - a pair
-        msg = f"structure={params.structure!r} needs 2 instruments (primary, hedge), got {len(instruments)}"
+    most = codes.LEGS_MAX if params.structure in {"pairs", "unhedged"} else 2
+    if not 2 <= len(instruments) <= most:  # noqa: PLR2004 - a primary and a hedge
+        allowed = "2 instruments (primary, hedge)" if most == 2 else f"2 to {most} instruments (primary, hedges)"  # noqa: PLR2004 - as above
+        msg = f"structure={params.structure!r} needs {allowed}, got {len(instruments)}"
         raise ConfigError(msg)
-    for name, wanted in (("loss_cap", params.loss_cap > 0), ("signal", params.signal == "logit")):
-        other = [instrument.key for instrument in instruments if instrument.kind is not Kind.BINARY]
-        if wanted and other:
+    contracts = {
+        "loss_cap": instruments if params.loss_cap > 0 else (),
+        "signal": instruments[:1] if params.signal == "logit" else (),
+        "delta_model": instruments[: {"digital": 1, "information": 2}.get(params.delta_model, 0) if params.structure == "delta" else 0],
+    }
+    for name, needed in contracts.items():
+        other = [instrument.key for instrument in needed if instrument.kind is not Kind.BINARY]
+        if other:
             msg = f"{name}={getattr(params, name)!r} needs contracts that pay 0 or 1, and {other[0]} is none"
             raise ConfigError(msg)
     record: np.void = np.zeros(1, codes.PARAMS)[0]
@@ -79,12 +89,36 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     record["buffer"] = params.slippage_buffer
     for name in _AS_THEY_ARE:
         record[name] = getattr(params, name)
+    record["delta_model"] = delta.MODELS[params.delta_model]
+    for leg, expiry in enumerate((params.expiry, params.hedge_expiry)):
+        record["expiry_ns"][leg] = 0 if expiry is None else instant_ns(expiry)
     for leg, instrument in enumerate(instruments):
+        record["inverse"][leg] = instrument.inverse
         record["lot"][leg] = float(instrument.lot)
         record["multiplier"][leg] = float(instrument.multiplier)
         record["fee_rate"][leg] = float(instrument.fees.rate)
         record["fee_unit"][leg] = float(instrument.fees.per_unit)
     return record
+
+
+def pack_plan(plan: HedgePlan, legs: int, significance: float) -> dict[str, Any]:
+    """Return the observation that a revised plan is.
+
+    Raises
+    ------
+    ConfigError
+        If the plan has not one ratio for each hedge.
+    """
+    if len(plan.ratios) != legs - 1:
+        msg = f"the plan has {len(plan.ratios)} hedge ratios for {legs - 1} hedges; give one for each"
+        raise ConfigError(msg)
+    return {
+        "kind": codes.PLAN,
+        "b": math.inf if plan.half_life is None else plan.half_life,
+        "ratio": (0.0, *plan.ratios, *(0.0,) * (codes.LEGS_MAX - legs)),
+        "until_ns": plan.valid_until_ns,
+        "flag": int(plan.trusted(significance)),
+    }
 
 
 def routine(decision: Decision) -> bool:
@@ -216,14 +250,14 @@ def whole(qty: float, lot: Decimal) -> Decimal:
 
 
 class Hedger:
-    """Decides for one pair: events in, decisions out, nothing else.
+    """Decides for one pair or basket: events in, decisions out, nothing else.
 
     Parameters
     ----------
     session : str
         Name of the session; part of every client order id.
     instruments : sequence of Instrument
-        Leg order: the primary first, then its hedge.
+        Leg order: the primary first, then its hedge or hedges.
     params : Params
         The strategy's numbers.
 
@@ -284,7 +318,7 @@ class Hedger:
             If the event speaks of an order or instrument that this session does not have.
         """
         observation: dict[str, Any] | None = self._observe(event)
-        for field in ("leg", "a", "b", "until_ns", "flag"):
+        for field in ("leg", "a", "b", "until_ns", "flag", "ratio"):
             self._o[field] = 0 if observation is None else observation.get(field, 0)
         self._o["kind"] = codes.NOTE if observation is None else observation["kind"]
         self._o["ts_ns"] = event.ts_ns
@@ -302,7 +336,7 @@ class Hedger:
                     return None
                 leg = self._unpack.filled(event.order_id, event.qty)
                 self._fills.add(event.fill_id)
-                return {"kind": codes.FILL, "leg": leg, "a": float(event.qty)}
+                return {"kind": codes.FILL, "leg": leg, "a": float(event.qty), "b": float(event.price)}
             case Cancelled():
                 if event.order_id not in self._unpack.alive:
                     return None
@@ -312,14 +346,10 @@ class Hedger:
                 leg, left = self._unpack.over(event.order_id)
                 return {"kind": codes.REJECTED, "leg": leg, "a": float(left)}
             case PlanRevised():
-                plan = event.plan
-                return {
-                    "kind": codes.PLAN,
-                    "a": plan.ratio,
-                    "b": math.inf if plan.half_life is None else plan.half_life,
-                    "until_ns": plan.valid_until_ns,
-                    "flag": int(plan.trusted(self.params.significance)),
-                }
+                return pack_plan(event.plan, len(self.instruments), self.params.significance)
+            case Score():
+                figures = {"a": event.z, "b": event.sd}
+                return {"kind": codes.SCORE} | {name: math.nan if figure is None else figure for name, figure in figures.items()}
             case Command():
                 return {"kind": codes.COMMAND, "leg": self._command(event.name)}
             case Gap():

@@ -7,12 +7,16 @@ names the value, the range and the fix; a misspelt name gets "did you mean".
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hedgekit.errors import ConfigError
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 
 WINDOW_MAX = 512
 """Longest lookback in bars: the compiled state has room for this many."""
@@ -23,6 +27,15 @@ def _number(  # noqa: PLR0913 - one row of a table, read across
 ) -> Any:  # noqa: ANN401 - pydantic's own Field type is Any
     extra: dict[str, Any] = {"unit": unit, "rule": rule, "usual": list(usual or (low, high))}
     return Field(default=default, ge=low, le=high, description=help_, json_schema_extra=extra)
+
+
+def instant_ns(text: str) -> int:
+    """Return a UTC time written as ISO 8601 in nanoseconds; ValueError if it is none, or of another zone."""
+    plain = text.removesuffix("Z").removesuffix("+00:00")
+    if not _TIME.fullmatch(plain):
+        msg = f"{text!r} is no UTC time"
+        raise ValueError(msg)
+    return int(np.datetime64(plain, "ns").astype(np.int64))
 
 
 class Params(BaseModel):
@@ -36,12 +49,12 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    structure: Literal["pairs", "synthetic", "unhedged"] = Field(
+    structure: Literal["pairs", "synthetic", "delta", "unhedged"] = Field(
         default="pairs",
         description="hedge structure",
-        json_schema_extra={"unit": "", "rule": "A6", "usual": ["pairs", "synthetic", "unhedged"]},
+        json_schema_extra={"unit": "", "rule": "A6", "usual": ["pairs", "synthetic", "delta", "unhedged"]},
     )
-    signal: Literal["log spread", "spread", "ratio", "price", "logit", "s-score"] = Field(
+    signal: Literal["log spread", "spread", "ratio", "price", "logit", "s-score", "user"] = Field(
         default="log spread",
         description="what z is the score of: see rules/signal.py",
         json_schema_extra={"unit": "", "rule": "A1", "usual": ["log spread", "s-score", "logit"]},
@@ -81,6 +94,27 @@ class Params(BaseModel):
         "A7",
         "synthetic hedge by the opposite binary contract: most that a resolution may cost; 0: by hedge_frac",
     )
+    delta_model: Literal["beta", "linear", "digital", "information"] = Field(
+        default="beta",
+        description="what the delta structure holds for a dollar of primary: see structures/delta.py",
+        json_schema_extra={"unit": "", "rule": "A8", "usual": ["beta", "linear", "digital", "information"]},
+    )
+    volatility: float = _number(
+        0.0, 0.0, 100.0, "per square root of a year", "A8", "of the hedge's price: what a digital contract's delta rests on", (0.2, 1.0)
+    )
+    correlation: float = _number(
+        1.0, -1.0, 1.0, "fraction", "A8", "of the news that moves two contracts; -1 for one that pays when its hedge falls", (0.5, 1.0)
+    )
+    expiry: str | None = Field(
+        default=None,
+        description="when the primary contract ends, UTC, for example 2026-12-31T00:00:00",
+        json_schema_extra={"unit": "", "rule": "A8", "usual": []},
+    )
+    hedge_expiry: str | None = Field(
+        default=None,
+        description="when the hedge contract ends, UTC",
+        json_schema_extra={"unit": "", "rule": "A8", "usual": []},
+    )
     tolerance: float = _number(0.05, 0.0, 1.0, "fraction of notional", "A15", "net delta allowed before a rebalance", (0.02, 0.10))
     interval_s: float = _number(5.0, 0.001, 86_400.0, "s", "A15", "shortest time between two looks at the delta", (1.0, 60.0))
     rebalance_to: Literal["edge", "target"] = Field(
@@ -118,6 +152,27 @@ class Params(BaseModel):
         if self.bar_offset_s >= self.bar_s:
             msg = f"bar_offset_s={self.bar_offset_s:g}: must be below bar_s={self.bar_s:g}"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _timed(self) -> Self:
+        for name in ("expiry", "hedge_expiry"):
+            given = getattr(self, name)
+            if given is not None:
+                try:
+                    instant_ns(given)
+                except ValueError:
+                    msg = f"{name}={given!r}: is no time; write for example 2026-12-31T00:00:00 (UTC)"
+                    raise ValueError(msg) from None
+        if self.structure != "delta" or self.delta_model not in {"digital", "information"}:
+            return self
+        needed = {"expiry": "2026-12-31T00:00:00"} | (
+            {"volatility": 0.6} if self.delta_model == "digital" else {"hedge_expiry": "2026-12-31T00:00:00"}
+        )
+        for name, example in needed.items():
+            if not getattr(self, name):
+                msg = f"{name}={getattr(self, name)!r}: delta_model={self.delta_model!r} needs it; write for example {name}={example!r}"
+                raise ValueError(msg)
         return self
 
     @classmethod

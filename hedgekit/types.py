@@ -115,7 +115,8 @@ class Instrument(msgspec.Struct, frozen=True):
     """One thing that can be traded.
 
     ``multiplier`` is money per price unit and unit of quantity: 1 for a share
-    quoted in dollars, 0.01 for the same share quoted in cents.
+    quoted in dollars, 0.01 for the same share quoted in cents. An inverse perpetual's
+    contract is a fixed sum of money, its multiplier (for example 10 dollars), with profit in coin.
     """
 
     venue: str
@@ -130,6 +131,22 @@ class Instrument(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """``venue:symbol``, the name used in events and frames."""
         return f"{self.venue}:{self.symbol}"
+
+    @property
+    def inverse(self) -> bool:
+        """Whether a contract is a fixed sum of money, with profit in coin."""
+        return self.kind is Kind.INVERSE_PERP
+
+    def multiplier_at(self, price: float) -> float:
+        """Return what a trade at ``price`` moves in money per price unit and unit of quantity.
+
+        A contract of an inverse perpetual, m money bought at E, is m / E coins bought for m money, so there it depends on E.
+        """
+        return float(self.multiplier) / price if self.inverse else float(self.multiplier)
+
+    def fee(self, qty: Decimal, price: Decimal) -> Decimal:
+        """Return the fee of one fill, in the quote currency."""
+        return self.fees.of(qty, Decimal(1) if self.inverse else price, self.multiplier)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -146,7 +163,7 @@ class HedgePlan(msgspec.Struct, frozen=True):
     """A hedge ratio with its unit, its evidence and its expiry (A4, A5).
 
     ``ratio`` is dollars of hedge for each dollar of primary, the long side of
-    the spread being (+1, -ratio). ``override`` is the reason given by the user
+    the spread being (+1, -ratio); ``others`` are the ratios of further hedges (a basket). ``override`` is the reason given by the user
     for trading a pair whose evidence fails; None means none was needed. ``half_life`` is
     the spread's, in bars, bias-corrected; None if no reversion is shown: a time stop counts in it (A2).
     """
@@ -161,6 +178,12 @@ class HedgePlan(msgspec.Struct, frozen=True):
     unit: str = "dollar per dollar"
     override: str | None = None
     half_life: float | None = None
+    others: tuple[float, ...] = ()
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """One ratio for each hedge, in leg order."""
+        return (self.ratio, *self.others)
 
     def trusted(self, significance: float) -> bool:
         """Whether the plan may open trades: its evidence holds, or a person overrode it and said why."""
@@ -272,6 +295,16 @@ class PlanRevised(Event, frozen=True, tag="plan_revised"):
     plan: HedgePlan
 
 
+class Score(Event, frozen=True, tag="score"):
+    """A user's own score of the bar that was just closed (``signal="user"``): None for no opinion.
+
+    ``sd`` is what one unit of z is worth as a fraction of the primary's value (A20); None for the log spread's.
+    """
+
+    z: float | None
+    sd: float | None = None
+
+
 class Command(Event, frozen=True, tag="command"):
     """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop`` or ``halt``.
 
@@ -297,7 +330,7 @@ class Reconciled(Event, frozen=True, tag="reconciled"):
     agrees: bool
 
 
-Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Command | Gap | Reconciled
+Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Score | Command | Gap | Reconciled
 """What the Hedger accepts."""
 
 
@@ -342,6 +375,19 @@ class SessionEnded(Event, frozen=True, tag="session_ended"):
 
 
 Record = (
-    SessionStarted | Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Command | Gap | Reconciled | Decision | SessionEnded
+    SessionStarted
+    | Quote
+    | Timer
+    | Ack
+    | Fill
+    | Reject
+    | Cancelled
+    | PlanRevised
+    | Score
+    | Command
+    | Gap
+    | Reconciled
+    | Decision
+    | SessionEnded
 )
 """What a journal holds, in the order in which it happened."""

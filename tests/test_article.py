@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from hedgekit import SyntheticMarket, hedger, metrics, replay, revalidate, screen, sweep
+from hedgekit import step as step_room
 from hedgekit.backtest import loop, run
 from hedgekit.errors import ConfigError, LiveHostRefused
 from hedgekit.exchange.model import FillModel
@@ -29,7 +30,7 @@ from hedgekit.paper import session
 from hedgekit.paper.config import secret
 from hedgekit.params import Params
 from hedgekit.stats import ratio, sizing
-from hedgekit.types import NS, Action, Decision, Fill, Phase, PlanRevised, Reason, SessionStarted, Timer
+from hedgekit.types import NS, Action, Decision, Fill, Instrument, Kind, Phase, PlanRevised, Reason, SessionStarted, Timer
 from hedgekit.venues import alpaca
 from hedgekit.verdict import Result, assess
 from tests.core.core_made import DAILY, Desk, daily_tape, legs, ou_pair, params, plan
@@ -41,7 +42,6 @@ from tests.histories import history
 RULES = [f"A{n}" for n in range(1, 31)]
 
 NOT_YET = {
-    "A8": "later: no delta structure yet; a pair's hedge is kept in its corridor (A14 to A16)",
     "A11": "later: both legs leave in one decision (A13), but the time from trigger to order is not measured",
     "A12": "later: Alpaca only, one venue at a time",
     "A17": "later: requests have their order and a backoff, but there is no rate budget",
@@ -164,6 +164,34 @@ def test_A07_synthetic_hedge_sized_by_the_adverse_excursion() -> None:
     assert protection / primary == pytest.approx(-0.15, abs=0.005)
     capped = sizing.binary_cap(2_000, 0.5, 0.52, 600.0)
     assert capped.contracts == pytest.approx(833.33, abs=0.01)
+
+
+def test_A08_dynamic_delta_hedge() -> None:
+    """A8: a coin is hedged by its inverse perpetual: the hedge follows until the net delta is back in its corridor."""
+    perpetual = Instrument("T", "PERP", kind=Kind.INVERSE_PERP, multiplier=Decimal(10))
+    desk = Desk(
+        instruments=(Instrument("T", "BTC", lot=Decimal("0.001")), perpetual),
+        structure="delta",
+        delta_model="linear",
+        signal="price",
+        lookback=30,
+        entry=1.5,
+        stop=100.0,
+        notional=100_000.0,
+        tolerance=0.01,
+        risk_aversion=1e6,
+    )
+    for i in range(29):
+        desk.bar(50_000.0 + 100.0 * (i % 3), 50_000.0 + 100.0 * (i % 2))
+    entry = desk.bar(49_000.0, 50_000.0)
+    fill(desk, entry)
+    desk.now_ns += NS // 4
+    looked = desk.quote(0, 55_000.0)
+    assert (looked.action, looked.reason) == (Action.REBALANCE, Reason.DRIFT)
+    assert abs(looked.delta) > 0.01
+    for one in fill(desk, looked):
+        assert one.instrument == "T:PERP"
+    assert abs(desk.quote(0, 55_000.0).delta) <= 0.01
 
 
 def test_A09_stream_for_prices_rest_for_orders() -> None:
@@ -344,7 +372,8 @@ def test_A29_enough_trades_before_any_verdict() -> None:
 
 def test_A30_paper_first_on_the_same_code() -> None:
     """A30: paper trading first, on the same code: one step decides in backtest, replay and session, alike to the byte."""
-    assert loop.step is hedger.step
+    assert loop.decide is step_room.decide
+    assert hedger.step is step_room.step  # decide, and the figures it rests on
     assert replay.Hedger is hedger.Hedger
     assert "from hedgekit.hedger import Hedger" in Path(session.__file__).read_text()
     tape, strategy = daily_tape(6, 200), params(**DAILY)

@@ -7,7 +7,9 @@ displayed size, the rest on the quotes that follow. Latencies are those of the
 sandbox, so a paper session on the same tape makes the same decisions (L1).
 
 The pass (``loop.py``) stops at each bar on which a new hedge ratio is due, lets
-Python estimate it from the bars so far, and goes on.
+Python estimate it from the bars so far, and goes on. A first pass notes fills alone and glides over rows
+on which nothing can be decided (``glide.py``); the words, one decision for every bar, are told by a second pass when they are
+asked for, and both must end in the same state.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.lean import Curves, curves_of, passed
 from hedgekit.backtest.passes import Pass
 from hedgekit.backtest.tables import Tables, story_of, tables_of
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, HedgekitError
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import Unpacker, whole
 from hedgekit.rules.state import OUT
@@ -34,6 +37,7 @@ from hedgekit.verdict import Verdict, assess
 if TYPE_CHECKING:
     from hedgekit.data import Tape
     from hedgekit.params import Params
+    from hedgekit.types import HedgePlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,14 @@ class Backtest:
         return [record for record in self.records if isinstance(record, Decision)]
 
     @cached_property
+    def curves(self) -> Curves:
+        """Cumulative P&L at each bar, hedged and unhedged: what a sweep compares, without the words."""
+        equity = self.tables.equity
+        columns = (equity["hedged"], equity["unhedged"], equity["gross_primary"] + equity["gross_hedge"])
+        hedged, unhedged, at_mids = (column.to_numpy(dtype=np.float64) for column in columns)
+        return Curves(hedged, unhedged, at_mids, max((decision.trade for decision in self.decisions), default=0))
+
+    @cached_property
     def tables(self) -> Tables:
         """Orders, fills, decisions, plans, equity, trades and exposure as DataFrames, made when first asked for."""
         if self.tape is None or self.params is None:
@@ -91,7 +103,7 @@ class Backtest:
             tables.equity,
             tables.trades,
             tables.fills,
-            evidence=engle_granger(self.bar_mids[:, 0], self.bar_mids[:, 1]),
+            evidence=engle_granger(self.bar_mids[:, 0], self.bar_mids[:, 1:]),
             override=self.params.evidence_override,
             significance=self.params.significance,
             trials=trials,
@@ -121,18 +133,51 @@ def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: 
     DataError
         If too many orders wait on one leg (about 64).
     """
-    work = Pass(tape, params, model or FillModel())
-    reviser = Reviser(params)
-    plans: dict[int, PlanRevised] = {}
-    while work.go(reviser.next_fit) == loop.REVISE:
-        bars = int(work.c["bars"])
-        ts_ns = int(work.bar_ns[bars - 1])
-        plan = reviser.revise(work.bar_mids[:bars], ts_ns)
-        plans[int(work.c["logged"])] = PlanRevised(ts_ns=ts_ns, plan=plan)
-        work.revise(plan, ts_ns, ok=plan.trusted(params.significance))
-    bars = int(work.c["bars"])
-    records, closes = _records(work, plans, session)
-    return Backtest(records, work.bar_ns[:bars].copy(), work.bar_mids[:bars].copy(), tape, params, session, frozenset(closes))
+    filling = model or FillModel()
+    work, plans = passed(tape, params, filling)
+    return _Run(work, plans, filling, params, session)
+
+
+class _Run(Backtest):
+    """A backtest whose money is known and whose words are told when asked for."""
+
+    _work: Pass
+    _plans: list[HedgePlan]
+    _model: FillModel
+    _numbers: Params
+
+    def __init__(self, work: Pass, plans: list[HedgePlan], model: FillModel, params: Params, session: str) -> None:
+        known = {"bar_ns": work.grid.close_ns[: work.bars], "bar_mids": work.mids, "tape": work.tape, "params": params, "session": session}
+        for name, value in (known | {"_work": work, "_plans": plans, "_model": model, "_numbers": params}).items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def curves(self) -> Curves:
+        return curves_of(self._work)
+
+    @cached_property
+    def _told(self) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], frozenset[int]]:
+        first, params = self._work, self._numbers
+        said = Pass(first.tape, params, self._model, words=True, grid=first.grid, scores=first.scores)
+        due, left, placed = Reviser(params), iter(self._plans), {}
+        while said.go(due.next_fit) == loop.REVISE:
+            due.passed()
+            plan = next(left)
+            placed[int(said.c["logged"])] = PlanRevised(ts_ns=said.close_ns, plan=plan)
+            said.revise(plan)
+        if said.ending != first.ending:
+            msg = "the pass that tells the decisions ended in another state than the pass that counted the money; please report this tape"
+            raise HedgekitError(msg)
+        records, closes = _records(said, placed, self.session)
+        return records, frozenset(closes)
+
+    @property
+    def records(self) -> list[Fill | Cancelled | PlanRevised | Decision]:
+        return self._told[0]
+
+    @property
+    def closes(self) -> frozenset[int]:
+        return self._told[1]
 
 
 def _records(work: Pass, plans: dict[int, PlanRevised], session: str) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], list[int]]:
@@ -142,15 +187,17 @@ def _records(work: Pass, plans: dict[int, PlanRevised], session: str) -> tuple[l
     closes: list[int] = []
     log = work.log[: int(work.c["logged"])]
     legs = len(work.tape.instruments)
-    columns = (log["out"][name] for name in OUT.names or ())
+    outs = work.said[: int(work.c["said"])]
+    columns = (outs[name] for name in OUT.names or ())
     said = zip(*((column[:, :legs] if column.ndim > 1 else column).tolist() for column in columns), strict=True)
-    for index, (what, bar, values) in enumerate(zip(log["what"].tolist(), log["out"]["bar"].tolist(), said, strict=True)):
+    bars = iter(outs["bar"].tolist())
+    for index, what in enumerate(log["what"].tolist()):
         if index in plans:
             records.append(plans[index])
         if what == loop.DECIDED:
-            if bar:
+            if next(bars):
                 closes.append(len(records))
-            records.append(unpack.said(*values))
+            records.append(unpack.said(*next(said)))
             continue
         entry = log[index]
         if what == loop.FILLED:
@@ -175,7 +222,7 @@ def _fill(entry: np.void, unpack: Unpacker, number: int) -> Fill:
         venue_ns=int(entry["venue_ns"]),
         qty=qty,
         price=price,
-        fee=instrument.fees.of(qty, price, instrument.multiplier),
+        fee=instrument.fee(qty, price),
     )
 
 

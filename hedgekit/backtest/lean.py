@@ -1,4 +1,4 @@
-"""A backtest's money without its words: what a sweep needs, from the compiled log alone.
+"""A backtest's money without its words: what a sweep needs, from the compiled log of fills alone.
 
 The same compiled pass as :func:`hedgekit.backtest.run`, so the same trades; a test holds the curves against the tables of
 the full result. Decisions are not unpacked, and hedge plans, which do not depend on thresholds, are estimated once for all
@@ -7,22 +7,32 @@ combinations that share them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
+from hedgekit.compiled import compiled
+from hedgekit.hedger import pack_params
 from hedgekit.stats.revise import Reviser
 
 if TYPE_CHECKING:
+    from hedgekit.backtest.grid import Grid
     from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
     from hedgekit.types import HedgePlan
 
-Plans = dict[tuple[int, ...], "HedgePlan"]
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
+_LEG = np.dtype([(name, np.float64) for name in ("multiplier", "rate", "unit", "quantum", "inverse")])
+
+Plans = dict[tuple[object, ...], "HedgePlan | Grid"]
+"""What combinations on one tape share: hedge plans and the tape's bars."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,59 +54,102 @@ class Curves:
     trades: int
 
 
-def plan_key(params: Params, bars: int) -> tuple[int, ...]:
-    """Return what a plan depends on besides the tape: bars so far, window, and the numbers of its evidence and expiry."""
-    override = hash(params.evidence_override) if params.evidence_override else 0
-    return bars, params.fit_bars, round(params.plan_valid_days * 1e6), round(params.significance * 1e9), override
+class Passed(NamedTuple):
+    """A pass that is over, and the plans that it traded, in order."""
+
+    work: Pass
+    plans: list[HedgePlan]
+
+
+def plan_key(params: Params, bars: int) -> tuple[object, ...]:
+    """Return what a plan depends on besides the tape: the bars so far, window, and the numbers of its evidence and expiry."""
+    geometry = (params.bar_s, params.bar_offset_s, params.max_quote_age_s)
+    return bars, params.fit_bars, params.plan_valid_days, params.significance, params.evidence_override, params.refit_bars, *geometry
+
+
+def passed(tape: Tape, params: Params, model: FillModel, shared: Plans | None = None) -> Passed:
+    """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape)."""
+    known = {} if shared is None else shared
+    key = grid_key(params, model.ws_ns)
+    if key not in known:
+        known[key] = grid_of(tape, pack_params(params, tape.instruments), model.ws_ns)
+    work = Pass(tape, params, model, words=False, grid=known[key])  # type: ignore[arg-type] # keys of plans and grids differ
+    reviser, plans = Reviser(params), []
+    while work.go(reviser.next_fit) == loop.REVISE:
+        key = plan_key(params, work.bars)
+        if key in known:
+            reviser.passed()
+        else:
+            known[key] = reviser.revise(work.mids, work.close_ns)
+        plans.append(known[key])
+        work.revise(plans[-1])  # type: ignore[arg-type] # as above
+    return Passed(work, plans)  # type: ignore[arg-type] # as above
 
 
 def curves(tape: Tape, params: Params, model: FillModel, plans: Plans) -> Curves:
-    """Run one combination; ``plans`` is read and added to (one dict for one tape and one length of bar)."""
-    work = Pass(tape, params, model)
-    reviser = Reviser(params)
-    while work.go(reviser.next_fit) == loop.REVISE:
-        bars = int(work.c["bars"])
-        ts_ns = int(work.bar_ns[bars - 1])
-        key = plan_key(params, bars)
-        if key in plans:
-            reviser.passed()
-        else:
-            plans[key] = reviser.revise(work.bar_mids[:bars], ts_ns)
-        work.revise(plans[key], ts_ns, ok=plans[key].trusted(params.significance))
-    return _curves(work)
+    """Run one combination; ``plans`` is read and added to (one dict for one tape)."""
+    return curves_of(passed(tape, params, model, plans).work)
 
 
-def _curves(work: Pass) -> Curves:
-    n = int(work.c["bars"])
-    close_ns, mids = work.bar_ns[:n], work.bar_mids[:n]
-    log = work.log[: int(work.c["logged"])]
-    filled = log[log["what"] == loop.FILLED]
-    by_leg, at_mids = [], []
+def curves_of(work: Pass) -> Curves:
+    """Return the money of a pass that is over."""
+    legs = np.zeros(len(work.tape.instruments), _LEG)
     for leg, instrument in enumerate(work.tape.instruments):
-        mine = filled[filled["leg"] == leg]
-        value = mine["qty"] * float(instrument.multiplier)
-        cash = -value * mine["price"] - _fees(mine["qty"], mine["price"], float(instrument.multiplier), instrument.fees)
-        touch = _mid_at(work.tape, leg, mine["venue_ns"])
-        upto = np.searchsorted(mine["ts_ns"], close_ns, side="right")
-        held = np.concatenate([[0.0], np.cumsum(value)])[upto]
-        held = np.where(np.abs(held) < 1e-9 * max(1.0, float(np.abs(value).max(initial=0.0))), 0.0, held)
-        worth = np.where(held == 0.0, 0.0, held * mids[:, leg])
-        by_leg.append(np.concatenate([[0.0], np.cumsum(cash)])[upto] + worth)
-        at_mids.append(np.concatenate([[0.0], np.cumsum(-value * touch)])[upto] + worth)
-    whole, mids_only = (np.sum(np.stack(legs), axis=0) for legs in (by_leg, at_mids))
-    return Curves(whole, by_leg[0], mids_only, int(work.s["trade"]))
+        fees = instrument.fees
+        legs[leg] = (float(instrument.multiplier), float(fees.rate), float(fees.per_unit), float(fees.quantum), instrument.inverse)
+    n = work.bars
+    hedged, unhedged, at_mids = np.empty(n), np.empty(n), np.empty(n)
+    tape, grid = work.tape, work.grid
+    _money(work.log[: int(work.c["logged"])], legs, grid.close_ns[:n], grid.mids, tape.ts_ns, tape.bid, tape.ask, hedged, unhedged, at_mids)
+    return Curves(hedged, unhedged, at_mids, int(work.s["trade"]))
 
 
-def _fees(qty: Array, price: Array, multiplier: float, fees: object) -> Array:
-    rate, unit, quantum = (float(getattr(fees, name)) for name in ("rate", "per_unit", "quantum"))
-    raw = rate * np.abs(qty) * price * multiplier + unit * np.abs(qty)
-    rounded: Array = np.floor(raw / quantum + 0.5 + 1e-9) * quantum
-    return rounded
+@compiled
+def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids):  # noqa: ANN001, ANN202, PLR0913 - compiled
+    """Walk along bars and fills: cash, and price units held, of each leg; at prices and at mids."""
+    count = len(legs)
+    cash, units, held = np.zeros((2, count)), np.zeros((2, count)), np.zeros(count)
+    k = 0
+    for bar in range(len(close_ns)):
+        while k < len(log) and log[k].ts_ns <= close_ns[bar]:
+            if log[k].what == loop.FILLED:
+                leg, qty, price = log[k].leg, log[k].qty, log[k].price
+                row = np.searchsorted(ts, log[k].venue_ns)
+                mid = 0.5 * (bid[row, leg] + ask[row, leg])
+                _deal(legs[leg], cash, units, held, leg, qty, price, mid)
+            k += 1
+        whole, mids_only = 0.0, 0.0
+        for leg in range(count):
+            worth, at_mid = 0.0, 0.0
+            if held[leg] != 0.0:
+                worth, at_mid = units[0, leg] * mids[bar, leg], units[1, leg] * mids[bar, leg]
+            whole += cash[0, leg] + worth
+            mids_only += cash[1, leg] + at_mid
+            if leg == 0:
+                unhedged[bar] = whole
+        hedged[bar], at_mids[bar] = whole, mids_only
 
 
-def _mid_at(tape: Tape, leg: int, venue_ns: np.ndarray) -> Array:
-    """Return the mid in force when each fill happened."""
-    quoted = ~np.isnan(tape.bid[:, leg])
-    row = np.searchsorted(tape.ts_ns[quoted], venue_ns, side="right") - 1
-    mid: Array = tape.mid[quoted, leg][np.maximum(row, 0)]
-    return mid
+@compiled
+def _deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN202, PLR0913 - compiled
+    """Book one fill, at its price with its fee and at the mid without; an inverse perpetual's coins become money when flat."""
+    value = qty * it.multiplier
+    paid = abs(value) if it.inverse else abs(value) * price
+    fee = math.floor((it.rate * paid + it.unit * abs(qty)) / it.quantum + 0.5 + 1e-9) * it.quantum
+    before = held[leg]
+    held[leg] = before + qty
+    if abs(held[leg]) < 1e-9 * max(abs(before), abs(qty)):
+        held[leg] = 0.0
+    if it.inverse:
+        cash[0, leg] -= value + fee + value * (1.0 - mid / price)
+        cash[1, leg] -= value
+        for which in range(2):
+            units[which, leg] += value / mid
+            if held[leg] == 0.0:
+                cash[which, leg] += units[which, leg] * mid
+    else:
+        cash[0, leg] -= value * price + fee
+        cash[1, leg] -= value * mid
+        units[0, leg] = units[1, leg] = held[leg] * it.multiplier
+    if held[leg] == 0.0:
+        units[0, leg] = units[1, leg] = 0.0

@@ -12,13 +12,15 @@ import math
 
 import numpy as np
 
+from hedgekit.backtest.glide import glide
 from hedgekit.compiled import compiled
-from hedgekit.rules.state import CLOSING, COMMAND, DONE, FILL, HOLD, IN_BAND, LEGS_MAX, NOTED, OUT, QUOTE, STOP_CMD, TIMER
-from hedgekit.step import Record, step, wakeup_ns
+from hedgekit.rules.state import CLOSING, COMMAND, DONE, FILL, HOLD, IN_BAND, LEGS_MAX, NOTED, QUOTE, SCORE, STOP_CMD, TIMER, USER
+from hedgekit.step import Record, decide, figures, wakeup_ns
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 # ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
-# c: cursor, s: state, p: params, o: observation, out: outcome, log: array of LOG, t: arrays of the tape, d: delays
+# c: cursor, s: state, p: params, o: observation, out: outcome, t: arrays of the tape, d: delays
+# log: arrays of LOG and of OUT; the place of a decision in the first is where it stands in the second
 
 QUEUE = 64
 """Most orders at work on one leg at a time."""
@@ -39,7 +41,12 @@ CURSOR = np.dtype(
         ("row", _i),
         ("last_ns", _i),  # when the session hears the last message under way
         ("stopped", _i),
+        ("words", _i),  # 1: log every decision and take every step; 0: log what was filled, and glide
+        ("timer", _i),  # bar timers so far
+        ("kept", _f, (2, LEGS_MAX)),  # quotes before a row that is being looked at
+        ("kept_ns", _i, (LEGS_MAX,)),
         ("logged", _i),
+        ("said", _i),
         ("bars", _i),
         ("sent", _i),  # orders sent so far
         ("decided", _i),  # decisions that cancel, so far
@@ -57,7 +64,7 @@ CURSOR = np.dtype(
 )
 DELAYS = np.dtype([("ws_ns", _i), ("up_ns", _i), ("reply_ns", _i)], align=True)
 LOG = np.dtype(
-    [("what", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("qty", _f), ("price", _f), ("out", OUT)],
+    [("what", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("qty", _f), ("price", _f)],
     align=True,
 )
 
@@ -89,18 +96,21 @@ def _void(c, leg, now_ns, d):
 @compiled
 def observe(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record) -> None:
     """One step; log what it says and put its orders on their way, the most urgent first (A17)."""
-    step(s, p, o, out)
-    if out.action != HOLD or out.reason not in (NOTED, IN_BAND):
-        entry = log[c.logged]
+    decide(s, p, o, out)
+    if c.words and (out.action != HOLD or out.reason not in (NOTED, IN_BAND)):
+        figures(s, p, out)
+        entry = log[0][c.logged]
         entry.what = DECIDED
         entry.ts_ns = o.ts_ns
-        _copy(entry.out, out, p.n_legs)
+        entry.place = c.said
+        _copy(log[1][c.said], out, p.n_legs)
+        c.said += 1
         c.logged += 1
     c.decided += 1
     for leg in range(p.n_legs):
         if out.cancel[leg]:
             _void(c, leg, o.ts_ns, d)
-    first = 0 if out.phase == CLOSING else 1  # a hedge leaves before its primary; of closing legs the first
+    first = 0 if s.phase == CLOSING else 1  # a hedge leaves before its primary; of closing legs the first
     for i in range(p.n_legs):
         leg = (first + i) % p.n_legs
         if out.order[leg] != 0.0:
@@ -153,7 +163,7 @@ def _next(c, o, log):
     o.a = message.a
     o.b = message.b
     if message.kind in (FILL, DONE):
-        entry = log[c.logged]
+        entry = log[0][c.logged]
         entry.what = FILLED if message.kind == FILL else OVER
         entry.leg = message.leg
         entry.place = message.place
@@ -254,13 +264,10 @@ def _over(c, d, leg, place):
 
 
 @compiled
-def _bar(c, s, p, out, bars, now_ns):
+def _bar(c, s):
     """Note a bar that the step has closed; whether there was one."""
     if s.bars == c.bars:
         return False
-    bars[0][c.bars] = now_ns
-    for leg in range(p.n_legs):
-        bars[1][c.bars, leg] = out.mid[leg]
     c.bars = s.bars
     return True
 
@@ -298,31 +305,38 @@ def _advance(c, s, p, d, t):
 
 
 @compiled
-def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, bars: Record, next_fit: int) -> int:
+def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, g: Record, next_fit: int) -> int:
     """Go on until the tape is over, a ratio is due, the log is nearly full or a queue is; return which.
 
     The step is called in one place only: compiling it into several would take minutes.
 
     Parameters
     ----------
-    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; array of LOG; record of DELAYS
+    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; arrays of LOG and OUT; record of DELAYS
     t : tuple of arrays
-        Times (n,), bids, asks, bid sizes and ask sizes (n, legs).
-    bars : tuple of arrays
-        Bar closes (n + 1,) and mids (n + 1, legs), filled in here.
+        Times (n,), bids, asks, bid sizes and ask sizes (n, legs); a user's own scores and their sd (bars,), empty if there are none.
+    g : tuple of arrays
+        The bars and their scores on the present ratio: see ``glide.py``.
     next_fit : int
         Number of closed bars at which a ratio is due.
     """
     while True:
-        if c.logged + _ROOM > log.shape[0]:
+        if c.logged + _ROOM > len(log[0]) or (c.words and c.said + _ROOM > len(log[1])):
             return FULL
         if c.head == c.tail:
             if _crowded(c, p.n_legs):
                 return CROWDED
+            if not c.words:
+                glide(c, s, p, d, t, g, next_fit)
             if not _advance(c, s, p, d, t):
                 return FINISHED
             continue  # a row may bring no message
         _next(c, o, log)
         observe(c, s, p, o, out, log, d)
-        if o.kind == TIMER and _bar(c, s, p, out, bars, o.ts_ns) and c.bars == next_fit:
+        if o.kind == TIMER and out.bar:
+            c.timer += 1
+        closed = o.kind == TIMER and _bar(c, s)
+        if closed and p.signal == USER:
+            _tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1])
+        elif (closed or o.kind == SCORE) and c.bars == next_fit:
             return REVISE

@@ -1,4 +1,4 @@
-"""One compiled pass over a tape under way: the arrays that the loop works on."""
+"""One compiled pass over a tape under way: the arrays that the compiled loop works on."""
 
 from __future__ import annotations
 
@@ -8,50 +8,116 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.grid import grid_of
 from hedgekit.errors import ConfigError, DataError
-from hedgekit.hedger import pack_params
-from hedgekit.rules.state import OBSERVATION, OUT, PLAN, STATE
+from hedgekit.hedger import pack_params, pack_plan
+from hedgekit.rules.state import OBSERVATION, OUT, STATE, USER
 
 if TYPE_CHECKING:
-    from hedgekit.data import Tape
+    from hedgekit.backtest.grid import Grid
+    from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
     from hedgekit.types import HedgePlan
 
+_LOG = 256
+_NONE: Array = np.zeros(0)
+
+
+def _longer(log: np.ndarray) -> np.ndarray:
+    """Return a log of twice the length with the same entries (numpy would copy field by field)."""
+    out = np.zeros(2 * len(log), log.dtype)
+    out.view(np.uint8)[: log.nbytes] = log.view(np.uint8)
+    return out
+
 
 class Pass:
-    """One backtest under way: the arrays that the compiled loop works on."""
+    """One backtest under way.
 
-    def __init__(self, tape: Tape, params: Params, model: FillModel) -> None:
+    Parameters
+    ----------
+    tape, params, model
+        As in :func:`hedgekit.backtest.run`.
+    words : bool
+        Log every decision (then every step is taken); otherwise what was filled alone.
+    grid : Grid, optional
+        The tape's bars, if they are known already.
+    scores : tuple of arrays, shape (bars,), optional
+        A user's own scores and what one unit of each is worth.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is run, and how
+        self,
+        tape: Tape,
+        params: Params,
+        model: FillModel,
+        *,
+        words: bool,
+        grid: Grid | None = None,
+        scores: tuple[Array, Array] | None = None,
+    ) -> None:
         if model.name != "next_quote":
             msg = f"fill model {model.name!r}: the compiled backtest knows 'next_quote'; use hedgekit.replay for others"
             raise ConfigError(msg)
-        self.tape, self.model = tape, model
+        self.tape, self.significance = tape, params.significance
+        self.scores: tuple[Array, Array] = scores or (_NONE, _NONE)
         self.p = pack_params(params, tape.instruments)
         self.s, self.c = np.zeros(1, STATE)[0], np.zeros(1, loop.CURSOR)[0]
         self.o, self.out, self.d = np.zeros(1, OBSERVATION)[0], np.zeros(1, OUT)[0], np.zeros(1, loop.DELAYS)[0]
         self.s["z"] = math.nan
         self.d["ws_ns"], self.d["up_ns"], self.d["reply_ns"] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
-        self.log = np.zeros(8 * len(tape.ts_ns) + 8 * loop.QUEUE, loop.LOG)
-        self.bar_ns = np.zeros(len(tape.ts_ns) + 1, np.int64)
-        self.bar_mids = np.zeros((len(tape.ts_ns) + 1, len(tape.instruments)))
+        self.grid = grid or grid_of(tape, self.p, model.ws_ns)
+        self.c["words"] = words or not self.grid.sound or self.p["signal"] == USER
+        self.log, self.said = np.zeros(_LOG, loop.LOG), np.zeros(_LOG if self.c["words"] else 1, OUT)
 
     def go(self, next_fit: int) -> int:
         """Run until something is due; return what."""
-        tape, bars = self.tape, (self.bar_ns, self.bar_mids)
-        arrays = (tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size)
+        tape, grid = self.tape, self.grid
+        arrays = (tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size, *self.scores)
+        first, last = int(self.c["bars"]), min(next_fit, len(grid.close_ns))
+        kind, lookback = int(self.p["signal"]), int(self.p["lookback"])
+        z: Array = np.full(0 if self.c["words"] else max(last - first, 0), math.nan)
+        sd = z
+        if self.s["has_plan"] and not self.c["words"]:
+            z, sd = grid.scores(kind, lookback, self.s["ratio"], first, max(last, first))
+        glides = (grid.row, grid.ns, grid.fresh, grid.last, grid.logs, z, sd, first)
         while True:
-            why = loop.go(self.c, self.s, self.p, self.o, self.out, self.log, self.d, arrays, bars, next_fit)
+            why = loop.go(self.c, self.s, self.p, self.o, self.out, (self.log, self.said), self.d, arrays, glides, next_fit)
             if why == loop.CROWDED:
                 msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
                 raise DataError(msg)
             if why != loop.FULL:
                 return int(why)
-            self.log = np.concatenate([self.log, np.zeros_like(self.log)])
+            self.log, self.said = _longer(self.log), _longer(self.said)
 
-    def revise(self, plan: HedgePlan, ts_ns: int, *, ok: bool) -> None:
-        """Let the step take a new ratio."""
-        self.o["kind"], self.o["ts_ns"], self.o["leg"] = PLAN, ts_ns, 0
-        self.o["a"], self.o["b"] = plan.ratio, math.inf if plan.half_life is None else plan.half_life
-        self.o["until_ns"], self.o["flag"] = plan.valid_until_ns, int(ok)
-        loop.observe(self.c, self.s, self.p, self.o, self.out, self.log, self.d)
+    @property
+    def bars(self) -> int:
+        """Bars closed so far."""
+        return int(self.c["bars"])
+
+    @property
+    def close_ns(self) -> int:
+        """Close of the newest bar."""
+        return int(self.grid.close_ns[self.bars - 1])
+
+    @property
+    def mids(self) -> Array:
+        """Mids of the bars so far, shape (bars, legs)."""
+        return self.grid.mids[: self.bars]
+
+    @property
+    def ending(self) -> bytes:
+        """All that the step knows and all that was filled, as bytes: equal for two passes that did the same."""
+        state = self.s.copy()
+        state["scratch"] = 0.0
+        log = self.log[: int(self.c["logged"])]
+        filled = log[log["what"] == loop.FILLED][["leg", "ts_ns", "venue_ns", "qty", "price"]]
+        state_bytes: bytes = state.tobytes()
+        return state_bytes + b"".join(np.ascontiguousarray(filled[name]).tobytes() for name in filled.dtype.names or ())
+
+    def revise(self, plan: HedgePlan) -> None:
+        """Let the step take a new ratio, at the newest bar."""
+        told = pack_plan(plan, len(self.tape.instruments), self.significance)
+        for name, value in ({"ts_ns": self.close_ns, "leg": 0, "a": 0.0} | told).items():
+            self.o[name] = value
+        loop.observe(self.c, self.s, self.p, self.o, self.out, (self.log, self.said), self.d)

@@ -130,7 +130,7 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     numbers = [Params.make(**fixed | values) for values in chosen]
     order = sorted(range(len(numbers)), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
     parts = [order[i : i + PART] for i in range(0, len(order), PART)]
-    shared: dict[tuple[Any, ...], Plans] = {}
+    shared: Plans = {}
     found: dict[int, Curves] = {}
     filling = model or FillModel()
     calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], filling, shared) for part in parts)
@@ -169,8 +169,8 @@ def _combinations(grid: Mapping[str, Sequence[Any]], draws: int | None, seed: in
     return [every[i] for i in sorted(picked)]
 
 
-def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: dict[tuple[Any, ...], Plans]) -> list[Curves]:
-    return [curves(tape, one, model, shared.setdefault((one.bar_s, one.bar_offset_s, one.max_quote_age_s), {})) for one in numbers]
+def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans) -> list[Curves]:
+    return [curves(tape, one, model, shared) for one in numbers]
 
 
 def _figures(c: Curves) -> dict[str, float]:

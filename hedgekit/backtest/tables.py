@@ -35,7 +35,7 @@ class Tables:
     trades : DataFrame
         One row for each trade that had a fill.
     exposure : DataFrame
-        One row for each bar: value of primary and hedge (signed), ``gross`` and ``net`` of both, ``delta`` (fraction of notional).
+        One row for each bar: value of primary and each hedge (signed), ``gross`` and ``net`` of all, ``delta`` (fraction of notional).
     """
 
     orders: pd.DataFrame
@@ -92,8 +92,8 @@ def tables_of(story: Story) -> Tables:
 
 def _exposure(equity: pd.DataFrame, story: Story) -> pd.DataFrame:
     worth = {}
-    for leg, name in enumerate(("primary", "hedge")):
-        multiplier = float(story.instruments[leg].multiplier) if leg < len(story.instruments) else 1.0
-        worth[name] = (equity[f"pos_{name}"] * equity[f"mid_{name}"] * multiplier).where(equity[f"pos_{name}"] != 0, 0.0)
+    for name, instrument in zip(performance.legs_named(len(story.instruments)), story.instruments, strict=True):
+        price = 1.0 if instrument.inverse else equity[f"mid_{name}"]
+        worth[name] = (equity[f"pos_{name}"] * price * float(instrument.multiplier)).where(equity[f"pos_{name}"] != 0, 0.0)
     out = pd.DataFrame(worth, index=equity.index)
     return out.assign(gross=out.abs().sum(axis=1), net=out.sum(axis=1), delta=equity["delta"])

@@ -193,8 +193,9 @@ def _status(story: Story, order: Order, done: Decimal) -> str:
 def fills(story: Story) -> pd.DataFrame:
     """One row per fill, in order of receipt; a repeated fill_id is one fill.
 
-    Columns: fill_id, ts (received), venue_ts, order_id, trade, leg, role, instrument, qty (signed), price, fee, multiplier,
-    notional (``|qty| * price * multiplier``), expected, mid, slippage, slippage_frac, spread_cost.
+    Columns: fill_id, ts (received), venue_ts, order_id, trade, leg, role, instrument, qty (signed), price, fee, multiplier (of an
+    inverse perpetual: its money per contract / price), notional (``|qty| * price * multiplier``), expected, mid, slippage,
+    slippage_frac, spread_cost.
 
     ``mid`` is that of the instrument's quote in force at the venue's time of the fill (NaN if none was journalled).
     Money, positive when it was paid: ``slippage = (price - expected) * qty * multiplier``,
@@ -212,10 +213,12 @@ def _fill(story: Story, fill: Fill) -> dict[str, Any]:
     leg, instrument = story.instrument(fill.instrument)
     intent = story.intents.get(fill.order_id)
     expected = intent.order.expected if intent else None
-    with exactly():
-        value = fill.qty * fill.price * instrument.multiplier
-        slippage = None if expected is None else (fill.price - expected) * fill.qty * instrument.multiplier
-        base = None if expected is None else expected * abs(fill.qty) * instrument.multiplier
+    multiplier: Decimal | float = instrument.multiplier
+    value, slippage, base = _money(fill, expected, instrument.multiplier)
+    if instrument.inverse:
+        multiplier = instrument.multiplier_at(float(fill.price))
+        per = multiplier / float(instrument.multiplier)
+        value, slippage, base = (None if x is None else float(x) * per for x in (value, slippage, base))
     return {
         "fill_id": fill.fill_id,
         "ts": fill.ts_ns,
@@ -228,12 +231,21 @@ def _fill(story: Story, fill: Fill) -> dict[str, Any]:
         "qty": fill.qty,
         "price": fill.price,
         "fee": fill.fee,
-        "multiplier": instrument.multiplier,
-        "notional": abs(value),
+        "multiplier": multiplier,
+        "notional": abs(value or 0),
         "expected": expected,
         "slippage": slippage,
         "slippage_frac": float(slippage) / float(base) if slippage is not None and base else None,
     }
+
+
+def _money(fill: Fill, expected: Decimal | None, multiplier: Decimal) -> tuple[Any, Any, Any]:
+    """Return value, slippage and expected value of a fill, exact."""
+    with exactly():
+        value = fill.qty * fill.price * multiplier
+        if expected is None:
+            return value, None, None
+        return value, (fill.price - expected) * fill.qty * multiplier, expected * abs(fill.qty) * multiplier
 
 
 def mids_at(story: Story) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from hedgekit.journal.frames import NO_TRADE, frame, leg_of, mids_at, times
 from hedgekit.journal.story import Decided, Story, exactly
-from hedgekit.types import NS, Action, Decision, Phase, Reason
+from hedgekit.types import NS, Action, Decision, Instrument, Phase, Reason
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -57,11 +57,11 @@ class _Flows:
         self.leg = np.array([leg for leg, _ in places], dtype="int64")
         self.trade = np.array([_trade_of(story, fill.order_id) for fill in found], dtype="int64")
         self.qty = [fill.qty for fill in found]
-        self.value = np.array([float(fill.qty) * float(i.multiplier) for fill, (_, i) in zip(found, places, strict=True)])
+        each = [i.multiplier_at(float(fill.price)) for fill, (_, i) in zip(found, places, strict=True)]
+        self.value = np.array([float(fill.qty) * unit for fill, unit in zip(found, each, strict=True)])
         self.price = np.array([float(fill.price) for fill in found])
         self.mid = mids_at(story)
         self.mid = np.where(np.isnan(self.mid), self.price, self.mid)  # no quote in force: the price is all that is known
-        self.at_mid = -self.value * self.mid
         self.fee = np.array([float(fill.fee) for fill in found])
         self.cost = (self.price - self.mid) * self.value + self.fee
 
@@ -103,17 +103,19 @@ def equity(story: Story) -> pd.DataFrame:
 
     Columns: mid_primary, mid_hedge, pos_primary, pos_hedge (from fills received by then), ratio, z, delta, trade,
     gross_primary, gross_hedge (P&L at mids), cost_primary, cost_hedge (spread and fee), fee_primary, fee_hedge,
-    hedged (gross less costs, all legs), unhedged (gross less cost of the primary). ``mid_hedge`` and ``pos_hedge``
-    are leg 1; hedge money is the sum over all legs but the primary.
+    hedged (gross less costs, all legs), unhedged (gross less cost of the primary). ``mid_hedge``, ``pos_hedge`` and ``ratio``
+    are leg 1; a basket has ``mid_hedge_2, pos_hedge_2, ratio_2`` and so on after them. Hedge money is the sum over all legs but the
+    primary. Profit of an inverse perpetual is kept in coin until the position is closed.
     """
     rows, flows = bars(story), _Flows(story)
     decisions = [row.decision for row in rows]
     out: dict[str, Any] = {}
-    for name, leg in (("mid_primary", 0), ("mid_hedge", 1)):
-        out[name] = _floats(leg_of(d.mids, leg) for d in decisions)
-    legs = [_leg(story, flows, rows, leg) for leg in range(max(2, len(story.instruments)))]
-    out |= {"pos_primary": legs[0]["pos"], "pos_hedge": legs[1]["pos"]}
+    count = max(2, len(story.instruments))
+    legs = [_leg(story, flows, rows, leg) for leg in range(count)]
+    out |= {f"mid_{name}": _floats(leg_of(d.mids, leg) for d in decisions) for leg, name in enumerate(legs_named(count))}
+    out |= {f"pos_{name}": legs[leg]["pos"] for leg, name in enumerate(legs_named(count))}
     out |= {name: _floats(getattr(d, name) for d in decisions) for name in ("ratio", "z", "delta")}
+    out |= _other_ratios(story, rows, count)
     out["trade"] = np.array([d.trade for d in decisions], dtype="int64")
     for name in ("gross", "cost", "fee"):
         out |= {f"{name}_primary": legs[0][name], f"{name}_hedge": sum(leg[name] for leg in legs[1:])}
@@ -121,6 +123,19 @@ def equity(story: Story) -> pd.DataFrame:
     out["hedged"] = out["unhedged"] + out["gross_hedge"] - out["cost_hedge"]
     result = pd.DataFrame(out, index=times(d.ts_ns for d in decisions).rename("ts"))
     return result[[*[name for name in result if name not in {"hedged", "unhedged"}], "hedged", "unhedged"]]
+
+
+def legs_named(count: int) -> list[str]:
+    """Return how columns name the legs: primary, hedge, hedge_2, ..."""
+    return ["primary", "hedge", *(f"hedge_{leg}" for leg in range(2, count))][:count]
+
+
+def _other_ratios(story: Story, rows: Sequence[Decided], count: int) -> dict[str, Floats]:
+    """Return the ratios of the second and further hedges at each bar: those of the plan in force when it was decided."""
+    made = [plan.ts_ns for plan in story.plans]
+    at = np.searchsorted(np.array(made, dtype="int64"), [row.decision.ts_ns for row in rows], side="left")
+    table = [[np.nan] * (count - 2), *([leg_of(plan.plan.others, leg) for leg in range(count - 2)] for plan in story.plans)]
+    return {f"ratio_{leg + 2}": _floats(table[n][leg] for n in at) for leg in range(count - 2)}
 
 
 def _floats(values: Any) -> Floats:  # noqa: ANN401 - any iterable of float or None
@@ -132,12 +147,41 @@ def _leg(story: Story, flows: _Flows, rows: Sequence[Decided], leg: int) -> dict
     mine = np.flatnonzero(flows.leg == leg)
     upto = np.searchsorted(flows.id[mine], [row.id for row in rows])
     with exactly():
-        held = np.array([float(q) for q in accumulate((flows.qty[n] for n in mine), initial=Decimal(0))])[upto]
-    multiplier = float(story.instruments[leg].multiplier) if leg < len(story.instruments) else 1.0
-    mark = _floats(leg_of(row.decision.mids, leg) for row in rows) * multiplier
-    sums = {name: np.concatenate([[0.0], np.cumsum(getattr(flows, name)[mine])])[upto] for name in ("at_mid", "cost", "fee")}
-    gross = sums["at_mid"] + np.where(held == 0, 0.0, held * mark)
+        path = np.array([float(q) for q in accumulate((flows.qty[n] for n in mine), initial=Decimal(0))])
+    held, mark = path[upto], _floats(leg_of(row.decision.mids, leg) for row in rows)
+    instrument = story.instruments[leg] if leg < len(story.instruments) else Instrument("", "")
+    money, units = book(instrument, path, flows.mid[mine])
+    sums = {name: np.concatenate([[0.0], np.cumsum(getattr(flows, name)[mine])])[upto] for name in ("cost", "fee")}
+    gross = money[upto] + np.where(held == 0, 0.0, units[upto] * mark)
     return {"pos": held, "gross": gross, "cost": sums["cost"], "fee": sums["fee"]}
+
+
+def book(instrument: Instrument, held: Floats, mid: Floats) -> tuple[Floats, Floats]:
+    """Return money paid in (negative) and price units held after each fill, as if all were dealt at mids.
+
+    Parameters
+    ----------
+    instrument : Instrument
+    held : float64 array, shape (fills + 1,)
+        Position before the first and after each fill.
+    mid : float64 array, shape (fills,)
+        Mid at each fill.
+
+    Returns
+    -------
+    tuple of float64 arrays, shape (fills + 1,)
+        Money, and what times the mid is the worth of what is held. Of an inverse perpetual the second is coins; when the position
+        is closed they are turned into money at the mid of that fill.
+    """
+    multiplier, qty = float(instrument.multiplier), np.diff(held)
+    if not instrument.inverse:
+        return np.concatenate([[0.0], np.cumsum(-(qty * multiplier) * mid)]), held * multiplier
+    money, coins = np.zeros(len(held)), np.zeros(len(held))
+    for n, (quantity, price) in enumerate(zip(qty * multiplier, mid, strict=True), start=1):
+        money[n], coins[n] = money[n - 1] - quantity, coins[n - 1] + quantity / price
+        if held[n] == 0.0:
+            money[n], coins[n] = money[n] + coins[n] * price, 0.0
+    return money, coins
 
 
 # ---------------------------------------------------------------------- trades
@@ -230,8 +274,10 @@ def _money(story: Story, flows: _Flows, mine: Ints, marks: Sequence[float | None
         its = [n for n in mine if flows.leg[n] == leg]
         with exactly():
             left = sum((flows.qty[n] for n in its), Decimal(0))
+            path = np.array([float(q) for q in accumulate((flows.qty[n] for n in its), initial=Decimal(0))])
         mark = leg_of(marks, leg) if left else 0.0
-        gross.append(float(flows.at_mid[its].sum()) + float(left) * float(instrument.multiplier) * (np.nan if mark is None else mark))
+        money, units = book(instrument, path, flows.mid[its])
+        gross.append(float(money[-1]) + float(units[-1]) * (np.nan if mark is None else mark))
         cost.append(float(flows.cost[its].sum()))
         held = held or bool(left)
     return gross, cost, held

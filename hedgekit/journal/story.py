@@ -37,7 +37,7 @@ class Ledger:
     Attributes
     ----------
     cash : Decimal
-        Sum of ``-qty * price * multiplier - fee`` over all fills.
+        Sum of ``-qty * price * multiplier - fee`` over all fills; a contract of an inverse perpetual counts at its fixed sum.
     positions : dict of str to Decimal
         Filled quantity of each instrument of the session, zero included, in leg order.
     fees : Decimal
@@ -173,7 +173,8 @@ def ledger(story: Story) -> Ledger:
         for filled in story.fills.values():
             fill = filled.fill
             _, instrument = story.instrument(fill.instrument)
-            cash += -fill.qty * fill.price * instrument.multiplier - fill.fee
+            price = Decimal(1) if instrument.inverse else fill.price
+            cash += -fill.qty * price * instrument.multiplier - fill.fee
             fees += fill.fee
             positions[fill.instrument] += fill.qty
     return Ledger(cash, positions, fees, len(story.fills))

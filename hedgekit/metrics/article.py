@@ -42,10 +42,11 @@ def hedge_ratio_accuracy(equity: pd.DataFrame) -> float:
 
 def held_returns(equity: pd.DataFrame) -> tuple[Array, Array]:
     """Return, for each bar, the primary's log return and ratio x the hedge's; NaN where no position was held."""
-    p, h, ratio = (column(equity, name) for name in ("mid_primary", "mid_hedge", "ratio"))
-    held = held_bars(equity)
+    p, held = column(equity, "mid_primary"), held_bars(equity)
     y, x = np.full(len(p), np.nan), np.full(len(p), np.nan)
-    y[1:], x[1:] = np.diff(np.log(p)), ratio[:-1] * np.diff(np.log(h))
+    y[1:], x[1:] = np.diff(np.log(p)), 0.0
+    for leg in _hedges(equity):  # of a basket: the sum over its hedges
+        x[1:] += column(equity, f"ratio{leg}")[:-1] * np.diff(np.log(column(equity, f"mid_hedge{leg}")))
     known = np.isfinite(x) & np.isfinite(y)
     known[1:] &= held[:-1]
     y[~known], x[~known] = np.nan, np.nan
@@ -63,8 +64,16 @@ def beta_error(y: Array, x: Array) -> float:
 
 
 def held_bars(equity: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which bars end with a position in either leg."""
-    return cast("np.ndarray[tuple[int], np.dtype[np.bool_]]", (column(equity, "pos_primary") != 0) | (column(equity, "pos_hedge") != 0))
+    """Return which bars end with a position in any leg."""
+    held = column(equity, "pos_primary") != 0
+    for leg in _hedges(equity):
+        held = held | (column(equity, f"pos_hedge{leg}") != 0)
+    return cast("np.ndarray[tuple[int], np.dtype[np.bool_]]", held)
+
+
+def _hedges(equity: pd.DataFrame) -> list[str]:
+    """Return how the columns of each hedge end: nothing for the first, "_2" for the second of a basket, and so on."""
+    return ["", *(name.removeprefix("pos_hedge") for name in equity.columns if name.startswith("pos_hedge_"))]
 
 
 def held_deltas(equity: pd.DataFrame) -> Array:

@@ -42,19 +42,36 @@ def spread_at(window, column, ratio, n_legs):  # noqa: ANN001, ANN201 - compiled
 
 
 @compiled
-def zscore(window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled: flat arguments
-    """Z-score and sd of the newest bar; (nan, 0) when the spread does not move."""
-    total = 0.0
-    for k in range(lookback):
-        total += spread_at(window, (head - 1 - k) % size, ratio, n_legs)
-    mean = total / lookback
-    squares = 0.0
-    for k in range(lookback):
-        squares += (spread_at(window, (head - 1 - k) % size, ratio, n_legs) - mean) ** 2
-    sd = math.sqrt(squares / (lookback - 1))
+def standing(values, end, lookback):  # noqa: ANN001, ANN201 - compiled
+    """Z-score and sd of ``values[end - 1]`` among the ``lookback`` values that end with it; (nan, 0) when they do not move.
+
+    Four sums side by side, in an order that is always the same: three times as fast as one, and the same bits everywhere.
+    """
+    start, fours = end - lookback, end - lookback % 4
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for i in range(start, fours, 4):
+        a, b, c, d = a + values[i], b + values[i + 1], c + values[i + 2], d + values[i + 3]
+    for i in range(fours, end):
+        a += values[i]
+    mean = ((a + b) + (c + d)) / lookback
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for i in range(start, fours, 4):
+        u, v, w, x = values[i] - mean, values[i + 1] - mean, values[i + 2] - mean, values[i + 3] - mean
+        a, b, c, d = a + u * u, b + v * v, c + w * w, d + x * x
+    for i in range(fours, end):
+        a += (values[i] - mean) ** 2
+    sd = math.sqrt(((a + b) + (c + d)) / (lookback - 1))
     if not sd > SD_MIN:
         return math.nan, 0.0
-    return (spread_at(window, (head - 1) % size, ratio, n_legs) - mean) / sd, sd
+    return (values[end - 1] - mean) / sd, sd
+
+
+@compiled
+def zscore(window, head, size, lookback, ratio, n_legs, scratch):  # noqa: ANN001, ANN201, PLR0913 - compiled: flat arguments
+    """Z-score and sd of the newest bar's log spread; (nan, 0) when the spread does not move."""
+    for k in range(lookback):
+        scratch[k] = spread_at(window, (head - lookback + k) % size, ratio, n_legs)
+    return standing(scratch, lookback, lookback)
 
 
 @compiled
@@ -77,22 +94,14 @@ def value_at(kind, window, column, last, ratio, n_legs):  # noqa: ANN001, ANN201
 
 
 @compiled
-def score_of(kind, window, head, size, lookback, ratio, n_legs):  # noqa: ANN001, ANN201, PLR0913 - compiled
+def score_of(kind, window, head, size, lookback, ratio, n_legs, scratch):  # noqa: ANN001, ANN201, PLR0913 - compiled
     """Score and sd of the newest bar for any kind of signal; (nan, 0) when it does not move or has no meaning."""
     last = (head - 1) % size
     if kind == S_SCORE:
         return s_score(window, head, size, lookback, ratio, n_legs)
-    total = 0.0
     for k in range(lookback):
-        total += value_at(kind, window, (head - 1 - k) % size, last, ratio, n_legs)
-    mean = total / lookback
-    squares = 0.0
-    for k in range(lookback):
-        squares += (value_at(kind, window, (head - 1 - k) % size, last, ratio, n_legs) - mean) ** 2
-    sd = math.sqrt(squares / (lookback - 1))
-    if not sd > SD_MIN:
-        return math.nan, 0.0
-    z = (value_at(kind, window, last, last, ratio, n_legs) - mean) / sd
+        scratch[k] = value_at(kind, window, (head - lookback + k) % size, last, ratio, n_legs)
+    z, sd = standing(scratch, lookback, lookback)
     return z, sd * (1.0 - math.exp(window[0, last])) if kind == LOGIT else sd
 
 

@@ -53,17 +53,25 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
     NOTED,
 ) = range(len(REASONS))
 
-QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, NOTE = range(9)
+QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, NOTE = range(10)
 """Kinds of observation."""
 
 PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
 COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD}
 
-PAIRS, UNHEDGED, SYNTHETIC = range(3)
-STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED, "synthetic": SYNTHETIC}
+PAIRS, UNHEDGED, SYNTHETIC, DELTA = range(4)
+STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED, "synthetic": SYNTHETIC, "delta": DELTA}
 
-LOG_SPREAD, SPREAD, RATIO, PRICE, LOGIT, S_SCORE = range(6)
-SIGNALS = {"log spread": LOG_SPREAD, "spread": SPREAD, "ratio": RATIO, "price": PRICE, "logit": LOGIT, "s-score": S_SCORE}
+LOG_SPREAD, SPREAD, RATIO, PRICE, LOGIT, S_SCORE, USER = range(7)
+SIGNALS = {
+    "log spread": LOG_SPREAD,
+    "spread": SPREAD,
+    "ratio": RATIO,
+    "price": PRICE,
+    "logit": LOGIT,
+    "s-score": S_SCORE,
+    "user": USER,
+}
 
 _i, _f, _legs = np.int64, np.float64, (LEGS_MAX,)
 
@@ -91,12 +99,14 @@ STATE = np.dtype(
         ("half_life", _f),  # of the plan, bars; infinite if it shows no reversion
         ("ratio", _f, _legs),  # dollars of each hedge for a dollar of primary; the primary's own entry is unused
         ("pos", _f, _legs),  # signed, filled
+        ("coins", _f, _legs),  # of an inverse perpetual: what its contracts are worth in coin, by the prices they were filled at
         ("working", _f, _legs),  # signed, ordered and neither filled nor over
         ("cancelling", _i, _legs),
         ("target", _f, _legs),
         ("bid", _f, _legs),
         ("ask", _f, _legs),
         ("quote_ns", _i, _legs),
+        ("scratch", _f, (WINDOW_MAX,)),
         ("window", _f, (LEGS_MAX, WINDOW_MAX)),  # ln(mid x multiplier) at bar closes
     ],
     align=True,
@@ -113,6 +123,9 @@ PARAMS = np.dtype(
         ("n_legs", _i),
         ("lookback", _i),
         ("bar_ns", _i),
+        ("delta_model", _i),
+        ("inverse", _i, _legs),  # 1: amount in money, profit in coin
+        ("expiry_ns", _i, _legs),
         ("offset_ns", _i),
         ("interval_ns", _i),
         ("max_age_ns", _i),
@@ -123,6 +136,8 @@ PARAMS = np.dtype(
         ("scale_gap", _f),  # sd of z between two steps
         ("hedge_frac", _f),
         ("loss_cap", _f),  # money; 0 for none
+        ("volatility", _f),  # of the hedge, per square root of a year
+        ("correlation", _f),
         ("notional", _f),
         ("tolerance", _f),
         ("risk_aversion", _f),
@@ -141,8 +156,9 @@ OBSERVATION = np.dtype(
         ("kind", _i),
         ("ts_ns", _i),
         ("leg", _i),  # or the command's code
-        ("a", _f),  # bid; signed quantity filled or no longer working; ratio
-        ("b", _f),  # ask; half-life of a plan
+        ("a", _f),  # bid; signed quantity filled or no longer working; score
+        ("b", _f),  # ask; price of a fill; half-life of a plan; sd of a score
+        ("ratio", _f, _legs),  # of a plan
         ("until_ns", _i),  # expiry of a plan
         ("flag", _i),  # 1: the plan's evidence holds or is overridden
     ],

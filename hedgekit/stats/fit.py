@@ -224,9 +224,8 @@ class RatioFit:
         Raises
         ------
         DataError
-            If there are several hedges, no evidence, or no times.
+            If there is no evidence, or no times.
         """
-        self._single("a plan", "plans of single hedges; trading several at once is still to come")
         proof = evidence if evidence is not None else next(iter(self.tests), None)
         if proof is None:
             msg = "the fit has no test to go with it: give one, for example evidence=engle_granger(primary, hedge)"
@@ -234,8 +233,8 @@ class RatioFit:
         told = tuple(dict.fromkeys((*proof.warnings, *self.warnings)))
         dollars = self.in_dollars()
         return HedgePlan(
-            ratio=dollars.ratio,
-            stderr=dollars.stderr,
+            ratio=float(dollars.ratios[0]),
+            stderr=float(dollars.stderrs[0]),
             n=self.n,
             method=self.method,
             fitted_at_ns=_ns(self.fitted_at, fitted_at_ns, "fitted_at_ns"),
@@ -243,6 +242,7 @@ class RatioFit:
             evidence=Evidence(test=proof.test, statistic=proof.statistic, p_value=proof.p_value, n=proof.n, warnings=told),
             unit=dollars.unit,
             override=override,
+            others=tuple(float(other) for other in dollars.ratios[1:]),
         )
 
     def frame(self) -> pd.Series:

@@ -30,8 +30,8 @@ class Reviser:
 
         Parameters
         ----------
-        mids : ndarray of float64, shape (bars, 2)
-            Mid prices of (primary, hedge) at every bar close so far.
+        mids : ndarray of float64, shape (bars, legs)
+            Mid prices of the primary and its hedge or hedges at every bar close so far.
         ts_ns : int
             Close of the newest bar, nanoseconds UTC.
         """

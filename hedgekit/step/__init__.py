@@ -47,12 +47,13 @@ from hedgekit.rules.state import (
     REJECTED,
     REPAIR,
     RESUME_CMD,
+    SCORE,
     STALE_QUOTE,
     STOP_CMD,
     TIMER,
 )
-from hedgekit.step.bars import close_bar, score
-from hedgekit.step.legs import clean, converge_leg, fresh, mid, net_delta, say, settle, unwind
+from hedgekit.step.bars import close_bar, decide_bar, score
+from hedgekit.step.legs import clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
 from hedgekit.step.look import look_at_delta, may_look
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
@@ -99,6 +100,8 @@ def _on_timer(s, p, o, out):
 def _on_fill(s, p, o, out):
     s.pos[o.leg] = clean(s.pos[o.leg] + o.a, p.lot[o.leg])
     s.working[o.leg] = clean(s.working[o.leg] - o.a, p.lot[o.leg])
+    if p.inverse[o.leg]:  # flat again, its profit is turned into money
+        s.coins[o.leg] = s.coins[o.leg] + o.a * p.multiplier[o.leg] / o.b if s.pos[o.leg] != 0.0 else 0.0
     if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
         s.working[o.leg] = 0.0
         s.cancelling[o.leg] = 0  # if the fill was faster than the cancel, what is now missing is ordered
@@ -185,8 +188,8 @@ def _start(p, o, out):
 
 
 @compiled
-def _finish(s, p, out):
-    """Copy the figures that the decision rests on."""
+def figures(s: Record, p: Record, out: Record) -> None:
+    """Copy into the outcome the figures that the decision rests on."""
     quoted = True
     for leg in range(p.n_legs):
         quoted = quoted and s.ask[leg] > 0.0
@@ -196,13 +199,14 @@ def _finish(s, p, out):
     out.phase = s.phase
     out.trade = s.trade
     out.z = s.z
-    out.ratio = s.ratio[1] if s.has_plan else math.nan
-    out.delta = net_delta(s, p, 0.0) if quoted and s.has_plan else math.nan
+    known = quoted and s.has_plan
+    out.ratio = hedge_ratio(s, p, 1, out.ts_ns) if known else (s.ratio[1] if s.has_plan else math.nan)
+    out.delta = net_delta(s, p, 0.0, out.ts_ns) if known else math.nan
 
 
 @compiled
-def step(s: Record, p: Record, o: Record, out: Record) -> None:
-    """Decide on one observation: change the state ``s``, fill the outcome ``out``."""
+def decide(s: Record, p: Record, o: Record, out: Record) -> None:
+    """Decide on one observation: change the state ``s``; say action, reason, orders and cancels in ``out``."""
     _start(p, o, out)
     if o.kind == QUOTE:
         _on_quote(s, p, o, out)
@@ -213,19 +217,30 @@ def step(s: Record, p: Record, o: Record, out: Record) -> None:
     elif o.kind in (DONE, REJECTED):
         _on_order_over(s, p, o, out)
     elif o.kind == PLAN:
-        s.ratio[1] = o.a
+        for leg in range(1, p.n_legs):
+            s.ratio[leg] = o.ratio[leg]
         s.half_life = o.b
         s.plan_until_ns = o.until_ns
         s.evidence_ok = o.flag
         s.has_plan = 1
         score(s, p)
         say(out, HOLD, PLAN_REVISED)
+    elif o.kind == SCORE:
+        s.z = o.a
+        s.sd = s.sd if math.isnan(o.b) else o.b
+        decide_bar(s, p, out)
     elif o.kind == COMMAND:
         _on_command(s, p, o, out)
     elif o.kind == GAP:
         s.warm = 0
         s.z = math.nan
-    _finish(s, p, out)
+
+
+@compiled
+def step(s: Record, p: Record, o: Record, out: Record) -> None:
+    """Decide on one observation and tell all of it: change the state ``s``, fill the outcome ``out``."""
+    decide(s, p, o, out)
+    figures(s, p, out)
 
 
 @compiled

@@ -13,6 +13,7 @@ from hedgekit.rules.state import (
     CLOSE,
     CLOSING,
     COOLDOWN,
+    DELTA,
     EDGE_BELOW_COST,
     ENTER,
     ENTRY,
@@ -33,12 +34,13 @@ from hedgekit.rules.state import (
     REPAIR,
     SCALE_IN,
     TARGET,
+    USER,
     VETO,
     WAIT_TARGET,
     WARMING_UP,
     WORKING,
 )
-from hedgekit.step.legs import converge, price, say, unit_cost, unwind, wanted_hedge
+from hedgekit.step.legs import converge, hedge_ratio, log_price, price, say, unit_cost, unwind, wanted_hedge
 from hedgekit.structures import pairs
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
@@ -47,14 +49,14 @@ from hedgekit.structures import pairs
 
 
 @compiled
-def _sizes(s, p, side):
+def _sizes(s, p, side, now_ns):
     """Set each leg's target for the first part of a new trade; False (and all zero) if a leg is less than one lot."""
     primary = pairs.lots(side * p.notional / p.scale_steps / price(s, p, 0), p.lot[0])
     s.target[0] = primary
     whole = primary != 0.0
     for leg in range(1, p.n_legs):
-        s.target[leg] = wanted_hedge(s, p, primary, leg)
-        whole = whole and (s.target[leg] != 0.0 or p.structure != PAIRS)
+        s.target[leg] = wanted_hedge(s, p, primary, leg, now_ns)
+        whole = whole and (s.target[leg] != 0.0 or p.structure not in (PAIRS, DELTA))
     if not whole:
         for leg in range(p.n_legs):
             s.target[leg] = 0.0
@@ -70,7 +72,7 @@ def _weigh_entry(s, p, out):
     """
     out.benefit = cost.entry_edge(s.z, s.sd, p.target, p.notional)
     for leg in range(p.n_legs):
-        size = p.notional if leg == 0 else abs(s.ratio[leg]) * p.notional
+        size = p.notional if leg == 0 else abs(hedge_ratio(s, p, leg, out.ts_ns)) * p.notional
         out.cost += size * (2.0 * unit_cost(s, p, leg) + p.buffer)
 
 
@@ -95,7 +97,7 @@ def _bar_flat(s, p, out):
         _weigh_entry(s, p, out)
         if out.benefit <= out.cost:
             say(out, VETO, EDGE_BELOW_COST)
-        elif not _sizes(s, p, side):
+        elif not _sizes(s, p, side, out.ts_ns):
             say(out, VETO, BELOW_ONE_LOT)
         else:
             s.side = side
@@ -137,32 +139,41 @@ def _scale_in(s, p, out):
     if abs(primary) > abs(s.target[0]):  # a part is never taken back because the price has moved
         s.target[0] = primary
         for leg in range(1, p.n_legs):
-            s.target[leg] = wanted_hedge(s, p, primary, leg)
+            s.target[leg] = wanted_hedge(s, p, primary, leg, out.ts_ns)
     converge(s, p, out)
     say(out, ENTER, SCALE_IN)
 
 
 @compiled
 def score(s, p):
-    """Score the window on the plan's present ratio; z is nan before it is full."""
+    """Score the window on the plan's present ratio; z is nan before it is full, and until the user's own score is heard."""
     s.z = math.nan
     if s.has_plan and s.warm >= p.lookback:
         if p.signal == LOG_SPREAD:
-            s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
+            s.z, s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs, s.scratch)
+        elif p.signal == USER:  # sd of the log spread, if the user gives none
+            s.sd = signal.zscore(s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs, s.scratch)[1]
         else:
-            s.z, s.sd = signal.score_of(p.signal, s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs)
+            s.z, s.sd = signal.score_of(p.signal, s.window, s.head, WINDOW_MAX, p.lookback, s.ratio, p.n_legs, s.scratch)
 
 
 @compiled
 def close_bar(s, p, out):
-    """Add the bar to the window, then decide on it."""
+    """Add the bar to the window, then decide on it; a user's own score is waited for (it comes at the same time)."""
     out.bar = 1
     for leg in range(p.n_legs):
-        s.window[leg, s.head] = math.log(price(s, p, leg))
+        s.window[leg, s.head] = log_price(s, p, leg)
     s.head = (s.head + 1) % WINDOW_MAX
     s.bars += 1
     s.warm += 1
     score(s, p)
+    if p.signal != USER:
+        decide_bar(s, p, out)
+
+
+@compiled
+def decide_bar(s, p, out):
+    """Decide on the bar that was closed, by its score."""
     if abs(s.z) < p.entry:
         s.disarmed = 0
     if s.phase == HALTED:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from hedgekit.compiled import compiled
 from hedgekit.params import WINDOW_MAX
 from hedgekit.rules import cost, phase
-from hedgekit.rules.state import CLOSING, OPENING, PAIRS, SYNTHETIC
-from hedgekit.structures import pairs, synthetic, unhedged
+from hedgekit.rules.state import CLOSING, DELTA, OPENING, PAIRS, SYNTHETIC
+from hedgekit.structures import delta, pairs, synthetic, unhedged
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
@@ -32,8 +34,30 @@ def mid(s, leg):
 
 @compiled
 def price(s, p, leg):
-    """Money for one unit of quantity, at the mid."""
-    return mid(s, leg) * p.multiplier[leg]
+    """Money for one unit of quantity, at the mid; a contract of an inverse perpetual is a fixed sum of money."""
+    return p.multiplier[leg] if p.inverse[leg] else mid(s, leg) * p.multiplier[leg]
+
+
+@compiled
+def log_price(s, p, leg):
+    """Log of what the signal sees of a leg: money for one unit, of an inverse perpetual the price of its coin."""
+    return math.log(mid(s, leg)) if p.inverse[leg] else math.log(price(s, p, leg))
+
+
+@compiled
+def units(s, p, leg, with_working):
+    """Quantity that the leg moves like, as held, or as held and ordered: of an inverse perpetual its coins, in contracts."""
+    held = s.coins[leg] * mid(s, leg) / p.multiplier[leg] if p.inverse[leg] else s.pos[leg]
+    return held + with_working * s.working[leg]
+
+
+@compiled
+def hedge_ratio(s, p, leg, now_ns):
+    """Dollars of a hedge for a dollar of primary: the plan's, or by the delta structure's model."""
+    if p.structure != DELTA:
+        return s.ratio[leg]
+    left, hedge_left = p.expiry_ns[0] - now_ns, p.expiry_ns[leg] - now_ns
+    return delta.ratio(p.delta_model, s.ratio[leg], mid(s, 0), mid(s, leg), left, hedge_left, p.volatility, p.correlation)
 
 
 @compiled
@@ -46,10 +70,13 @@ def fresh(s, p, now_ns):
 
 
 @compiled
-def wanted_hedge(s, p, primary, leg):
+def wanted_hedge(s, p, primary, leg, now_ns):
     """Hedge quantity that the structure wants for ``primary`` units."""
-    args = (primary, s.ratio[leg], price(s, p, 0), price(s, p, leg), p.lot[leg])
-    if p.structure == PAIRS:
+    args = (primary, hedge_ratio(s, p, leg, now_ns), price(s, p, 0), price(s, p, leg), p.lot[leg])
+    if p.structure in (PAIRS, DELTA):
+        if p.inverse[leg]:  # what its contracts move like has changed since they were bought: add or take the difference
+            exact = -args[1] * primary * args[2]
+            return moved(s, p, leg, exact)
         return pairs.hedge_quantity(*args)
     if p.structure == SYNTHETIC and p.loss_cap > 0.0:
         return synthetic.capped_quantity(primary, price(s, p, 0), price(s, p, leg), p.lot[leg], p.loss_cap)
@@ -59,20 +86,32 @@ def wanted_hedge(s, p, primary, leg):
 
 
 @compiled
-def net_delta(s, p, with_working):
-    """Net delta of what is held, or of what is held and ordered."""
-    primary = s.pos[0] + with_working * s.working[0]
-    delta = 0.0
+def moved(s, p, leg, worth):
+    """Quantity to hold (filled and ordered) so that a leg's exposure is ``worth`` money, in whole lots."""
+    each = price(s, p, leg)
+    if not p.inverse[leg]:
+        return pairs.lots(worth / each, p.lot[leg])
+    return pairs.lots(s.pos[leg] + s.working[leg] + (worth / each - units(s, p, leg, 1.0)), p.lot[leg])
+
+
+@compiled
+def net_delta(s, p, with_working, now_ns):
+    """Net delta of what is held, or of what is held and ordered; of several hedges the one that is furthest off."""
+    primary = units(s, p, 0, with_working) * price(s, p, 0)
+    worst = math.nan
     for leg in range(1, p.n_legs):
-        hedge = s.pos[leg] + with_working * s.working[leg]
-        delta += pairs.net_delta(primary * price(s, p, 0), hedge * price(s, p, leg), s.ratio[leg], p.notional)
-    return delta
+        hedge = units(s, p, leg, with_working) * price(s, p, leg)
+        off = pairs.net_delta(primary, hedge, hedge_ratio(s, p, leg, now_ns), p.notional)
+        if not abs(worst) >= abs(off) and not math.isnan(off):
+            worst = off
+    return worst
 
 
 @compiled
 def unit_cost(s, p, leg):
     """Return the cost of trading one unit of money in a leg (A16)."""
-    return cost.unit_cost(s.bid[leg], s.ask[leg], p.multiplier[leg], p.fee_rate[leg], p.fee_unit[leg])
+    multiplier = p.multiplier[leg] / mid(s, leg) if p.inverse[leg] else p.multiplier[leg]
+    return cost.unit_cost(s.bid[leg], s.ask[leg], multiplier, p.fee_rate[leg], p.fee_unit[leg])
 
 
 @compiled

@@ -130,7 +130,7 @@ class SlowDriver:
             if not resting.left:
                 self.books[leg].remove(resting)
             exact = Decimal(repr(price))
-            fee = instrument.fees.of(sign * qty, exact, instrument.multiplier)
+            fee = instrument.fee(sign * qty, exact)
             self.trade[now + WS].append(
                 Fill(
                     ts_ns=now + WS,

@@ -326,7 +326,7 @@ def test_an_unknown_command_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_pair_needs_two_instruments() -> None:
-    with pytest.raises(ConfigError, match="needs 2 instruments"):
+    with pytest.raises(ConfigError, match="needs 2 to 4 instruments"):
         Hedger("s", [Instrument("T", "KO")], params())
 
 

@@ -35,7 +35,7 @@ def test_usual_values_and_default_lie_in_the_range(name: str) -> None:
 
 
 def test_the_words_are_these() -> None:
-    assert WORDS == ["structure", "signal", "reentry", "rebalance_to", "evidence_override"]
+    assert WORDS == ["structure", "signal", "reentry", "delta_model", "expiry", "hedge_expiry", "rebalance_to", "evidence_override"]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -58,7 +58,7 @@ def test_a_value_out_of_range_is_named_with_range_and_fix(name: str) -> None:
     [
         ({"entri": 2.0}, ["unknown parameter 'entri'", "did you mean 'entry'"]),
         ({"zzz": 1}, ["unknown parameter 'zzz'", "known: structure"]),
-        ({"structure": "pair"}, ["structure='pair'", "'pairs', 'synthetic' or 'unhedged'", "A6"]),
+        ({"structure": "pair"}, ["structure='pair'", "'pairs', 'synthetic', 'delta' or 'unhedged'", "A6"]),
         ({"evidence_override": "because"}, ["evidence_override='because'", "at least 10 characters"]),
         ({"lookback": 20.5}, ["lookback=20.5", "must be 5 to 512 bars"]),
         ({"entry": "high"}, ["entry='high'", "must be 0.1 to 10 sd"]),

@@ -31,7 +31,7 @@ def ours(primary: np.ndarray, hedge: np.ndarray, ratio: float, lookback: int) ->
     for p, h in zip(primary, hedge, strict=True):
         window[0, head], window[1, head] = math.log(p), math.log(h)
         head = (head + 1) % size
-    return float(zscore(window, head, size, lookback, ratios, 2)[0])
+    return float(zscore(window, head, size, lookback, ratios, 2, np.zeros(lookback))[0])
 
 
 @given(seed=st.integers(0, 10_000), ratio=st.floats(-2, 3), lookback=st.integers(5, 60))

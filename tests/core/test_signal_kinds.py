@@ -27,7 +27,7 @@ def scored(kind: int, primary: np.ndarray, hedge: np.ndarray, ratio: float = 0.8
     for p, h in zip(primary, hedge, strict=True):
         window[0, head], window[1, head] = math.log(p * multiplier), math.log(h)
         head = (head + 1) % size
-    return score_of(kind, window, head, size, LOOKBACK, ratios, 2)
+    return score_of(kind, window, head, size, LOOKBACK, ratios, 2, np.zeros(LOOKBACK))
 
 
 def by_hand(kind: int, p: np.ndarray, h: np.ndarray, ratio: float) -> tuple[float, float]:
@@ -96,7 +96,7 @@ def test_a_logit_of_cents_is_that_of_dollars() -> None:
     assert scored(LOGIT, primary * 100, hedge, multiplier=0.01) == pytest.approx(scored(LOGIT, primary, hedge), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SIGNALS if kind != "s-score"])
+@pytest.mark.parametrize("kind", [kind for kind in SIGNALS if kind not in {"s-score", "user"}])
 def test_every_kind_trades(kind: str) -> None:
     """A primary that jumps away from its window is shorted, whatever the score is called."""
     scale, swing, jump = (0.4, 0.03, 0.55) if kind == "logit" else (100.0, 0.5, 103.0)

@@ -86,4 +86,4 @@ def test_by_the_excursion_it_is_a_fraction() -> None:
     entry = opened(hedge_frac=0.15).entry  # type: ignore[attr-defined]
     primary, protection = (abs(float(o.qty)) for o in entry.orders)
     assert protection * 0.54 == pytest.approx(0.15 * primary * 0.46, rel=0.01)
-    assert set(STRUCTURES) == {"pairs", "unhedged", "synthetic"}
+    assert set(STRUCTURES) == {"pairs", "unhedged", "synthetic", "delta"}

@@ -392,7 +392,7 @@ def _window_z(walks: Floats, before: int, after: int) -> Floats:
     for path in range(walks.shape[0]):
         window[0] = walks[path]
         for t in range(before, walks.shape[1] - after):
-            z, sd = zscore(window, t + after + 1, walks.shape[1], size, ratio, 1)
+            z, sd = zscore(window, t + after + 1, walks.shape[1], size, ratio, 1, np.zeros(size))
             mean = window[0, t + after] - z * sd
             out[path, t] = (window[0, t] - mean) / sd
     return out

@@ -33,8 +33,10 @@ def plan_at(primary_mids: ArrayLike, hedge_mids: ArrayLike, ts_ns: int, params: 
 
     Parameters
     ----------
-    primary_mids, hedge_mids : array_like, shape (at least fit_bars + 1,)
+    primary_mids : array_like, shape (at least fit_bars + 1,)
         Mids at bar closes, oldest first, the newest being the bar at ``ts_ns``.
+    hedge_mids : array_like, shape (same,) or (same, hedges)
+        Of the hedge, or of each hedge of a basket: then one ratio for each, from one regression.
     ts_ns : int
         When the plan is made, nanoseconds UTC.
     params : Params
@@ -58,7 +60,7 @@ def plan_at(primary_mids: ArrayLike, hedge_mids: ArrayLike, ts_ns: int, params: 
     until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
     fit = ols(p, h, window=params.fit_bars, folds=0, tested=False)
     plan = fit.to_plan(evidence=evidence, override=override, fitted_at_ns=ts_ns, valid_until_ns=until_ns)
-    return msgspec.structs.replace(plan, half_life=_half_life(np.log(p) - fit.ratio * np.log(h)))
+    return msgspec.structs.replace(plan, half_life=_half_life(np.log(p) - np.log(h).reshape(len(h), -1) @ np.asarray(plan.ratios)))
 
 
 def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
@@ -70,21 +72,23 @@ def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
 
     Parameters
     ----------
-    mids : float64 array, shape (bars, 2)
+    mids : float64 array, shape (bars, legs)
         Mids at every bar close so far.
     ts_ns, params
         As in :func:`plan_at`.
     """
     end, rows = len(mids), params.fit_bars + 1
     if _moves(mids[end - rows : end]):
-        return plan_at(mids[:, 0], mids[:, 1], ts_ns, params)
+        return plan_at(mids[:, 0], mids[:, 1:], ts_ns, params)
     while end - params.refit_bars >= rows:
         end -= params.refit_bars
         if _moves(mids[end - rows : end]):
-            last = plan_at(mids[:end, 0], mids[:end, 1], ts_ns, params)
+            last = plan_at(mids[:end, 0], mids[:end, 1:], ts_ns, params)
             return msgspec.structs.replace(last, evidence=_quiet(params), override=None, half_life=None)
     until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
-    return HedgePlan(1.0, 1.0, params.fit_bars, "one to one, for want of an estimate", ts_ns, until_ns, _quiet(params))
+    each, *others = [1.0 / (mids.shape[1] - 1)] * (mids.shape[1] - 1)
+    name = "one to one, for want of an estimate"
+    return HedgePlan(each, 1.0, params.fit_bars, name, ts_ns, until_ns, _quiet(params), others=tuple(others))
 
 
 def _moves(window: Array) -> bool:

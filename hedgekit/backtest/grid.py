@@ -1,0 +1,141 @@
+"""The bars of a tape, found once: when each closes, on which quotes, and how each scores on a ratio.
+
+Nothing here depends on thresholds, so a sweep finds it once for all combinations that share a length of bar. Scores come from
+the functions of ``rules/signal.py`` that the step itself uses, on the same numbers in the same order, so they are the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hedgekit.compiled import compiled
+from hedgekit.rules import signal
+from hedgekit.rules.state import LOG_SPREAD, USER
+
+if TYPE_CHECKING:
+    from hedgekit.data import Array, Tape
+    from hedgekit.params import Params
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+# ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
+
+_NEVER = np.iinfo(np.int64).max
+Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Grid:
+    """Bars of one tape at one length.
+
+    Attributes
+    ----------
+    row : int64 array, shape (timers,)
+        Rows heard when each bar's timer comes.
+    ns : int64 array, shape (timers,)
+        Its time.
+    fresh : int64 array, shape (timers,)
+        1 if every leg then has a quote young enough: only those become bars.
+    last : int64 array, shape (timers, legs)
+        Row of each leg's newest quote; -1 for none.
+    close_ns, mids : arrays, shape (bars,), (bars, legs)
+        Close and mid prices of each bar.
+    logs : float64 array, shape (legs, bars)
+        Log prices as the signal sees them.
+    sound : bool
+        Whether every quote can be traded on (bids above zero, asks finite); if not, the pass takes every step.
+    found : dict
+        Scores that were asked for before.
+    """
+
+    row: Ints
+    ns: Ints
+    fresh: Ints
+    last: Ints
+    close_ns: Ints
+    mids: Array
+    logs: Array
+    sound: bool
+    found: dict[tuple[object, ...], tuple[Array, Array]] = field(default_factory=dict)
+
+    def scores(self, kind: int, lookback: int, ratio: Array, first: int, end: int) -> tuple[Array, Array]:
+        """Return z and sd of bars ``first`` up to ``end``, shape (end - first,), on one ratio."""
+        key = (kind, lookback, ratio.tobytes(), first, end)
+        if key not in self.found:
+            self.found[key] = _scores(kind, self.logs, lookback, ratio, first, end)
+        return self.found[key]
+
+
+def grid_of(tape: Tape, p: np.void, ws_ns: int) -> Grid:
+    """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes."""
+    legs = len(tape.instruments)
+    geometry = (int(p["bar_ns"]), int(p["offset_ns"]), int(p["max_age_ns"]), ws_ns)
+    row, ns, fresh, last = _timers(tape.ts_ns, tape.bid, *geometry)
+    at = last[fresh == 1]
+    mids = np.column_stack([0.5 * (tape.bid[at[:, leg], leg] + tape.ask[at[:, leg], leg]) for leg in range(legs)])
+    logs = _logs(mids, p["multiplier"], p["inverse"])
+    with np.errstate(invalid="ignore"):
+        sound = not bool((tape.bid <= 0).any() or np.isinf(tape.ask).any())
+    return Grid(row, ns, fresh, last, ns[fresh == 1], mids, logs, sound)
+
+
+def grid_key(params: Params, ws_ns: int) -> tuple[object, ...]:
+    """Return what a grid depends on besides the tape."""
+    return params.bar_s, params.bar_offset_s, params.max_quote_age_s, ws_ns
+
+
+@compiled
+def _timers(ts, bid, bar_ns, offset_ns, max_age_ns, ws_ns):
+    n, legs = bid.shape
+    row, ns, fresh = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    last = np.empty((n, legs), np.int64)
+    newest = np.full(legs, -1)
+    count, due = 0, 0
+    for r in range(n):
+        heard = ts[r] + ws_ns
+        for leg in range(legs):
+            if not math.isnan(bid[r, leg]):
+                newest[leg] = r
+                if due == 0:
+                    due = offset_ns + -((offset_ns - heard) // bar_ns) * bar_ns
+        then = ts[r + 1] + ws_ns if r + 1 < n else _NEVER
+        if due != 0 and due < then:
+            young = 1
+            for leg in range(legs):
+                last[count, leg] = newest[leg]
+                if newest[leg] < 0 or due - (ts[newest[leg]] + ws_ns) > max_age_ns:
+                    young = 0
+            row[count], ns[count], fresh[count] = r + 1, due, young
+            count += 1
+            due = 0
+    return row[:count].copy(), ns[:count].copy(), fresh[:count].copy(), last[:count].copy()
+
+
+@compiled
+def _logs(mids, multiplier, inverse):
+    bars, legs = mids.shape
+    logs = np.empty((legs, bars))
+    for leg in range(legs):
+        for bar in range(bars):
+            logs[leg, bar] = math.log(mids[bar, leg]) if inverse[leg] else math.log(mids[bar, leg] * multiplier[leg])
+    return logs
+
+
+@compiled
+def _scores(kind, logs, lookback, ratio, first, end):
+    legs, bars = logs.shape
+    z, sd = np.full(end - first, math.nan), np.full(end - first, math.nan)
+    start = max(first - lookback + 1, 0)
+    spread, scratch = np.empty(end - start), np.empty(lookback)
+    if kind in (LOG_SPREAD, USER):
+        for bar in range(start, end):
+            spread[bar - start] = signal.spread_at(logs, bar, ratio, legs)
+    for bar in range(max(first, lookback - 1), end):
+        if kind in (LOG_SPREAD, USER):
+            z[bar - first], sd[bar - first] = signal.standing(spread, bar - start + 1, lookback)
+        else:
+            z[bar - first], sd[bar - first] = signal.score_of(kind, logs, bar + 1, bars + 1, lookback, ratio, legs, scratch)
+    return z, sd
