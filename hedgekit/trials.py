@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,12 @@ _FIXES = {
 }
 
 
+@cache
+def _code() -> str:
+    """Return the version of hedgekit that runs (reading it anew for each of a thousand trials costs more than the trials)."""
+    return version("hedgekit")
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One variant that was run.
@@ -82,7 +89,7 @@ class Trial:
     data: str
     parameters: Mapping[str, Any]
     figures: Mapping[str, float] = field(default_factory=dict)
-    code: str = field(default_factory=lambda: version("hedgekit"))
+    code: str = field(default_factory=_code)
 
     @property
     def hash(self) -> str:

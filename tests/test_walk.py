@@ -152,7 +152,7 @@ def test_a_run_is_flat_at_its_end(stop: int, time_stop: float) -> None:
     timed = Rolling().schedule(ended, one)
     assert timed is not None
     asked = one.model_copy(update={**timed.numbers, "time_stop": time_stop or 1e12})
-    last = timed.given[len(ended) - LEAVE_BARS]  # noqa: PD008 - a dict by that name
+    last = timed.given[len(ended) - LEAVE_BARS]
     later = {plan_key(asked, count): last for count in range(len(ended) - LEAVE_BARS, len(ended) + 3)}
     after = curves(cut(bars, 100, stop + 2).tape, asked, FillModel(), {**timed.shared, **later})
     assert after.trades > 5
