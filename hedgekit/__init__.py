@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hedgekit.stats.breaks import revalidate
     from hedgekit.stats.fit import RatioFit
     from hedgekit.stats.screen import Screen, screen
+    from hedgekit.tca import calibrate, compare
     from hedgekit.types import Decision, Evidence, Fees, HedgePlan, Instrument
     from hedgekit.verdict import Verdict, assess
 
@@ -54,6 +55,8 @@ _HOME = {
     "VenueError": "errors",
     "Verdict": "verdict",
     "assess": "verdict",
+    "calibrate": "tca",
+    "compare": "tca",
     "cross_validate": "backtest.walk",
     "load_books": "data",
     "load_closes": "data",
@@ -95,6 +98,8 @@ __all__ = [
     "VenueError",
     "Verdict",
     "assess",
+    "calibrate",
+    "compare",
     "cross_validate",
     "load_books",
     "load_closes",

@@ -187,13 +187,14 @@ def test_a_test_makes_the_decisions_of_a_plain_backtest() -> None:
 
 def test_a_tested_group_trades_from_its_first_bar_and_the_first_one_when_its_window_is_full() -> None:
     """The window is warm from the bars before it: a jump on the first bar is seen. On the tape's first bars it is not."""
-    for start, seen in ((200, True), (400, True), (0, False)):
+    for bar, start, seen in ((200, 200, True), (400, 400, True), (0, 0, False), (199, 200, False), (399, 400, False)):
         steps = np.zeros(TAPE.bid.shape)
-        steps[start] = [30.0, 0.0]  # the primary alone, on one bar
+        steps[bar] = [30.0, 0.0]  # the primary alone, on one bar
         jumped = replace(TAPE, bid=TAPE.bid + steps, ask=TAPE.ask + steps)
-        done = cross_validate(jumped, {"entry": [2.0]}, BASE | {"stop": 50.0}, **CROSS)
-        assert done.paths[:, start + 1].all() == seen  # what was decided on the jump fills on the next bar, and pays for it
-        assert not done.paths[:, start].any()
+        paths = cross_validate(jumped, {"entry": [2.0]}, BASE | {"stop": 50.0}, **CROSS).paths
+        assert not paths[:, start].any()  # flat at its start, and nothing was traded while it warmed up
+        if bar == start:
+            assert paths[:, start + 1].all() == seen  # what was decided on the jump fills on the next bar, and pays for it
 
 
 # ---------------------------------------------------------------- what is fitted
@@ -361,6 +362,15 @@ def test_the_best_training_figure_chooses(by: str) -> None:
     alone = [cross_validate(TAPE, {"entry": [value]}, BASE, by=by, **CROSS).folds["in_sample"] for value in grid["entry"]]
     assert best["in_sample"].to_numpy() == pytest.approx(np.nanmax(alone, axis=0), rel=1e-12)
     assert len(set(best["entry"])) > 1
+
+
+def test_combinations_share_only_plans_that_are_the_same() -> None:
+    """A plan that is too old opens nothing, whichever other one was tried beside it."""
+    days: list[float] = [0.5, 90.0]
+    both = walk_forward(TAPE, {"plan_valid_days": days}, BASE, by="pnl", **WALK).folds
+    alone = [walk_forward(TAPE, {"plan_valid_days": [one]}, BASE, by="pnl", **WALK).folds["in_sample"] for one in days]
+    assert not alone[0].any()
+    assert both["in_sample"].to_numpy() == pytest.approx(np.max(alone, axis=0))
 
 
 def test_every_combination_and_the_procedure_are_counted_once(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ Conventions of both
     trade or window of the training part reaches into a test, whatever ``purge`` is; ``purge`` and ``embargo`` keep
     them apart by what prices that are near in time share anyway. A test's first window (and in a walk forward its
     first ratio) rests on the bars just before it, which were known then; nothing is traded on them.
+    Closing at executable prices takes displayed sizes: what two bars of thin quotes cannot fill is valued at the last mid, so its exit
+    is not paid for. With sizes that small, trade a smaller ``notional``.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ def walk_forward(  # noqa: PLR0913 - what, on what, and how
     params : mapping, optional
         The numbers that stay as they are.
     train, test : int
-        Bars to choose on (with ``anchored`` in the first fold) and to trade on; the last test may be shorter.
+        Bars to choose on (with ``anchored`` in the first fold) and to trade on; the last test may be shorter. With a test of a whole
+        number of ``refit_bars`` training parts that overlap share their ratios, which saves time.
     anchored : bool
         Choose on the whole past, not on its last ``train`` bars.
     purge : int, optional

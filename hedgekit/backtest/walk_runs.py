@@ -3,8 +3,8 @@
 A training part of cross-validation has holes. A window over a hole would mix prices that never followed each other, so
 each stretch between two holes is a *run*: a tape of its own with a fresh state, and no window reaches out of it.
 A run also ends by itself: two bars before its last one it is given a plan that has no evidence (nothing new is opened) and whose
-half-life is 0 (what is open has overstayed). So a trade is closed at executable prices before its run is over, and no profit or
-loss ever rests on a bar outside of it.
+half-life is 0 (what is open has overstayed). So a trade is closed at executable prices before its run is over (what thin
+quotes cannot fill by then is valued at the last mid), and no profit or loss ever rests on a bar outside of it.
 """
 
 from __future__ import annotations

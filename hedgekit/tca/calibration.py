@@ -240,7 +240,7 @@ def _notes(found: Executions, measured: Latency, filled: Filling, kept: Buffer, 
     if wait_s > LONG_S:
         notes.append(f"Half of the first fills came {wait_s:,.0f} s or more after the decision: {_DRIFT}")
     if measured.without_ack:
-        notes.append(f"{measured.without_ack} orders were never acknowledged and are in no latency.")
+        notes.append(f"Orders never acknowledged, and in no latency: {measured.without_ack}.")
     return notes + _notes_on_fills(filled, kept, level)
 
 
@@ -248,14 +248,14 @@ def _notes_on_fills(filled: Filling, kept: Buffer, level: float) -> list[str]:
     notes = []
     cut = int((filled.orders["at_venue"] & ~filled.orders["done"]).sum())
     if cut:
-        notes.append(f"{cut} orders were cancelled or at work at the end: {_CENSORED}")
-    for count, words in (
-        (filled.no_chance, "orders were over, or the journal was, before a first quote: they are in no fill probability."),
-        (filled.refused, "orders were refused or never acknowledged: they are in no fill probability and no time."),
-        (filled.early, "orders filled before the time at which they should have reached the venue: the request was quicker for them."),
+        notes.append(f"Orders cancelled, or at work at the end: {cut}; {_CENSORED}")
+    for words, count in (
+        ("Orders over, or watched no longer, before a first quote, and in no fill probability", filled.no_chance),
+        ("Orders refused or never acknowledged, and in no fill probability and no time", filled.refused),
+        ("Orders that filled before they should have reached the venue: for them the request was quicker", filled.early),
     ):
         if count:
-            notes.append(f"{count} {words}")
+            notes.append(f"{words}: {count}.")
     at_once: Estimate = at_once_share(filled.orders, level)
     if at_once.value > 0:
         notes.append(
@@ -265,5 +265,5 @@ def _notes_on_fills(filled: Filling, kept: Buffer, level: float) -> list[str]:
     if kept.high <= 0:
         notes.append("The slippage buffer is 0 because even the upper end of its interval is a gain; a gain is no reason to expect one.")
     if kept.left_out:
-        notes.append(f"{kept.left_out} trades that are not closed, or have unknown orders, have no say in the slippage buffer.")
+        notes.append(f"Trades not closed, or with unknown orders, and without a say in the slippage buffer: {kept.left_out}.")
     return notes

@@ -155,16 +155,13 @@ def pairs(one: Side, two: Side) -> list[Pair]:
             taken.add(m)
     out: list[Pair] = [*found.items()]
     out += [(n, None) for n in left[0] if n not in found] + [(None, m) for m in left[1] if m not in taken]
-    return sorted(out, key=lambda pair: min(_opened(side, n) for side, n in zip((one, two), pair, strict=True)))
+    opened = [ns(side.trades["opened"]) for side in (one, two)]
+    starts = [np.where(times == NAT, _END, times) for times in opened]
+    return sorted(out, key=lambda pair: min(int(times[n]) for times, n in zip(starts, pair, strict=True) if n is not None))
 
 
 def _known(side: Side) -> list[bool]:
     return ((side.trades["trade"] != NO_TRADE) & side.trades["opened"].notna()).tolist()
-
-
-def _opened(side: Side, n: int | None) -> int:
-    value = _END if n is None else int(ns(side.trades["opened"].iloc[[n]])[0])
-    return _END if value == NAT else value
 
 
 def _overlap(one: Side, two: Side) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -199,13 +196,10 @@ class _Half:
     def cell(self, name: str) -> object:
         return None if self.row is None else self.row[name]
 
-    def fills(self, leg: int) -> pd.Series:
-        """Return the venue times of a leg's fills, in order."""
-        if self.row is None:
-            return self.side.fills["venue_ts"].iloc[:0]
-        fills = self.side.fills
-        found: pd.Series = fills.loc[(fills["trade"] == self.row["trade"]) & (fills["leg"] == leg), "venue_ts"].sort_values()
-        return found
+    def span(self, leg: int) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Return the venue's times of a leg's first and last fill, None if nothing filled."""
+        rows = [] if self.row is None else self.side.filled(int(self.row["trade"]), leg)
+        return (rows[0]["venue_ts"], rows[-1]["venue_ts"]) if rows else None
 
 
 def _half(side: Side, n: int | None, theirs: Side | None) -> _Half:
@@ -251,13 +245,13 @@ def _leg(halves: tuple[_Half, _Half], leg: int, *, whole: bool) -> tuple[dict[st
         parts |= split(first, second)
     table: dict[str, object] = {"instrument": halves[0].side.instruments[leg].key, "role": role(leg)}
     for half in halves:
-        its, name, fills = half.legs[leg], half.side.name, half.fills(leg)
+        its, name, ends = half.legs[leg], half.side.name, half.span(leg) or (pd.NaT, pd.NaT)
         table |= {f"qty_{name}": float(its.qty), f"fee_{name}": float(its.fee), f"pnl_{name}": float(its.money)}
         table |= {
             f"entry_{name}": float(its.entry.price) if its.entry else np.nan,
             f"exit_{name}": float(its.exit.price) if its.exit else np.nan,
         }
-        table |= {f"first_{name}": fills.min(), f"last_{name}": fills.max()}
+        table |= {f"first_{name}": ends[0], f"last_{name}": ends[1]}
     return parts, table | {name: float(value) for name, value in parts.items()}
 
 
@@ -276,7 +270,7 @@ def said_at(side: Side, opened: pd.Timestamp) -> str:
     """Return what a run said at the bar that closed at ``opened``."""
     if not len(side.decisions):
         return words.NOT_RUNNING
-    wanted, bars = int(side.bars(pd.Series([opened]))[0]), side.bars(side.decisions["ts"])
+    wanted, bars = side.bar(opened), side.bars(side.decisions["ts"])
     if not bars.min() <= wanted <= bars.max():
         return words.NOT_RUNNING
     there = side.decisions[(bars == wanted) & ~side.decisions["reason"].isin([reason.value for reason in LOOKS])]
@@ -290,11 +284,12 @@ def said_at(side: Side, opened: pd.Timestamp) -> str:
 
 def _late(halves: Sequence[_Half]) -> str:
     """Return what the run that entered later said when the other entered; empty if they entered at the same bar."""
-    bars = [int(half.side.bars(pd.Series([half.cell("opened")]))[0]) for half in halves]
-    if bars[0] == bars[1]:
+    times = [_stamp(half, "opened") for half in halves]
+    bars = [half.side.bar(time) for half, time in zip(halves, times, strict=True) if time is not None]
+    if len(set(bars)) < len(halves):
         return ""
-    later, sooner = (halves[1], halves[0]) if bars[1] > bars[0] else (halves[0], halves[1])
-    return said_at(later.side, pd.Timestamp(str(sooner.cell("opened"))))
+    later, sooner = (1, 0) if bars[1] > bars[0] else (0, 1)
+    return said_at(halves[later].side, pd.Timestamp(str(times[sooner])))
 
 
 def _why(halves: tuple[_Half, _Half], lacking: _Half | None, difference: float, parts: dict[str, float], code: str) -> str:
@@ -327,8 +322,8 @@ def _filled(halves: tuple[_Half, _Half], *, last: bool) -> str:
     """Say how much later or earlier the first (or last) fills came, of the leg where it is most."""
     told = []
     for leg in range(len(halves[0].legs)):
-        one, two = (half.fills(leg) for half in halves)
-        if len(one) and len(two):
-            ends = (one.max(), two.max()) if last else (one.min(), two.min())
+        one, two = (half.span(leg) for half in halves)
+        if one and two:
+            ends = (one[last], two[last])
             told.append((abs((ends[1] - ends[0]).total_seconds()), words.shifted(f"its {'last' if last else 'first'} fill came", *ends)))
     return max(told, default=(0.0, ""))[1]
