@@ -17,6 +17,14 @@ settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hedgekit"))
 
 
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give a test file a home, and so a trial ledger, of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEDGEKIT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[OfflineBrowser]:
     """Return the run's one headless browser; it cannot reach any host but this one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,11 @@ from hedgekit.exchange.model import FillModel
 from hedgekit.params import Params
 from tests.core.core_made import DAILY, daily_tape, params
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 TAPE = daily_tape(2, 500, fees="0.0001")
 GRID: dict[str, Any] = {"entry": [1.5, 2.0], "lookback": [15, 20], "structure": ["pairs", "unhedged"]}
 BASE = params(**DAILY).model_dump() | {"notional": 50_000.0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the tests a ledger of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEDGEKIT_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="module")

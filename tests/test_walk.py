@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import comb
 from pathlib import Path
@@ -32,6 +32,8 @@ from hedgekit.trials import trials
 from hedgekit.types import NS
 from tests.core.core_made import DAILY, DAY_NS, OVERRIDE, T0, daily_tape, legs, ou_pair, params, tape_of
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 TAPE = daily_tape(2, 800, fees="0.0001")
 BASE = params(**DAILY).model_dump() | {"notional": 50_000.0}
 ONE = Params.make(**BASE)
@@ -39,14 +41,6 @@ GRID: dict[str, Any] = {"entry": [1.2, 1.8], "lookback": [12, 20]}
 WALK: dict[str, Any] = {"train": 260, "test": 120, "progress": False}
 CROSS: dict[str, Any] = {"groups": 4, "held_out": 2, "progress": False}
 CHOSEN = ["entry", "lookback", "ratio", "in_sample"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the tests a ledger of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEDGEKIT_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
-from hedgekit.backtest.lean import Curves, curves_of, passed
+from hedgekit.backtest.lean import Curves, Scorer, curves_of, passed
 from hedgekit.backtest.passes import Pass
 from hedgekit.backtest.tables import Tables, story_of, tables_of
 from hedgekit.errors import ConfigError, HedgekitError
@@ -112,7 +112,14 @@ class Backtest:
         )
 
 
-def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: str = "backtest") -> Backtest:
+def run(
+    tape: Tape,
+    params: Params,
+    model: FillModel | None = None,
+    *,
+    session: str = "backtest",
+    scores: Scorer | None = None,
+) -> Backtest:
     """Backtest a pair on a tape, with the decisions of a paper session on the same tape (L1).
 
     Parameters
@@ -125,16 +132,21 @@ def run(tape: Tape, params: Params, model: FillModel | None = None, *, session: 
         How orders fill, and the latencies; the sandbox's own by default.
     session : str
         Prefix of the order ids; give a paper session's name to compare with it.
+    scores : callable, optional
+        For ``signal="user"``: from mids at bar closes, shape (bars, legs), to your own z of each bar, shape (bars,), NaN for no opinion; or
+        to a pair of z and what one unit of it is worth as a fraction of the primary's value (A20; by default the log spread's sd).
+        It is called again on parts of the history: a score that changes when the future is cut off is refused.
 
     Raises
     ------
     ConfigError
-        For a fill model that the compiled loop does not know.
+        For a fill model that the compiled loop does not know, or scores without ``signal="user"`` or the other way round.
     DataError
+        If scores look ahead or have the wrong shape, or
         If too many orders wait on one leg (about 64).
     """
     filling = model or FillModel()
-    work, plans = passed(tape, params, filling)
+    work, plans = passed(tape, params, filling, None, scores)
     return _Run(work, plans, filling, params, session)
 
 

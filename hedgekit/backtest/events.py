@@ -141,6 +141,9 @@ def run_events(  # noqa: PLR0913 - conventions of a replay, each with its defaul
         if value not in known:
             msg = f"{name} {value!r}: an event replay knows {' and '.join(map(repr, known))}"
             raise ConfigError(msg)
+    if params.signal == "user":
+        msg = "signal='user': an event replay takes no scores of a user; give run_backtest(..., scores=...)"
+        raise ConfigError(msg)
     if not len(books):
         msg = "books: no rows to replay; give at least one"
         raise DataError(msg)

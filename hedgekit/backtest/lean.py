@@ -8,8 +8,9 @@ combinations that share them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from hedgekit.backtest import loop
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
 from hedgekit.compiled import compiled
+from hedgekit.errors import DataError
 from hedgekit.hedger import pack_params
 from hedgekit.stats.revise import Reviser
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from hedgekit.types import HedgePlan
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+
+_CUTS = 8
+"""Parts of the tape at whose ends a user's scores are computed again without what comes after."""
 
 _LEG = np.dtype([(name, np.float64) for name in ("multiplier", "rate", "unit", "quantum", "inverse")])
 
@@ -54,6 +59,43 @@ class Curves:
     trades: int
 
 
+Scores = tuple[np.ndarray, np.ndarray]
+Scorer = Callable[[np.ndarray], np.ndarray | Scores]
+"""From mids at bar closes, shape (bars, legs), to a user's own z of each bar, or to z and what one unit of it is worth."""
+
+
+def scores_of(scores: Scorer, mids: Array) -> Scores:
+    """Return a user's scores of all bars, and what one unit of each is worth (NaN: the log spread's sd).
+
+    Raises
+    ------
+    DataError
+        If a score changes when the bars after it are cut off: then it looks ahead.
+    """
+    whole = _pair(scores(mids), len(mids))
+    for cut in sorted({len(mids) * k // _CUTS for k in range(1, _CUTS)} - {0}):
+        part = _pair(scores(mids[:cut].copy()), cut)
+        for name, long, short in zip(("z", "sd"), whole, part, strict=True):
+            other = np.flatnonzero(~((long[:cut] == short) | (np.isnan(long[:cut]) & np.isnan(short))))
+            if other.size:
+                bar = int(other[0])
+                msg = (
+                    f"scores: {name} of bar {bar} is {long[bar]:g} with all bars and {short[bar]:g} with the first {cut}: "
+                    "it looks ahead; a score may rest on its own bar and those before it alone"
+                )
+                raise DataError(msg)
+    return whole
+
+
+def _pair(given: np.ndarray | Scores, bars: int) -> Scores:
+    z, sd = given if isinstance(given, tuple) else (given, np.full(bars, math.nan))
+    z, sd = (np.ascontiguousarray(values, dtype=np.float64) for values in (z, sd))
+    if z.shape != (bars,) or sd.shape != (bars,):
+        msg = f"scores: shapes {z.shape} and {sd.shape} for {bars} bars; return one z for each bar, and one sd or none"
+        raise DataError(msg)
+    return z, sd
+
+
 class Passed(NamedTuple):
     """A pass that is over, and the plans that it traded, in order."""
 
@@ -67,13 +109,14 @@ def plan_key(params: Params, bars: int) -> tuple[object, ...]:
     return bars, params.fit_bars, params.plan_valid_days, params.significance, params.evidence_override, params.refit_bars, *geometry
 
 
-def passed(tape: Tape, params: Params, model: FillModel, shared: Plans | None = None) -> Passed:
+def passed(tape: Tape, params: Params, model: FillModel, shared: Plans | None = None, scores: Scorer | None = None) -> Passed:
     """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape)."""
     known = {} if shared is None else shared
     key = grid_key(params, model.ws_ns)
     if key not in known:
         known[key] = grid_of(tape, pack_params(params, tape.instruments), model.ws_ns)
-    work = Pass(tape, params, model, words=False, grid=known[key])  # type: ignore[arg-type] # keys of plans and grids differ
+    grid = cast("Grid", known[key])
+    work = Pass(tape, params, model, words=False, grid=grid, scores=None if scores is None else scores_of(scores, grid.mids))
     reviser, plans = Reviser(params), []
     while work.go(reviser.next_fit) == loop.REVISE:
         key = plan_key(params, work.bars)

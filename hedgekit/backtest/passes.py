@@ -31,6 +31,15 @@ def _longer(log: np.ndarray) -> np.ndarray:
     return out
 
 
+def _check_scores(scores: tuple[Array, Array], bars: int) -> None:
+    """Refuse scores that are not one for each bar: the compiled loop reads them without looking."""
+    for name, values in zip(("z", "sd"), scores, strict=True):
+        if values.shape != (bars,):
+            wanted = f"signal='user' needs one score for each of the {bars} bars" if bars else "scores are for signal='user'"
+            msg = f"scores: {name} has shape {values.shape}; {wanted}: give run_backtest(..., scores=...), or another signal"
+            raise ConfigError(msg)
+
+
 class Pass:
     """One backtest under way.
 
@@ -42,7 +51,7 @@ class Pass:
         Log every decision (then every step is taken); otherwise what was filled alone.
     grid : Grid, optional
         The tape's bars, if they are known already.
-    scores : tuple of arrays, shape (bars,), optional
+    scores : tuple of float64 arrays, shape (bars,), optional
         A user's own scores and what one unit of each is worth.
     """
 
@@ -60,13 +69,14 @@ class Pass:
             msg = f"fill model {model.name!r}: the compiled backtest knows 'next_quote'; use hedgekit.replay for others"
             raise ConfigError(msg)
         self.tape, self.significance = tape, params.significance
-        self.scores: tuple[Array, Array] = scores or (_NONE, _NONE)
+        self.scores: tuple[Array, Array] = (_NONE, _NONE) if scores is None else scores
         self.p = pack_params(params, tape.instruments)
         self.s, self.c = np.zeros(1, STATE)[0], np.zeros(1, loop.CURSOR)[0]
         self.o, self.out, self.d = np.zeros(1, OBSERVATION)[0], np.zeros(1, OUT)[0], np.zeros(1, loop.DELAYS)[0]
         self.s["z"] = math.nan
         self.d["ws_ns"], self.d["up_ns"], self.d["reply_ns"] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
         self.grid = grid or grid_of(tape, self.p, model.ws_ns)
+        _check_scores(self.scores, len(self.grid.close_ns) if self.p["signal"] == USER else 0)
         self.c["words"] = words or not self.grid.sound or self.p["signal"] == USER
         self.log, self.said = np.zeros(_LOG, loop.LOG), np.zeros(_LOG if self.c["words"] else 1, OUT)
 

@@ -125,7 +125,7 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     JournalError
         If the ledger cannot be written: an uncounted sweep is no result.
     """
-    chosen = _combinations(grid, draws, seed)
+    chosen = combinations(grid, draws, seed)
     fixed = dict(params or {})
     numbers = [Params.make(**fixed | values) for values in chosen]
     order = sorted(range(len(numbers)), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
@@ -150,7 +150,8 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     return Sweep(pd.DataFrame(rows), pnl, count(name, where=ledger), name)
 
 
-def _combinations(grid: Mapping[str, Sequence[Any]], draws: int | None, seed: int) -> list[dict[str, Any]]:
+def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
+    """Return the combinations of a grid, or ``draws`` different ones of them; ConfigError if there are none."""
     empty = [name for name, values in grid.items() if isinstance(values, str) or not len(values)]
     if not grid or empty:
         msg = (

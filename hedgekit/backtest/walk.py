@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hedgekit.backtest.sweep import WAIT_S, _combinations
+from hedgekit.backtest.sweep import WAIT_S, combinations
 from hedgekit.backtest.walk_fit import Fit, rule_of
 from hedgekit.backtest.walk_folds import FIGURES, Done, Past, Pooled, Teacher, do_fold, figures, training_lead
 from hedgekit.backtest.walk_result import WalkForward
@@ -253,7 +253,7 @@ class _Asked:
         if twice:
             msg = f"grid: {twice[0]!r} is fitted by thresholds={thresholds!r}, so its values would make no difference; leave it out"
             raise ConfigError(msg)
-        self.combinations = _combinations(grid, None, 0)
+        self.combinations = combinations(grid)
         self.numbers = [Params.make(**dict(params or {}) | values) for values in self.combinations]
         if any(one.signal == "user" for one in self.numbers):
             msg = "signal='user': scores given for the bars of a whole tape were made with all of it in sight; use a signal of the kit"

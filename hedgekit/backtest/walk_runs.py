@@ -18,9 +18,10 @@ import msgspec
 import numpy as np
 
 from hedgekit import metrics as m
-from hedgekit.backtest import run as backtest
+from hedgekit.backtest.grid import grid_of
 from hedgekit.backtest.lean import Plans, curves, plan_key
 from hedgekit.errors import DataError
+from hedgekit.hedger import pack_params
 from hedgekit.stats.ratio import plan_due
 from hedgekit.types import Evidence, HedgePlan
 
@@ -62,9 +63,9 @@ class Bars:
 
 
 def bars_of(tape: Tape, params: Params, model: FillModel) -> Bars:
-    """Return the bars that a strategy with these lengths closes on a tape: from a pass that never gets a plan, so never trades."""
-    done = backtest(tape, params.model_copy(update={"fit_bars": len(tape) + 1}), model)
-    return Bars(tape, model, done.bar_ns, done.bar_mids)
+    """Return the bars that a strategy with these lengths closes on a tape."""
+    grid = grid_of(tape, pack_params(params, tape.instruments), model.ws_ns)
+    return Bars(tape, model, grid.close_ns, grid.mids)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -18,7 +18,21 @@ import msgspec
 
 from hedgekit.errors import JournalError
 from hedgekit.journal.codec import Entry
-from hedgekit.types import Ack, Cancelled, Decision, Fill, Instrument, Order, PlanRevised, Quote, Record, Reject, SessionStarted, Timer
+from hedgekit.types import (
+    Ack,
+    Cancelled,
+    Decision,
+    Fill,
+    Instrument,
+    Order,
+    PlanRevised,
+    Quote,
+    Record,
+    Reject,
+    Score,
+    SessionStarted,
+    Timer,
+)
 
 _EXACT = Context(prec=1000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
 
@@ -77,7 +91,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision, the id of its record, and whether a timer of the same time stands right before it."""
+    """A decision, the id of its record, and whether a timer (or the score of its bar) of the same time stands right before it."""
 
     id: int
     decision: Decision
@@ -146,7 +160,8 @@ class Story:
                 mids.mid.append(0.5 * (record.bid + record.ask))
             case Decision():
                 before = self._before
-                self.decisions.append(Decided(id_, record, isinstance(before, Timer) and before.ts_ns == record.ts_ns))
+                timed = isinstance(before, Timer | Score) and before.ts_ns == record.ts_ns
+                self.decisions.append(Decided(id_, record, timed))
                 for order in record.orders:
                     self.intents.setdefault(order.order_id, Intent(order, record))
             case Fill():

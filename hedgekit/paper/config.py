@@ -48,8 +48,18 @@ class SessionConfig(msgspec.Struct, frozen=True):
     commands: str = ""
 
     def strategy(self) -> Params:
-        """Return the validated parameters."""
-        return Params.make(**self.params)
+        """Return the validated parameters.
+
+        Raises
+        ------
+        ConfigError
+            If one is wrong, or asks for what a paper session cannot do yet.
+        """
+        params = Params.make(**self.params)
+        if params.signal == "user":
+            msg = "signal='user': a paper session has no way to take a user's scores yet; choose another signal"
+            raise ConfigError(msg)
+        return params
 
     def save(self, path: Path) -> Path:
         """Write the configuration as JSON and return its path."""

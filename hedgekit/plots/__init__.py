@@ -36,7 +36,7 @@ def prices(result: Result) -> GridPlot:
     Parameters
     ----------
     result : Backtest, or an object with the frames of :class:`hedgekit.plots.view.Frames`
-        What happened. Of more than two legs, the third and fourth are drawn for a backtest only; a figure without them says so.
+        What happened.
     """
     v = view(result)
     return stack(bars.prices(v, whole(v)))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from bokeh.models import Range1d
 
+from hedgekit.look import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from hedgekit.plots import draw
-from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
@@ -59,7 +59,7 @@ def prices(v: View, x_range: Range1d) -> list[figure]:
     felt = low.line("ts", "value_0", source=source, line_alpha=0.0)  # bokeh finds no step below the pointer
     tips = [(name, f"@value_{n}{{{form}}} (@qty_{n}{{0,0.[000000]}} units)") for n, name in legs]
     draw.hover(low, [felt], tips, clock=v.clock)
-    draw.head(top, [draw.joined(f"not shown: {', '.join(v.unseen)}" if v.unseen else "", thinned and f"here and below: {thinned}")], tops)
+    draw.head(top, [thinned and f"here and below: {thinned}"], tops)
     draw.head(low, ["" if held else "no position was ever held"], lows)
     return [top, low]
 

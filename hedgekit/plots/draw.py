@@ -1,6 +1,6 @@
 """How every figure looks: axes with units, lines that break where a figure is unknown, legends beside the data, hover with units.
 
-Colours and thinning are those of the report (:mod:`hedgekit.report.plots`). Nothing that a theme sets (paper, ink, grid) is set
+Colours and thinning are those of the report (:mod:`hedgekit.look`). Nothing that a theme sets (paper, ink, grid) is set
 here, so the figures suit JupyterLab's light and dark pages.
 """
 
@@ -16,7 +16,7 @@ from bokeh.models.annotations import Legend, LegendItem, Span, Title
 from bokeh.models.tools import CrosshairTool
 from bokeh.plotting import figure
 
-from hedgekit.report.plots import GREY, thin, thinned
+from hedgekit.look import GREY, thin, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +105,7 @@ def stamps(times: Any) -> Array:  # noqa: ANN401 - an index or a column of times
 
 
 def fewer(table: pd.DataFrame, by: Sequence[str] | None = None) -> tuple[pd.DataFrame, str]:
-    """Thin a table by :func:`hedgekit.report.plots.thin`, and say so.
+    """Thin a table by :func:`hedgekit.look.thin`, and say so.
 
     Parameters
     ----------

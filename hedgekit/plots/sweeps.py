@@ -13,9 +13,9 @@ from bokeh.models.widgets import Div
 from bokeh.palettes import Cividis256
 
 from hedgekit.errors import ConfigError, DataError
+from hedgekit.look import VERMILLION
 from hedgekit.params import Params
 from hedgekit.plots import draw
-from hedgekit.report.plots import VERMILLION
 from hedgekit.stats.sharpe import estimate, psr
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import ColumnDataSource
 
+from hedgekit.look import BLUE, GREY, ORANGE, VERMILLION
 from hedgekit.metrics import trade_excursions
 from hedgekit.plots import draw
 from hedgekit.plots.bars import ended, mark_size
-from hedgekit.report.plots import BLUE, GREY, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hedgekit.errors import DataError
+from hedgekit.journal.performance import legs_named
 
 if TYPE_CHECKING:
     from hedgekit.backtest import Backtest
@@ -66,7 +67,8 @@ class Leg:
     qty : float64 array, shape (bars,)
         Signed position.
     value : float64 array, shape (bars,)
-        Position x mid x multiplier, money; 0 without a position, NaN where the mid of a position is not known.
+        Position x mid x multiplier, money (an inverse perpetual's contract counts at its fixed sum); 0 without a position, NaN where
+        the mid of a position is not known.
     """
 
     symbol: str
@@ -77,7 +79,7 @@ class Leg:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class View:
-    """A result's frames, as in :class:`hedgekit.backtest.tables.Tables`, its legs and its numbers; ``unseen`` legs have no prices here."""
+    """A result's frames, as in :class:`hedgekit.backtest.tables.Tables`, its legs and its numbers."""
 
     equity: pd.DataFrame
     trades: pd.DataFrame
@@ -85,7 +87,6 @@ class View:
     plans: pd.DataFrame
     params: Params
     legs: tuple[Leg, ...]
-    unseen: tuple[str, ...] = ()
 
     @property
     def clock(self) -> str:
@@ -94,7 +95,7 @@ class View:
 
 
 def view(result: Result) -> View:
-    """Return a result's frames; the prices of a third and fourth leg come from the bars of a backtest.
+    """Return a result's frames.
 
     Raises
     ------
@@ -112,21 +113,11 @@ def view(result: Result) -> View:
         raise DataError(msg)
     instruments = given.tape.instruments if hasattr(given, "tape") else given.instruments
     equity = frames.equity
-    known = [(equity[f"mid_{name}"].to_numpy(), equity[f"pos_{name}"].to_numpy()) for name in ("primary", "hedge")][: len(instruments)]
-    bars = getattr(given, "bar_mids", None)
-    if bars is not None and len(bars) == len(equity):
-        known += [(bars[:, leg], _held(frames.fills, leg, equity.index)) for leg in range(len(known), bars.shape[1])]
-    legs = tuple(_leg(instrument, mid, qty) for instrument, (mid, qty) in zip(instruments, known, strict=False))
-    unseen = tuple(instrument.symbol for instrument in instruments[len(legs) :])
-    return View(equity, frames.trades, frames.decisions, frames.plans, given.params, legs, unseen)
+    named = zip(legs_named(len(instruments)), instruments, strict=True)
+    legs = tuple(_leg(instrument, equity[f"mid_{name}"].to_numpy(), equity[f"pos_{name}"].to_numpy()) for name, instrument in named)
+    return View(equity, frames.trades, frames.decisions, frames.plans, given.params, legs)
 
 
 def _leg(instrument: Instrument, mid: Array, qty: Array) -> Leg:
-    return Leg(instrument.symbol, mid, qty, np.where(qty == 0, 0.0, qty * mid * float(instrument.multiplier)))
-
-
-def _held(fills: pd.DataFrame, leg: int, bars: pd.Index[Any]) -> Array:
-    """Return the position from fills before each bar's close: the bar is decided before anything else at its time."""
-    mine = fills[fills["leg"] == leg].sort_values("ts", kind="stable")
-    sums = np.concatenate([[0.0], np.cumsum(mine["qty"].to_numpy(dtype=np.float64))])
-    return sums[pd.DatetimeIndex(mine["ts"]).searchsorted(pd.DatetimeIndex(bars), side="left")]
+    each = float(instrument.multiplier) * (1.0 if instrument.inverse else mid)
+    return Leg(instrument.symbol, mid, qty, np.where(qty == 0, 0.0, qty * each))

@@ -228,6 +228,7 @@ def decide(s: Record, p: Record, o: Record, out: Record) -> None:
     elif o.kind == SCORE:
         s.z = o.a
         s.sd = s.sd if math.isnan(o.b) else o.b
+        out.bar = 1
         decide_bar(s, p, out)
     elif o.kind == COMMAND:
         _on_command(s, p, o, out)

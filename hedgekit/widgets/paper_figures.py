@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, 
 from bokeh.models.annotations import BoxAnnotation, Span, Title
 from bokeh.plotting import figure
 
-from hedgekit.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from hedgekit.look import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 if TYPE_CHECKING:
     from bokeh.model import Model

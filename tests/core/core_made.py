@@ -10,7 +10,7 @@ import numpy as np
 from hedgekit.data import Tape
 from hedgekit.hedger import Hedger
 from hedgekit.params import Params
-from hedgekit.types import NS, Evidence, Fees, HedgePlan, Instrument, PlanRevised, Quote, Timer
+from hedgekit.types import NS, Evidence, Fees, Fill, HedgePlan, Instrument, Kind, PlanRevised, Quote, Timer
 
 DAY_NS = 86_400 * NS
 T0 = 7_305 * DAY_NS
@@ -71,6 +71,36 @@ def daily_tape(seed: int, rows: int, *, size: float = 1e9, fees: str = "0", reve
 DAILY: dict[str, Any] = {"bar_s": 86_400.0, "bar_offset_s": 75_601.0, "interval_s": 5.0, "fit_bars": 60, "refit_bars": 20, "lookback": 20}
 
 
+def perpetual(**changes: Any) -> tuple[Instrument, Instrument]:
+    """Return a coin and its inverse perpetual, 10 dollars a contract."""
+    spot = Instrument("T", "BTC", lot=Decimal("0.0001"), **changes)
+    return spot, Instrument("T", "BTC-PERPETUAL", kind=Kind.INVERSE_PERP, multiplier=Decimal(10), tick=Decimal("0.5"), **changes)
+
+
+def inverse_tape(seed: int, rows: int, fees: str = "0.0003") -> Tape:
+    """Return a spot leg and its inverse perpetual, daily, tight together."""
+    g = np.random.default_rng(seed)
+    coin = np.log(50_000.0) + np.cumsum(0.02 * g.standard_normal(rows))
+    basis = np.zeros(rows)
+    for i in range(1, rows):
+        basis[i] = 0.9 * basis[i - 1] + 0.004 * g.standard_normal()
+    ts_ns = T0 + np.arange(rows) * DAY_NS + 75_600 * NS
+    return tape_of(np.column_stack([coin + basis, coin]), ts_ns, np.full((rows, 2, 2), 1e9), perpetual(fees=Fees(rate=Decimal(fees))))
+
+
+INVERSE: dict[str, Any] = DAILY | {"structure": "delta", "delta_model": "linear", "notional": 100_000.0, "tolerance": 0.01}
+
+
+def basket_tape(seed: int, rows: int) -> Tape:
+    """Return a primary that follows 0.5 and 0.4 of two hedges, and a spread that comes back."""
+    g = np.random.default_rng(seed + 1_000)
+    pair = ou_pair(seed, rows, ratio=0.5)
+    second = np.log(100.0) + np.cumsum(0.012 * g.standard_normal(rows))
+    logs = np.column_stack([pair[:, 0] + 0.4 * (second - np.log(100.0)), pair[:, 1], second])
+    ts_ns = T0 + np.arange(rows) * DAY_NS + 75_600 * NS
+    return tape_of(logs, ts_ns, np.full((rows, 3, 2), 1e9), (*legs(), Instrument("T", "MNST")))
+
+
 class Desk:
     """A Hedger with a plan, fed by hand: one bar a second, closed by its timer."""
 
@@ -98,6 +128,21 @@ class Desk:
         self.quote(1, hedge)
         self.now_ns += NS // 2
         return self.hedger.on(Timer(ts_ns=self.now_ns))
+
+    def fill(self, order: Any, qty: Decimal | None = None, *, number: str = "", fee: str = "0") -> Any:
+        """Fill an order, or ``qty`` of it, at the price it was decided on; return the decision."""
+        return self.hedger.on(
+            Fill(
+                ts_ns=self.now_ns,
+                order_id=order.order_id,
+                fill_id=f"f-{order.order_id}{number}",
+                instrument=order.instrument,
+                venue_ns=self.now_ns,
+                qty=order.qty if qty is None else qty,
+                price=order.expected,
+                fee=Decimal(fee),
+            )
+        )
 
     def warm(self, bars: int = 4) -> None:
         """Close bars around 100 whose spread has a sd of about half a percent."""

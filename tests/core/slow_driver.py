@@ -20,7 +20,7 @@ import numpy as np
 
 from hedgekit.hedger import Hedger
 from hedgekit.stats.ratio import plan_due
-from hedgekit.types import Ack, Action, Cancelled, Command, Decision, Fill, Order, PlanRevised, Priority, Quote, Reason, Timer
+from hedgekit.types import Ack, Action, Cancelled, Command, Decision, Fill, Order, PlanRevised, Priority, Quote, Reason, Score, Timer
 
 if TYPE_CHECKING:
     from hedgekit.data import Tape
@@ -55,6 +55,7 @@ class SlowDriver:
     acked: set[str] = field(default_factory=set)
     wishes: set[str] = field(default_factory=set)
     mids: list[Any] = field(default_factory=list)
+    scores: Any = None
 
     def run(self) -> list[Any]:
         """Return records as a backtest's: fills, ends, plans and decisions that are not routine."""
@@ -178,6 +179,9 @@ class SlowDriver:
             intents.append(decision)
         if self.hedger.bars > len(self.mids):
             self.mids.append(decision.mids)
+            if self.scores is not None:
+                z = float(self.scores(np.array(self.mids))[-1])
+                self.apply(Score(ts_ns=event.ts_ns, z=None if np.isnan(z) else z), intents)
             if len(self.mids) == self.next_fit:
                 self.next_fit += self.params.refit_bars
                 mids = np.array(self.mids)

@@ -35,8 +35,12 @@ def as_bytes(records: list[Any]) -> list[bytes]:
 
 
 def check_parity(tape: Tape, strategy: Params) -> list[Any]:
-    """Assert that both drivers say the same, byte for byte; return the records."""
-    fast, slow = run(tape, strategy, MODEL).records, SlowDriver(tape, strategy).run()
+    """Assert that both drivers say the same, byte for byte, and that what was heard, replayed, says it again; return the records."""
+    driver = SlowDriver(tape, strategy)
+    fast, slow = run(tape, strategy, MODEL).records, driver.run()
+    again = Hedger(driver.session, tape.instruments, strategy)
+    said = [decision for event in driver.events if not routine(decision := again.on(event))]
+    assert as_bytes(said) == as_bytes([record for record in slow if isinstance(record, Decision)])
     for mine, theirs in zip(as_bytes(fast), as_bytes(slow), strict=False):
         assert mine == theirs
     assert len(fast) == len(slow)

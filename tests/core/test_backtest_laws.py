@@ -22,7 +22,7 @@ MODEL = FillModel()
 
 STRATEGIES = st.fixed_dictionaries(
     {
-        "structure": st.sampled_from(["pairs", "synthetic", "unhedged"]),
+        "structure": st.sampled_from(["pairs", "delta", "synthetic", "unhedged"]),
         "signal": st.sampled_from(["log spread", "spread", "ratio", "price", "s-score"]),
         "reentry": st.sampled_from(["inside entry", "at once"]),
         "rebalance_to": st.sampled_from(["edge", "target"]),

@@ -24,8 +24,8 @@ from hedgekit.stats.binary import binary_pair_ratio, digital_delta
 from hedgekit.stats.revise import Reviser
 from hedgekit.structures import delta
 from hedgekit.structures.delta import BETA, DIGITAL, INFORMATION, LINEAR, YEAR_NS, normal_quantile
-from hedgekit.types import Action, Decision, Fees, Fill, Instrument, Kind, Timer
-from tests.core.core_made import DAILY, DAY_NS, NS, T0, Desk, daily_tape, legs, ou_pair, params, plan, tape_of
+from hedgekit.types import Action, Decision, Instrument, Kind, PlanRevised, Timer
+from tests.core.core_made import DAILY, DAY_NS, INVERSE, NS, Desk, basket_tape, daily_tape, inverse_tape, legs, params, perpetual, plan
 from tests.core.test_backtest import FAST, check_parity, fast_tape
 from tests.core.test_backtest_laws import STRATEGIES
 
@@ -98,21 +98,6 @@ def test_a_time_is_utc() -> None:
 # ------------------------------------------------------------------ by hand
 
 
-def _fill(desk: Desk, order: Any) -> Any:
-    return desk.hedger.on(
-        Fill(
-            ts_ns=desk.now_ns,
-            order_id=order.order_id,
-            fill_id=order.order_id,
-            instrument=order.instrument,
-            venue_ns=desk.now_ns,
-            qty=order.qty,
-            price=order.expected,
-            fee=Decimal(0),
-        )
-    )
-
-
 def test_a_digital_hedge_follows_the_price_of_its_contract() -> None:
     ends = "1991-01-01T00:00:00"
     both = (Instrument("T", "YES", kind=Kind.BINARY), Instrument("T", "BTC", lot=Decimal("0.001")))
@@ -133,17 +118,12 @@ def test_a_digital_hedge_follows_the_price_of_its_contract() -> None:
     assert qty[0] == 25_000  # long the contract that fell
     assert qty[1] == pytest.approx(-25_000 * units(0.4), abs=0.001)
     for order in entry.orders:
-        _fill(desk, order)
+        desk.fill(order)
     desk.now_ns += NS // 4
     looked = desk.quote(0, 0.2)
     assert looked.action is Action.REBALANCE
     assert float(looked.orders[0].qty) - 25_000 * units(0.4) == pytest.approx(-25_000 * units(0.2), abs=0.002)
     assert looked.delta == pytest.approx(25_000 * (units(0.2) - units(0.4)) * 100.0 / 10_000.0, rel=1e-3)
-
-
-def perpetual(**changes: Any) -> tuple[Instrument, Instrument]:
-    spot = Instrument("T", "BTC", lot=Decimal("0.0001"), **changes)
-    return spot, Instrument("T", "BTC-PERPETUAL", kind=Kind.INVERSE_PERP, multiplier=Decimal(10), tick=Decimal("0.5"), **changes)
 
 
 def test_an_inverse_perpetual_moves_like_its_coins() -> None:
@@ -155,7 +135,7 @@ def test_an_inverse_perpetual_moves_like_its_coins() -> None:
     qty = {order.leg: order.qty for order in entry.orders}
     assert qty == {0: Decimal("2.0202"), 1: Decimal(-10_000)}  # 2.0202 x 49,500 = 99,999.9: 10,000 contracts of 10 dollars
     for order in entry.orders:
-        _fill(desk, order)
+        desk.fill(order)
     desk.now_ns += NS // 4
     desk.quote(0, 49_500.0, 0.25)  # a look; the next is due when both prices are new
     desk.now_ns += NS // 10
@@ -169,20 +149,6 @@ def test_an_inverse_perpetual_moves_like_its_coins() -> None:
 
 
 # ------------------------------------------------------------------ whole tapes
-
-
-def inverse_tape(seed: int, rows: int, fees: str = "0.0003") -> Tape:
-    """Return a spot leg and its inverse perpetual, daily, tight together."""
-    g = np.random.default_rng(seed)
-    coin = np.log(50_000.0) + np.cumsum(0.02 * g.standard_normal(rows))
-    basis = np.zeros(rows)
-    for i in range(1, rows):
-        basis[i] = 0.9 * basis[i - 1] + 0.004 * g.standard_normal()
-    ts_ns = T0 + np.arange(rows) * DAY_NS + 75_600 * NS
-    return tape_of(np.column_stack([coin + basis, coin]), ts_ns, np.full((rows, 2, 2), 1e9), perpetual(fees=Fees(rate=Decimal(fees))))
-
-
-INVERSE: dict[str, Any] = DAILY | {"structure": "delta", "delta_model": "linear", "notional": 100_000.0, "tolerance": 0.01}
 
 
 def test_parity_and_money_of_an_inverse_hedge() -> None:
@@ -215,16 +181,6 @@ def test_the_hedge_of_a_coin_by_its_inverse_perpetual_removes_the_coins_risk() -
     assert np.var(moves["hedged"]) < 0.15 * np.var(moves["unhedged"])
 
 
-def basket_tape(seed: int, rows: int) -> Tape:
-    """Return a primary that follows 0.5 and 0.4 of two hedges, and a spread that comes back."""
-    g = np.random.default_rng(seed + 1_000)
-    pair = ou_pair(seed, rows, ratio=0.5)
-    second = np.log(100.0) + np.cumsum(0.012 * g.standard_normal(rows))
-    logs = np.column_stack([pair[:, 0] + 0.4 * (second - np.log(100.0)), pair[:, 1], second])
-    ts_ns = T0 + np.arange(rows) * DAY_NS + 75_600 * NS
-    return tape_of(logs, ts_ns, np.full((rows, 3, 2), 1e9), (*legs(), Instrument("T", "MNST")))
-
-
 def test_a_basket_trades_all_its_hedges_alike_in_both_drivers() -> None:
     tape, strategy = basket_tape(4, 600), params(**DAILY | {"notional": 100_000.0})
     records = check_parity(tape, strategy)
@@ -240,6 +196,19 @@ def test_a_basket_trades_all_its_hedges_alike_in_both_drivers() -> None:
     for entry in entries[:3]:
         first, second = (abs(float(entry.orders[leg].qty)) * float(entry.mids[leg]) / 100_000.0 for leg in (1, 2))  # type: ignore[arg-type]
         assert (first, second) == (pytest.approx(0.5, abs=0.2), pytest.approx(0.4, abs=0.2))
+
+
+def test_hedges_that_move_as_one_keep_the_last_ratio_and_open_nothing() -> None:
+    tape = basket_tape(4, 400)
+    bid, ask = tape.bid.copy(), tape.ask.copy()
+    bid[150:260, 2], ask[150:260, 2] = bid[150:260, 1], ask[150:260, 1]  # one price for both hedges, longer than a window
+    done = run(replace(tape, bid=bid, ask=ask), params(**DAILY | {"notional": 100_000.0}), MODEL)
+    plans = [record.plan for record in done.records if isinstance(record, PlanRevised)]
+    blind = [plan for plan in plans if plan.evidence.test == "none"]
+    before = [plan for plan in plans if plan.fitted_at_ns < blind[0].fitted_at_ns]
+    assert blind
+    assert all(plan.ratios == before[-1].ratios and plan.override is None for plan in blind)
+    assert len(plans) > len(before) + len(blind)  # and it goes on when they part
 
 
 def test_net_delta_of_a_basket_is_that_of_the_hedge_that_is_furthest_off() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hedgekit.rules.state import STRUCTURES
 from hedgekit.structures.synthetic import capped_quantity, hedge_quantity
-from hedgekit.types import NS, Action, Fees, Fill, Instrument, Kind, Phase
+from hedgekit.types import NS, Action, Fees, Instrument, Kind, Phase
 from tests.core.core_made import Desk
 
 
@@ -64,18 +64,7 @@ def test_both_legs_leave_together_and_the_protection_is_never_rebalanced() -> No
     assert entry.action is Action.OPEN
     assert [(o.leg, o.qty) for o in entry.orders] == [(0, Decimal(2174)), (1, Decimal(1304))]  # (2,174 x .46 - 400) / (1 - .54)
     for order in entry.orders:
-        desk.hedger.on(
-            Fill(
-                ts_ns=desk.now_ns,
-                order_id=order.order_id,
-                fill_id=order.order_id,
-                instrument=order.instrument,
-                venue_ns=desk.now_ns,
-                qty=order.qty,
-                price=order.expected,
-                fee=Decimal(0),
-            )
-        )
+        desk.fill(order)
     assert desk.hedger.phase is Phase.OPEN
     desk.now_ns += 10 * NS
     assert desk.quote(0, 0.30).orders == ()

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from bokeh.models import CrosshairTool
 from bokeh.models.annotations import Span
 
 from hedgekit import metrics, plots
-from hedgekit.backtest import Backtest
+from hedgekit.backtest import Backtest, run
 from hedgekit.errors import ConfigError, DataError
+from hedgekit.exchange.model import FillModel
 from hedgekit.plots.view import Frames, view
 from hedgekit.report import Session
-from hedgekit.types import Instrument
+from tests.core.core_made import DAILY, INVERSE, basket_tape, inverse_tape, params
 from tests.plots_backtest.looks import data, figures, ms, named, notes, text, tips, titled
 
 
@@ -52,21 +52,21 @@ def test_the_shade_of_a_position_holds_until_the_next_bar(done: Backtest) -> Non
     assert abs(area) == pytest.approx(abs(np.sum(value[:-1] * steps)), rel=1e-6)
 
 
-def test_a_third_leg_is_drawn_from_the_bars_and_its_fills_or_named_as_not_shown(done: Backtest) -> None:
-    third = Instrument("T", "KDP", multiplier=type(Instrument("T", "X").multiplier)(10))
-    t = done.tables
-    bars = t.equity.index
-    extra = t.fills.iloc[[0, 1]].assign(leg=2, ts=[bars[100], bars[200]], qty=[5.0, -3.0])  # at a bar's time: after the bar
-    given = {f.name: getattr(t, f.name) for f in fields(t)} | {"fills": pd.concat([t.fills, extra])}
-    mids = np.column_stack([done.bar_mids, np.linspace(20.0, 30.0, len(bars))])
-    assert done.tape is not None
-    made: dict[str, Any] = {**given, "params": done.params, "instruments": (*done.tape.instruments, third)}
-    leg = view(SimpleNamespace(**made, bar_mids=mids)).legs[2]
-    assert [leg.qty[n] for n in (100, 101, 200, 201)] == [0.0, 5.0, 5.0, 2.0]
-    assert leg.value[150] == pytest.approx(5.0 * mids[150, 2] * 10)
-    shown = plots.prices(SimpleNamespace(**made, bar_mids=mids))
-    assert "KDP (hedge)" in named(figures(shown)[0])
-    assert "not shown: KDP" in text(plots.prices(SimpleNamespace(**made)))
+def test_a_basket_shows_all_its_legs() -> None:
+    done = run(basket_tape(4, 600), params(**DAILY | {"notional": 100_000.0}), FillModel())
+    equity, leg = done.tables.equity, view(done).legs[2]
+    assert (leg.qty == equity["pos_hedge_2"]).all()
+    held = np.flatnonzero(leg.qty)
+    assert len(held) > 20
+    assert leg.value[held[0]] == pytest.approx(leg.qty[held[0]] * equity["mid_hedge_2"].iloc[held[0]])
+    assert "MNST (hedge)" in named(figures(plots.prices(done))[0])
+
+
+def test_an_inverse_contract_counts_at_its_fixed_sum() -> None:
+    done = run(inverse_tape(1, 400), params(**INVERSE), FillModel())
+    leg = view(done).legs[1]
+    assert np.any(leg.qty)
+    assert leg.value == pytest.approx(leg.qty * 10.0)
 
 
 # ---------------------------------------------------------------------- signal

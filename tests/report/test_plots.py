@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hedgekit.look import POINTS, STRETCHES, thin, thinned
 from hedgekit.report import Session, plots
-from hedgekit.report.plots import thin
 
 
 @settings(max_examples=50)
@@ -24,8 +24,8 @@ def test_thinning_keeps_every_extreme_of_every_stretch(rows: int, gaps: bool, se
     assert kept.index.is_monotonic_increasing
     assert kept.index[0] == 0
     assert kept.index[-1] == rows - 1
-    assert len(kept) <= max(3_000, 2 * 2 * plots.STRETCHES + 2)
-    stretch = np.arange(rows) * plots.STRETCHES // rows if rows > plots.POINTS else np.arange(rows)
+    assert len(kept) <= max(3_000, 2 * 2 * STRETCHES + 2)
+    stretch = np.arange(rows) * STRETCHES // rows if rows > POINTS else np.arange(rows)
     for name in frame:
         for what in ("min", "max"):
             whole, left = (getattr(f[name].groupby(stretch[f.index.to_numpy()]), what)() for f in (frame, kept))
@@ -33,8 +33,8 @@ def test_thinning_keeps_every_extreme_of_every_stretch(rows: int, gaps: bool, se
 
 
 def test_a_thinned_plot_says_so() -> None:
-    assert plots.thinned(pd.DataFrame({"a": np.arange(3_000.0)})) == ""
-    assert "of 9,000 points drawn, extremes kept" in plots.thinned(pd.DataFrame({"a": np.arange(9_000.0)}))
+    assert thinned(pd.DataFrame({"a": np.arange(3_000.0)})) == ""
+    assert "of 9,000 points drawn, extremes kept" in thinned(pd.DataFrame({"a": np.arange(9_000.0)}))
 
 
 def _seen(colour: str) -> np.ndarray:

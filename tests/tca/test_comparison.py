@@ -26,9 +26,8 @@ from hedgekit.tca.comparison import REASONS, between
 from hedgekit.tca.sides import Mids, Side, side_of
 from hedgekit.tca.words import SAID, span
 from hedgekit.types import Action, Fees, Fill, Kind, Phase, Priority, Reason
-from tests.core.core_made import DAILY
+from tests.core.core_made import DAILY, basket_tape
 from tests.core.core_made import params as core_params
-from tests.core.test_delta import basket_tape
 from tests.paper.rig import TINY, TINY_PARAMS
 from tests.tca.made import INSTRUMENTS, KEYS, SECOND, Life, decision, journal, quote
 

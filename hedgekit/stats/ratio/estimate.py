@@ -158,15 +158,23 @@ def _collinear(legs: Legs) -> tuple[str, ...]:
     """Say, or refuse, that several hedges are one."""
     if legs.x.shape[1] == 1:
         return ()
-    z = (legs.x - legs.x.mean(axis=0)) / legs.x.std(axis=0)
-    condition = float(np.linalg.cond(z))
+    condition = _condition(legs.x)
     names = ", ".join(legs.panel.names[1:])
-    if not condition < 1e8:  # noqa: PLR2004 - half of the digits of a double are gone
+    if not independent(legs.x):
         msg = f"the hedges {names} are linearly dependent: their ratios are not determined; leave one out"
         raise DataError(msg)
     if condition > CONDITION_MAX:
         return (f"the hedges {names} are nearly collinear (condition number {condition:.0f}): only a sum of their ratios is determined",)
     return ()
+
+
+def _condition(moves: Array) -> float:
+    return float(np.linalg.cond((moves - moves.mean(axis=0)) / moves.std(axis=0)))
+
+
+def independent(moves: Array) -> bool:
+    """Whether each hedge's moves are more than a sum of the others', shape (n, hedges): else their ratios are not determined."""
+    return _condition(moves) < 1e8  # noqa: PLR2004 - half of the digits of a double are gone
 
 
 def _engle_granger(legs: Legs) -> tuple[Evidence, ...]:

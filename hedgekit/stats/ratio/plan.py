@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from hedgekit.stats.inputs import legs
+from hedgekit.stats.ratio.estimate import independent
 from hedgekit.stats.ratio.returns import ols
 from hedgekit.stats.reversion import engle_granger, holds
 from hedgekit.types import Evidence, HedgePlan
@@ -64,11 +65,11 @@ def plan_at(primary_mids: ArrayLike, hedge_mids: ArrayLike, ts_ns: int, params: 
 
 
 def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
-    """Return the plan that is due at ``ts_ns``: :func:`plan_at`, or, if a leg stood still in its window, the last ratio without evidence.
+    """Return the plan that is due at ``ts_ns``: :func:`plan_at`, or, if its window determines none, the last ratio without evidence.
 
-    A market that stands still tells nothing about a ratio: what is held keeps the ratio that it has (that of the last
-    refit whose window moved), and nothing new may be opened on it, whatever ``evidence_override`` says of tests that fail.
-    It is found from the bars alone, so that a session that was restarted makes the same plan.
+    A leg that stands still, or hedges that move as one, tell nothing about a ratio: what is held keeps the ratio that it has (that
+    of the last refit whose window told one), and nothing new may be opened on it, whatever ``evidence_override`` says of tests that
+    fail. It is found from the bars alone, so that a session that was restarted makes the same plan.
 
     Parameters
     ----------
@@ -78,11 +79,11 @@ def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
         As in :func:`plan_at`.
     """
     end, rows = len(mids), params.fit_bars + 1
-    if _moves(mids[end - rows : end]):
+    if _tells(mids[end - rows : end]):
         return plan_at(mids[:, 0], mids[:, 1:], ts_ns, params)
     while end - params.refit_bars >= rows:
         end -= params.refit_bars
-        if _moves(mids[end - rows : end]):
+        if _tells(mids[end - rows : end]):
             last = plan_at(mids[:end, 0], mids[:end, 1:], ts_ns, params)
             return msgspec.structs.replace(last, evidence=_quiet(params), override=None, half_life=None)
     until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
@@ -91,12 +92,15 @@ def plan_due(mids: Array, ts_ns: int, params: Params) -> HedgePlan:
     return HedgePlan(each, 1.0, params.fit_bars, name, ts_ns, until_ns, _quiet(params), others=tuple(others))
 
 
-def _moves(window: Array) -> bool:
-    return bool((np.ptp(window, axis=0) > 0).all())
+def _tells(window: Array) -> bool:
+    """Whether every leg moved, and no hedge is a sum of the others."""
+    if not (np.ptp(window, axis=0) > 0).all():
+        return False
+    return window.shape[1] == 2 or independent(np.diff(np.log(window[:, 1:]), axis=0))  # noqa: PLR2004 - one hedge
 
 
 def _quiet(params: Params) -> Evidence:
-    said = f"a leg did not move over the last {params.fit_bars} bars: no ratio can be estimated and nothing tested"
+    said = f"a leg did not move, or hedges moved as one, over the last {params.fit_bars} bars: no ratio can be estimated and nothing tested"
     return Evidence("none", None, None, params.fit_bars, (said,))
 
 
