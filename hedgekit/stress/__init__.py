@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from hedgekit import metrics as m
 from hedgekit.backtest import run
+from hedgekit.backtest.sweep import WAIT_S
 from hedgekit.data.ranges import check_whole
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.stress.risks import FOUR_RISKS, Decorrelation, Gap, Hit, Momentum, Scenario, WideExit
@@ -84,7 +86,13 @@ class Stress:
 
 
 def stress(
-    tape: Tape, params: Params, scenarios: Sequence[Scenario] | None = None, *, model: FillModel | None = None, seed: int = 0
+    tape: Tape,
+    params: Params,
+    scenarios: Sequence[Scenario] | None = None,
+    *,
+    model: FillModel | None = None,
+    seed: int = 0,
+    progress: bool = True,
 ) -> Stress:
     """Backtest a strategy on a tape as it is and with each scenario in it, hedged and unhedged.
 
@@ -100,6 +108,8 @@ def stress(
         As in :func:`hedgekit.backtest.run`.
     seed : int
         Of what a scenario draws (:class:`Decorrelation`); 0 or more.
+    progress : bool
+        Show a progress bar if it takes longer than 2 s.
 
     Returns
     -------
@@ -122,7 +132,7 @@ def stress(
         raise DataError(msg)
     base = Base(tape, params, run(tape, params, model))
     rows, runs = [_baseline(base.done)], [base.done]
-    for scenario in chosen:
+    for scenario in tqdm(chosen, desc="scenarios", delay=WAIT_S, disable=not progress):
         tried = [(done := run(hit.tape, params, model), _row(scenario.name, hit, done, base.done)) for hit in scenario.hits(base, seed)]
         done, row = min(tried, key=lambda pair: (not pair[1]["touched"], pair[1]["hit_hedged"]))
         rows.append(row)
