@@ -85,7 +85,7 @@ class Stress:
         return str(self.table.to_html(float_format="{:,.0f}".format))
 
 
-def stress(
+def stress(  # noqa: PLR0913 - what, on what, and how
     tape: Tape,
     params: Params,
     scenarios: Sequence[Scenario] | None = None,
