@@ -152,9 +152,11 @@ def _timed_look(s, p, now_ns):
 
 @compiled
 def _row(c, s, p, d, t, now_ns):
-    """Hear one row, or, if a look on it finds the delta outside, leave everything as it was."""
-    bar_ns, look_ns, last_look_ns = s.next_bar_ns, s.look_ns, s.last_look_ns
-    row = c.row
+    """Hear one row, or, if a look on it finds the delta outside, leave everything as it was.
+
+    Only quotes and the bar's timer can have changed by then: a look on an earlier leg's quote would be too recent for another.
+    """
+    bar_ns, row = s.next_bar_ns, c.row
     for leg in range(p.n_legs):
         if math.isnan(t[1][row, leg]):
             continue
@@ -169,7 +171,7 @@ def _row(c, s, p, d, t, now_ns):
                 for back in range(leg + 1):
                     if not math.isnan(t[1][row, back]):
                         s.bid[back], s.ask[back], s.quote_ns[back] = c.kept[0, back], c.kept[1, back], c.kept_ns[back]
-                s.next_bar_ns, s.look_ns, s.last_look_ns = bar_ns, look_ns, last_look_ns
+                s.next_bar_ns = bar_ns
                 return False
             s.last_look_ns = now_ns
             s.look_ns = 0
