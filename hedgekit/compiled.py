@@ -20,7 +20,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "compiled.py", "params.py", "types.py")
+_CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "stats/quick.py", "compiled.py", "params.py", "types.py")
 _STATISTICS = ("stats/**/*.py", "data/*.py", "metrics/*.py", "verdict/*.py", "rules/*.py", "compiled.py")
 
 
@@ -55,7 +55,16 @@ def _compile(function: F, rooms: tuple[str, ...], **options: Any) -> F:  # noqa:
 
 
 def compiled(function: F) -> F:
-    """Compile a pure function of the core with numba (IEEE floats: no fast-math; the interpreter's lock is released)."""
+    """Compile a pure function of the core with numba (IEEE floats: no fast-math; the interpreter's lock is released).
+
+    It may not make arrays, and does not count references to those that it is given: whoever calls from Python holds them. The
+    counters are atomic, so two threads on one tape would wait for each other at every call.
+    """
+    return _compile(function, _CORE, _nrt=False)
+
+
+def making(function: F) -> F:
+    """Compile as :func:`compiled` a function that makes arrays of its own."""
     return _compile(function, _CORE)
 
 

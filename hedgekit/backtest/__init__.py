@@ -24,20 +24,19 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.lean import Curves, Scorer, curves_of, passed
 from hedgekit.backtest.passes import Pass
-from hedgekit.backtest.tables import Tables, story_of, tables_of
 from hedgekit.errors import ConfigError, HedgekitError
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import Unpacker, whole
 from hedgekit.rules.state import OUT
-from hedgekit.stats.reversion import engle_granger
 from hedgekit.stats.revise import Reviser
 from hedgekit.types import Cancelled, Decision, Fill, PlanRevised
-from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
+    from hedgekit.backtest.tables import Tables
     from hedgekit.data import Tape
     from hedgekit.params import Params
     from hedgekit.types import HedgePlan
+    from hedgekit.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +84,8 @@ class Backtest:
         if self.tape is None or self.params is None:
             msg = "this backtest does not know its tape and parameters; make it with hedgekit.run_backtest"
             raise ConfigError(msg)
+        from hedgekit.backtest.tables import story_of, tables_of  # noqa: PLC0415 - a sweep's workers need no tables
+
         return tables_of(story_of(self.records, self.closes, self.tape, self.params, self.session))
 
     def verdict(self, *, trials: int = 1, seed: int = 0, reps: int = 2_000) -> Verdict:
@@ -97,6 +98,9 @@ class Backtest:
         seed, reps : int
             Of the resampling: :func:`hedgekit.verdict.assess`.
         """
+        from hedgekit.stats.reversion import engle_granger  # noqa: PLC0415 - a second to load, and most backtests ask for none
+        from hedgekit.verdict import assess  # noqa: PLC0415 - as above
+
         tables = self.tables
         assert self.params is not None  # noqa: S101 - tables has checked it
         return assess(

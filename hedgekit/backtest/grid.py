@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hedgekit.compiled import compiled
+from hedgekit.compiled import making
 from hedgekit.rules import signal
 from hedgekit.rules.state import LOG_SPREAD, USER
 
@@ -71,15 +71,9 @@ class Grid:
 
 def grid_of(tape: Tape, p: np.void, ws_ns: int) -> Grid:
     """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes."""
-    legs = len(tape.instruments)
     geometry = (int(p["bar_ns"]), int(p["offset_ns"]), int(p["max_age_ns"]), ws_ns)
-    row, ns, fresh, last = _timers(tape.ts_ns, tape.bid, *geometry)
-    at = last[fresh == 1]
-    mids = np.column_stack([0.5 * (tape.bid[at[:, leg], leg] + tape.ask[at[:, leg], leg]) for leg in range(legs)])
-    logs = _logs(mids, p["multiplier"], p["inverse"])
-    with np.errstate(invalid="ignore"):
-        sound = not bool((tape.bid <= 0).any() or np.isinf(tape.ask).any())
-    return Grid(row, ns, fresh, last, ns[fresh == 1], mids, logs, sound)
+    row, ns, fresh, last, close_ns, mids, logs, sound = _bars(tape.ts_ns, tape.bid, tape.ask, p["multiplier"], p["inverse"], *geometry)
+    return Grid(row, ns, fresh, last, close_ns, mids, np.ascontiguousarray(logs), bool(sound))  # one layout: another is compiled anew
 
 
 def grid_key(params: Params, ws_ns: int) -> tuple[object, ...]:
@@ -87,16 +81,17 @@ def grid_key(params: Params, ws_ns: int) -> tuple[object, ...]:
     return params.bar_s, params.bar_offset_s, params.max_quote_age_s, ws_ns
 
 
-@compiled
-def _timers(ts, bid, bar_ns, offset_ns, max_age_ns, ws_ns):
+@making
+def _bars(ts, bid, ask, multiplier, inverse, bar_ns, offset_ns, max_age_ns, ws_ns):
     n, legs = bid.shape
-    row, ns, fresh = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    last = np.empty((n, legs), np.int64)
+    row, ns, fresh, close_ns = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
+    last, mids, logs = np.empty((n, legs), np.int64), np.empty((n, legs)), np.empty((legs, n))
     newest = np.full(legs, -1)
-    count, due = 0, 0
+    count, bars, due, sound = 0, 0, 0, True
     for r in range(n):
         heard = ts[r] + ws_ns
         for leg in range(legs):
+            sound = sound and not (bid[r, leg] <= 0.0 or math.isinf(ask[r, leg]))
             if not math.isnan(bid[r, leg]):
                 newest[leg] = r
                 if due == 0:
@@ -109,33 +104,31 @@ def _timers(ts, bid, bar_ns, offset_ns, max_age_ns, ws_ns):
                 if newest[leg] < 0 or due - (ts[newest[leg]] + ws_ns) > max_age_ns:
                     young = 0
             row[count], ns[count], fresh[count] = r + 1, due, young
+            if young:
+                close_ns[bars] = due
+                for leg in range(legs):
+                    mid = 0.5 * (bid[newest[leg], leg] + ask[newest[leg], leg])
+                    mids[bars, leg] = mid
+                    logs[leg, bars] = math.log(mid) if inverse[leg] else math.log(mid * multiplier[leg])
+                bars += 1
             count += 1
             due = 0
-    return row[:count].copy(), ns[:count].copy(), fresh[:count].copy(), last[:count].copy()
+    timers = row[:count], ns[:count], fresh[:count], last[:count]
+    return *timers, close_ns[:bars], mids[:bars], logs[:, :bars], sound
 
 
-@compiled
-def _logs(mids, multiplier, inverse):
-    bars, legs = mids.shape
-    logs = np.empty((legs, bars))
-    for leg in range(legs):
-        for bar in range(bars):
-            logs[leg, bar] = math.log(mids[bar, leg]) if inverse[leg] else math.log(mids[bar, leg] * multiplier[leg])
-    return logs
-
-
-@compiled
+@making
 def _scores(kind, logs, lookback, ratio, first, end):
     legs, bars = logs.shape
     z, sd = np.full(end - first, math.nan), np.full(end - first, math.nan)
-    start = max(first - lookback + 1, 0)
-    spread, scratch = np.empty(end - start), np.empty(lookback)
+    start, begin = max(first - lookback + 1, 0), max(first, lookback - 1)
     if kind in (LOG_SPREAD, USER):
+        spread = np.empty(end - start)
         for bar in range(start, end):
             spread[bar - start] = signal.spread_at(logs, bar, ratio, legs)
-    for bar in range(max(first, lookback - 1), end):
-        if kind in (LOG_SPREAD, USER):
-            z[bar - first], sd[bar - first] = signal.standing(spread, bar - start + 1, lookback)
-        else:
-            z[bar - first], sd[bar - first] = signal.score_of(kind, logs, bar + 1, bars + 1, lookback, ratio, legs, scratch)
+        signal.standings(spread, begin - start, lookback, z[begin - first :], sd[begin - first :], np.empty((5, signal.BLOCK)))
+        return z, sd
+    scratch = np.empty(lookback)
+    for bar in range(begin, end):
+        z[bar - first], sd[bar - first] = signal.score_of(kind, logs, bar + 1, bars + 1, lookback, ratio, legs, scratch)
     return z, sd

@@ -17,7 +17,7 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
-from hedgekit.compiled import compiled
+from hedgekit.compiled import making
 from hedgekit.errors import DataError
 from hedgekit.hedger import pack_params
 from hedgekit.stats.revise import Reviser
@@ -147,7 +147,7 @@ def curves_of(work: Pass) -> Curves:
     return Curves(hedged, unhedged, at_mids, int(work.s["trade"]))
 
 
-@compiled
+@making
 def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids):  # noqa: ANN001, ANN202, PLR0913 - compiled
     """Walk along bars and fills: cash, and price units held, of each leg; at prices and at mids."""
     count = len(legs)
@@ -173,7 +173,7 @@ def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids): 
         hedged[bar], at_mids[bar] = whole, mids_only
 
 
-@compiled
+@making
 def _deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN202, PLR0913 - compiled
     """Book one fill, at its price with its fee and at the mid without; an inverse perpetual's coins become money when flat."""
     value = qty * it.multiplier

@@ -23,13 +23,13 @@ from hedgekit.backtest.lean import Curves, Plans, curves
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
 from hedgekit.params import Params
-from hedgekit.stats.overfit import Guard, guard
 from hedgekit.trials import Trial, count, record
 
 if TYPE_CHECKING:
     import os
 
     from hedgekit.data import Array, Tape
+    from hedgekit.stats.overfit import Guard
 
 WAIT_S = 2.0
 PART = 8
@@ -74,6 +74,8 @@ class Sweep:
 
     def guard(self, by: str = "sharpe", **options: Any) -> Guard:  # noqa: ANN401 - the guard's own
         """Return whether the best combination survives, given all trials of the study: :func:`hedgekit.stats.overfit.guard` (A21)."""
+        from hedgekit.stats.overfit import guard  # noqa: PLC0415 - two seconds to load, and no part of the sweep
+
         self.best(by)  # refuses a figure that is not there
         return guard(self.pnl, chosen=self._best(by), trials=max(self.trials, len(self.table)), **options)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hedgekit.stats.ratio import plan_due
+from hedgekit.stats.plan import plan_due
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgekit.rules.signal import entry_side, zscore
+from hedgekit.rules.signal import BLOCK, SD_MIN, entry_side, standing, standings, zscore
 from hedgekit.rules.state import LEGS_MAX
 from hedgekit.types import NS, Gap, Reason
 from tests.core.core_made import Desk, legs, ou_pair, plan
@@ -60,6 +60,19 @@ def test_constant_prices_have_no_z(price: float, lookback: int, ratio: float) ->
 def test_a_hedge_that_is_its_primary_has_no_z(seed: int) -> None:
     hedge = np.exp(ou_pair(seed, 30))[:, 1]
     assert math.isnan(ours(hedge * 3, hedge, 1.0, 20))
+
+
+@given(st.integers(0, 1_000), st.integers(2, 70), st.integers(0, 2 * BLOCK + 3), st.booleans())
+def test_many_bars_at_once_score_to_the_same_bits(seed: int, lookback: int, more: int, stands: bool) -> None:  # noqa: FBT001 - drawn
+    rng = np.random.Generator(np.random.PCG64(seed))
+    values = 0.01 * rng.standard_normal(lookback + more).cumsum()
+    if stands:  # a quiet stretch: no z where nothing moves
+        values[: lookback + more // 2] = values[0] + 0.1 * SD_MIN * np.arange(lookback + more // 2) / (lookback + more)
+    z, sd = np.full(more + 1, 7.0), np.full(more + 1, 7.0)
+    standings(values, lookback - 1, lookback, z, sd, np.full((5, BLOCK), 9.0))
+    one_by_one = np.array([standing(values, end, lookback) for end in range(lookback, lookback + more + 1)])
+    assert z.tobytes() == one_by_one[:, 0].tobytes()
+    assert sd.tobytes() == one_by_one[:, 1].tobytes()
 
 
 @pytest.mark.parametrize(("z", "side"), [(2.0, -1), (1.999, 0), (-1.999, 0), (-2.0, 1), (math.nan, 0)])

@@ -362,8 +362,10 @@ def test_plan_of_a_refit() -> None:
     params = Params.make(evidence_override=REASON)
     plan = plan_at(mid[:400, 0], mid[:400, 1], 7 * NS, params)
     fit = ratio.ols(mid[149:400, 0], mid[149:400, 1])
-    assert (plan.ratio, plan.stderr, plan.n) == (fit.ratio, fit.stderr, 250)
-    assert plan.evidence == engle_granger(mid[149:400, 0], mid[149:400, 1], lags=REFIT_LAGS)
+    assert (plan.ratio, plan.stderr, plan.n) == (pytest.approx(fit.ratio, rel=1e-12), pytest.approx(fit.stderr, rel=1e-12), 250)
+    told = engle_granger(mid[149:400, 0], mid[149:400, 1], lags=REFIT_LAGS)
+    assert (plan.evidence.test, plan.evidence.n, plan.evidence.warnings) == (told.test, told.n, told.warnings)
+    assert (plan.evidence.statistic, plan.evidence.p_value) == (pytest.approx(told.statistic), pytest.approx(told.p_value))
     assert plan.fitted_at_ns == 7 * NS
     assert plan.valid_until_ns == 7 * NS + 90 * 86_400 * NS
     assert plan.unit == "dollar per dollar"

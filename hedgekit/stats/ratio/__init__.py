@@ -26,12 +26,12 @@ as a check.
 from __future__ import annotations
 
 from hedgekit.stats.fit import Effectiveness, RatioFit
+from hedgekit.stats.plan import REFIT_LAGS, plan_at, plan_due
 from hedgekit.stats.ratio.dcc import dcc
 from hedgekit.stats.ratio.kalman import kalman
 from hedgekit.stats.ratio.levels import dols, johansen
 from hedgekit.stats.ratio.moving import ewma, rolling
 from hedgekit.stats.ratio.noisy import tls
-from hedgekit.stats.ratio.plan import REFIT_LAGS, plan_at, plan_due
 from hedgekit.stats.ratio.returns import naive, ols
 
 __all__ = [

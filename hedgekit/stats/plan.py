@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from hedgekit.stats.inputs import legs
-from hedgekit.stats.ratio.estimate import independent
-from hedgekit.stats.ratio.returns import ols
-from hedgekit.stats.reversion import engle_granger, holds
+from hedgekit.stats.quick import quick
 from hedgekit.types import Evidence, HedgePlan
 
 if TYPE_CHECKING:
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
 
 REFIT_LAGS = 1
 """Lagged differences in the Engle-Granger test made at every refit (a fixed number: 157 tests in the demo)."""
+QUICK_METHOD, QUICK_TEST = "OLS on log returns", "Engle-Granger, log prices, constant, 1 lag"
 MS_PER_DAY = 86_400_000
 NS_PER_MS = 1_000_000
 
@@ -55,10 +53,25 @@ def plan_at(primary_mids: ArrayLike, hedge_mids: ArrayLike, ts_ns: int, params: 
     """
     last = -(params.fit_bars + 1)
     p, h = (np.asarray(mids, dtype=np.float64)[last:] for mids in (primary_mids, hedge_mids))
+    until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
+    found = quick(p, h.reshape(-1)) if p.shape == (params.fit_bars + 1,) and h.size == len(p) else None
+    if found is None:
+        return _the_long_way(p, h, ts_ns, until_ns, params)
+    evidence = Evidence(QUICK_TEST, found.statistic, found.p_value, len(p))
+    override = None if found.p_value < params.significance else params.evidence_override
+    numbers = (found.ratio, found.stderr, params.fit_bars, QUICK_METHOD, ts_ns, until_ns, evidence)
+    return HedgePlan(*numbers, override=override, half_life=found.half_life)
+
+
+def _the_long_way(p: Array, h: Array, ts_ns: int, until_ns: int, params: Params) -> HedgePlan:
+    """Return the plan by the functions that a person calls, with all their checks and warnings; loaded only when it is needed."""
+    from hedgekit.stats.inputs import legs  # noqa: PLC0415 - a second, and 100 MB, that most backtests need not spend
+    from hedgekit.stats.ratio.returns import ols  # noqa: PLC0415 - as above
+    from hedgekit.stats.reversion import engle_granger, holds  # noqa: PLC0415 - as above
+
     legs(p, h).need(params.fit_bars + 1).positive()
     evidence = engle_granger(p, h, lags=REFIT_LAGS)
     override = None if holds(evidence, params.significance) else params.evidence_override
-    until_ns = ts_ns + round(params.plan_valid_days * MS_PER_DAY) * NS_PER_MS
     fit = ols(p, h, window=params.fit_bars, folds=0, tested=False)
     plan = fit.to_plan(evidence=evidence, override=override, fitted_at_ns=ts_ns, valid_until_ns=until_ns)
     return msgspec.structs.replace(plan, half_life=_half_life(np.log(p) - np.log(h).reshape(len(h), -1) @ np.asarray(plan.ratios)))
@@ -96,7 +109,11 @@ def _tells(window: Array) -> bool:
     """Whether every leg moved, and no hedge is a sum of the others."""
     if not (np.ptp(window, axis=0) > 0).all():
         return False
-    return window.shape[1] == 2 or independent(np.diff(np.log(window[:, 1:]), axis=0))  # noqa: PLR2004 - one hedge
+    if window.shape[1] == 2:  # noqa: PLR2004 - one hedge
+        return True
+    from hedgekit.stats.ratio.estimate import independent  # noqa: PLC0415 - as above
+
+    return independent(np.diff(np.log(window[:, 1:]), axis=0))
 
 
 def _quiet(params: Params) -> Evidence:
