@@ -159,7 +159,7 @@ def _summary(done: Backtest, verdict: Verdict) -> dict[str, Any]:
     return {
         "result": verdict.result.value,
         "reasons": list(verdict.reasons),
-        "trades": int(done.tables.trades["closed"].notna().sum()),
+        "trades": int(done.trades["closed"].notna().sum()),
         "pnl_executable": {"hedged": float(last["hedged"]), "unhedged": float(last["unhedged"])},
         "pnl_at_mids": at_mids,
         "gauges": gauges,

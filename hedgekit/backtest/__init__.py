@@ -32,6 +32,8 @@ from hedgekit.stats.revise import Reviser
 from hedgekit.types import Cancelled, Decision, Fill, PlanRevised
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hedgekit.backtest.tables import Tables
     from hedgekit.data import Tape
     from hedgekit.params import Params
@@ -87,6 +89,11 @@ class Backtest:
         from hedgekit.backtest.tables import story_of, tables_of  # noqa: PLC0415 - a sweep's workers need no tables
 
         return tables_of(story_of(self.records, self.closes, self.tape, self.params, self.session))
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """One row for each trade that had a fill: as ``tables.trades``, and without telling a decision for it."""
+        return self.tables.trades
 
     def verdict(self, *, trials: int = 1, seed: int = 0, reps: int = 2_000) -> Verdict:
         """Return whether the hedge helped, with intervals, on the evidence of the whole sample (Engle-Granger on the bars' mids).
@@ -170,6 +177,12 @@ class _Run(Backtest):
     @cached_property
     def curves(self) -> Curves:
         return curves_of(self._work)
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        from hedgekit.backtest.trades import trades_of  # noqa: PLC0415 - pandas, for those who want frames
+
+        return trades_of(self._work)
 
     @cached_property
     def _told(self) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], frozenset[int]]:

@@ -8,7 +8,7 @@ combinations that share them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -17,7 +17,7 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
-from hedgekit.compiled import making
+from hedgekit.compiled import compiled, making
 from hedgekit.errors import DataError
 from hedgekit.hedger import pack_params
 from hedgekit.stats.revise import Reviser
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
-    from hedgekit.types import HedgePlan
+    from hedgekit.types import HedgePlan, Instrument
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
 _CUTS = 8
 """Parts of the tape at whose ends a user's scores are computed again without what comes after."""
 
-_LEG = np.dtype([(name, np.float64) for name in ("multiplier", "rate", "unit", "quantum", "inverse")])
+LEG = np.dtype([(name, np.float64) for name in ("multiplier", "rate", "unit", "quantum", "inverse")])
 
 Plans = dict[tuple[object, ...], "HedgePlan | Grid"]
 """What combinations on one tape share: hedge plans and the tape's bars."""
@@ -136,19 +136,23 @@ def curves(tape: Tape, params: Params, model: FillModel, plans: Plans) -> Curves
 
 def curves_of(work: Pass) -> Curves:
     """Return the money of a pass that is over."""
-    legs = np.zeros(len(work.tape.instruments), _LEG)
-    for leg, instrument in enumerate(work.tape.instruments):
-        fees = instrument.fees
-        legs[leg] = (float(instrument.multiplier), float(fees.rate), float(fees.per_unit), float(fees.quantum), instrument.inverse)
-    n = work.bars
+    legs, n = legs_of(work.tape.instruments), work.bars
     hedged, unhedged, at_mids = np.empty(n), np.empty(n), np.empty(n)
-    tape, grid = work.tape, work.grid
-    _money(work.log[: int(work.c["logged"])], legs, grid.close_ns[:n], grid.mids, tape.ts_ns, tape.bid, tape.ask, hedged, unhedged, at_mids)
+    _money(work.log[: int(work.c["logged"])], legs, work.grid.close_ns[:n], work.grid.mids, hedged, unhedged, at_mids)
     return Curves(hedged, unhedged, at_mids, int(work.s["trade"]))
 
 
+def legs_of(instruments: Sequence[Instrument]) -> np.ndarray:
+    """Return what booking a fill needs to know of each instrument: an array of LEG."""
+    legs = np.zeros(len(instruments), LEG)
+    for leg, instrument in enumerate(instruments):
+        fees = instrument.fees
+        legs[leg] = (float(instrument.multiplier), float(fees.rate), float(fees.per_unit), float(fees.quantum), instrument.inverse)
+    return legs
+
+
 @making
-def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids):  # noqa: ANN001, ANN202, PLR0913 - compiled
+def _money(log, legs, close_ns, mids, hedged, unhedged, at_mids):  # noqa: ANN001, ANN202, PLR0913 - compiled
     """Walk along bars and fills: cash, and price units held, of each leg; at prices and at mids."""
     count = len(legs)
     cash, units, held = np.zeros((2, count)), np.zeros((2, count)), np.zeros(count)
@@ -156,10 +160,8 @@ def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids): 
     for bar in range(len(close_ns)):
         while k < len(log) and log[k].ts_ns <= close_ns[bar]:
             if log[k].what == loop.FILLED:
-                leg, qty, price = log[k].leg, log[k].qty, log[k].price
-                row = np.searchsorted(ts, log[k].venue_ns)
-                mid = 0.5 * (bid[row, leg] + ask[row, leg])
-                _deal(legs[leg], cash, units, held, leg, qty, price, mid)
+                leg = log[k].leg
+                deal(legs[leg], cash, units, held, leg, log[k].qty, log[k].price, log[k].mid)
             k += 1
         whole, mids_only = 0.0, 0.0
         for leg in range(count):
@@ -173,8 +175,8 @@ def _money(log, legs, close_ns, mids, ts, bid, ask, hedged, unhedged, at_mids): 
         hedged[bar], at_mids[bar] = whole, mids_only
 
 
-@making
-def _deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN202, PLR0913 - compiled
+@compiled
+def deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN201, PLR0913 - compiled
     """Book one fill, at its price with its fee and at the mid without; an inverse perpetual's coins become money when flat."""
     value = qty * it.multiplier
     paid = abs(value) if it.inverse else abs(value) * price

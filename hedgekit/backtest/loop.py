@@ -14,18 +14,38 @@ import numpy as np
 
 from hedgekit.backtest.glide import glide
 from hedgekit.compiled import compiled
-from hedgekit.rules.state import CLOSING, COMMAND, DONE, FILL, HOLD, IN_BAND, LEGS_MAX, NOTED, QUOTE, SCORE, STOP_CMD, TIMER, USER
+from hedgekit.rules.state import (
+    CLOSE,
+    CLOSING,
+    COMMAND,
+    DONE,
+    ENTER,
+    ENTRY,
+    FILL,
+    FLAT,
+    HALTED,
+    HOLD,
+    IN_BAND,
+    LEGS_MAX,
+    NOTED,
+    QUOTE,
+    SCORE,
+    STOP_CMD,
+    TIMER,
+    USER,
+)
 from hedgekit.step import Record, decide, figures, wakeup_ns
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 # ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
 # c: cursor, s: state, p: params, o: observation, out: outcome, t: arrays of the tape, d: delays
-# log: arrays of LOG and of OUT; the place of a decision in the first is where it stands in the second
+# log: arrays of LOG, of OUT and of TRIP; the place of a decision in the first is where it stands in the second
 
 QUEUE = 64
 """Most orders at work on one leg at a time."""
 
-_ROOM = 8
+ROOM = 8
+"""Places that a log must have left."""
 _NEVER = np.iinfo(np.int64).max
 DECIDED, FILLED, OVER = range(3)
 FINISHED, REVISE, FULL, CROWDED = range(4)
@@ -33,7 +53,10 @@ FINISHED, REVISE, FULL, CROWDED = range(4)
 _i, _f = np.int64, np.float64
 _orders = (LEGS_MAX, QUEUE)
 MESSAGE = np.dtype(
-    [("kind", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("a", _f), ("b", _f)],  # of a fill: a quantity, b price
+    [
+        *(("kind", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i)),
+        *(("a", _f), ("b", _f), ("mid", _f), ("trade", _i)),  # of a fill: a quantity, b price, mid then, trade that ordered it
+    ],
     align=True,
 )
 CURSOR = np.dtype(
@@ -53,28 +76,41 @@ CURSOR = np.dtype(
         ("count", _i, (LEGS_MAX,)),
         ("qty", _f, _orders),  # what is left of each order of a leg, oldest first
         ("number", _i, _orders),  # its place among all orders sent
+        ("trade", _i, _orders),  # that it was ordered for
         ("arrive_ns", _i, _orders),  # when it reaches the venue
         ("void_ns", _i, _orders),  # when its cancel does; 0 for none
         ("void_by", _i, _orders),  # the decision that cancelled it; 0 if the cancel had to wait for the order's Ack
         ("head", _i),  # first message of the inbox that the step has not heard
         ("tail", _i),
-        ("inbox", MESSAGE, (2 * QUEUE + _ROOM,)),
+        ("inbox", MESSAGE, (2 * QUEUE + ROOM,)),
     ],
     align=True,
 )
 DELAYS = np.dtype([("ws_ns", _i), ("up_ns", _i), ("reply_ns", _i)], align=True)
 LOG = np.dtype(
-    [("what", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i), ("qty", _f), ("price", _f)],
+    [
+        *(("what", _i), ("leg", _i), ("place", _i), ("ts_ns", _i), ("venue_ns", _i)),
+        *(("qty", _f), ("price", _f), ("mid", _f), ("trade", _i)),
+    ],
+    align=True,
+)
+TRIP = np.dtype(
+    [
+        *(("opened_ns", _i), ("left_ns", _i)),  # when entry and exit were decided; 0 for not yet
+        *(("side", _i), ("reason", _i), ("first_bar", _i), ("last_bar", _i)),  # bars by their timers
+        *(("z_entry", _f), ("z_exit", _f)),
+    ],
     align=True,
 )
 
 
 @compiled
-def _send(c, out, leg, now_ns, d):
+def _send(c, trade, out, leg, now_ns, d):
     k = c.count[leg]
     c.sent += 1
     c.qty[leg, k] = out.order[leg]
     c.number[leg, k] = c.sent
+    c.trade[leg, k] = trade
     c.arrive_ns[leg, k] = now_ns + d.up_ns
     c.void_ns[leg, k] = 0
     c.count[leg] += 1
@@ -106,6 +142,7 @@ def observe(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record
         _copy(log[1][c.said], out, p.n_legs)
         c.said += 1
         c.logged += 1
+    _note(c, s, o, out, log[2])
     c.decided += 1
     for leg in range(p.n_legs):
         if out.cancel[leg]:
@@ -114,7 +151,20 @@ def observe(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record
     for i in range(p.n_legs):
         leg = (first + i) % p.n_legs
         if out.order[leg] != 0.0:
-            _send(c, out, leg, o.ts_ns, d)
+            _send(c, s.trade, out, leg, o.ts_ns, d)
+
+
+@compiled
+def _note(c, s, o, out, trips):
+    """Note when, on which bar and why a trade was entered and left: its first decision to leave counts."""
+    if s.trade == 0:
+        return
+    trip = trips[s.trade - 1]
+    bar = c.timer if o.kind == TIMER and out.bar else c.timer - 1
+    if out.action == ENTER and out.reason == ENTRY:
+        trip.opened_ns, trip.left_ns, trip.side, trip.first_bar, trip.z_entry = o.ts_ns, 0, s.side, bar, s.z
+    elif trip.left_ns == 0 and (out.action == CLOSE or (s.phase in (CLOSING, HALTED, FLAT) and out.reason != NOTED)):
+        trip.left_ns, trip.reason, trip.last_bar, trip.z_exit = o.ts_ns, out.reason, bar, s.z
 
 
 @compiled
@@ -140,7 +190,7 @@ def _copy(to, out, n_legs):
 
 
 @compiled
-def _tell(c, kind, leg, place, ts_ns, venue_ns, a, b):
+def _tell(c, kind, leg, place, ts_ns, venue_ns, a, b, mid, trade):
     """Put a message for the step into the inbox."""
     message = c.inbox[c.tail]
     message.kind = kind
@@ -150,6 +200,8 @@ def _tell(c, kind, leg, place, ts_ns, venue_ns, a, b):
     message.venue_ns = venue_ns
     message.a = a
     message.b = b
+    message.mid = mid
+    message.trade = trade
     c.tail += 1
 
 
@@ -171,6 +223,8 @@ def _next(c, o, log):
         entry.venue_ns = message.venue_ns
         entry.qty = message.a
         entry.price = message.b
+        entry.mid = message.mid
+        entry.trade = message.trade
         c.logged += 1
     c.head += 1
     if c.head == c.tail:
@@ -185,6 +239,7 @@ def _drop(c, leg, place):
     for k in range(place, c.count[leg]):
         c.qty[leg, k] = c.qty[leg, k + 1]
         c.number[leg, k] = c.number[leg, k + 1]
+        c.trade[leg, k] = c.trade[leg, k + 1]
         c.arrive_ns[leg, k] = c.arrive_ns[leg, k + 1]
         c.void_ns[leg, k] = c.void_ns[leg, k + 1]
         c.void_by[leg, k] = c.void_by[leg, k + 1]
@@ -216,7 +271,8 @@ def _match(c, p, d, t, row):
                 buy_left = _lots(buy_left - done, p.lot[leg])
             else:
                 sell_left = _lots(sell_left + done, p.lot[leg])
-            _tell(c, FILL, leg, k, ts_ns + d.ws_ns, ts_ns, done, ask[leg] if done > 0 else bid[leg])
+            mid, price = 0.5 * (bid[leg] + ask[leg]), ask[leg] if done > 0 else bid[leg]
+            _tell(c, FILL, leg, k, ts_ns + d.ws_ns, ts_ns, done, price, mid, c.trade[leg, k])
             c.qty[leg, k] -= done
             if abs(c.qty[leg, k]) < 0.5 * p.lot[leg]:
                 _drop(c, leg, k)
@@ -231,7 +287,7 @@ def _row(c, p, d, t):
     _match(c, p, d, t, row)
     for leg in range(p.n_legs):
         if not math.isnan(t[1][row, leg]):
-            _tell(c, QUOTE, leg, 0, t[0][row] + d.ws_ns, t[0][row], t[1][row, leg], t[2][row, leg])
+            _tell(c, QUOTE, leg, 0, t[0][row] + d.ws_ns, t[0][row], t[1][row, leg], t[2][row, leg], 0.0, 0)
     c.row += 1
 
 
@@ -259,7 +315,7 @@ def _sooner(c, leg, k, other, j):
 def _over(c, d, leg, place):
     """Tell that a cancelled order is over."""
     void_ns = c.void_ns[leg, place]
-    _tell(c, DONE, leg, place, void_ns + d.ws_ns, void_ns, c.qty[leg, place], 0.0)
+    _tell(c, DONE, leg, place, void_ns + d.ws_ns, void_ns, c.qty[leg, place], 0.0, 0.0, 0)
     _drop(c, leg, place)
 
 
@@ -277,7 +333,7 @@ def _crowded(c, n_legs):
     most = 0
     for leg in range(n_legs):
         most = max(most, c.count[leg])
-    return most > QUEUE - _ROOM
+    return most > QUEUE - ROOM
 
 
 @compiled
@@ -292,7 +348,7 @@ def _advance(c, s, p, d, t):
         return False
     if now == _NEVER:
         c.stopped = 1
-        _tell(c, COMMAND, STOP_CMD, 0, c.last_ns, 0, 0.0, 0.0)
+        _tell(c, COMMAND, STOP_CMD, 0, c.last_ns, 0, 0.0, 0.0, 0.0, 0)
         return True
     c.last_ns = max(c.last_ns, now)
     if over == now:
@@ -300,7 +356,7 @@ def _advance(c, s, p, d, t):
     elif arrival == now:
         _row(c, p, d, t)
     else:
-        _tell(c, TIMER, 0, 0, now, now, 0.0, 0.0)
+        _tell(c, TIMER, 0, 0, now, now, 0.0, 0.0, 0.0, 0)
     return True
 
 
@@ -312,7 +368,7 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
 
     Parameters
     ----------
-    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; arrays of LOG and OUT; record of DELAYS
+    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; arrays of LOG, OUT and TRIP; record of DELAYS
     t : tuple of arrays
         Times (n,), bids, asks, bid sizes and ask sizes (n, legs); a user's own scores and their sd (bars,), empty if there are none.
     g : tuple of arrays
@@ -321,7 +377,7 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
         Number of closed bars at which a ratio is due.
     """
     while True:
-        if c.logged + _ROOM > len(log[0]) or (c.words and c.said + _ROOM > len(log[1])):
+        if c.logged + ROOM > len(log[0]) or s.trade + ROOM > len(log[2]) or (c.words and c.said + ROOM > len(log[1])):
             return FULL
         if c.head == c.tail:
             if _crowded(c, p.n_legs):
@@ -337,6 +393,6 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
             c.timer += 1
         closed = o.kind == TIMER and _bar(c, s)
         if closed and p.signal == USER:
-            _tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1])
+            _tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1], 0.0, 0)
         elif (closed or o.kind == SCORE) and c.bars == next_fit:
             return REVISE

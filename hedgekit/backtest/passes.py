@@ -79,6 +79,7 @@ class Pass:
         _check_scores(self.scores, len(self.grid.close_ns) if self.p["signal"] == USER else 0)
         self.c["words"] = words or not self.grid.sound or self.p["signal"] == USER
         self.log, self.said = np.zeros(_LOG, loop.LOG), np.zeros(_LOG if self.c["words"] else 1, OUT)
+        self.trips = np.zeros(_LOG, loop.TRIP)
 
     def go(self, next_fit: int) -> int:
         """Run until something is due; return what."""
@@ -92,13 +93,19 @@ class Pass:
             z, sd = grid.scores(kind, lookback, self.s["ratio"], first, max(last, first))
         glides = (grid.row, grid.ns, grid.fresh, grid.last, grid.logs, z, sd, first)
         while True:
-            why = loop.go(self.c, self.s, self.p, self.o, self.out, (self.log, self.said), self.d, arrays, glides, next_fit)
+            why = loop.go(self.c, self.s, self.p, self.o, self.out, self._logs, self.d, arrays, glides, next_fit)
             if why == loop.CROWDED:
                 msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
                 raise DataError(msg)
             if why != loop.FULL:
                 return int(why)
-            self.log, self.said = _longer(self.log), _longer(self.said)
+            used = int(self.c["logged"]), int(self.c["said"]), int(self.s["trade"])
+            full = (n + loop.ROOM > len(log) for n, log in zip(used, self._logs, strict=True))
+            self.log, self.said, self.trips = (_longer(log) if more else log for more, log in zip(full, self._logs, strict=True))
+
+    @property
+    def _logs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.log, self.said, self.trips
 
     @property
     def bars(self) -> int:
@@ -130,4 +137,4 @@ class Pass:
         told = pack_plan(plan, len(self.tape.instruments), self.significance)
         for name, value in ({"ts_ns": self.close_ns, "leg": 0, "a": 0.0} | told).items():
             self.o[name] = value
-        loop.observe(self.c, self.s, self.p, self.o, self.out, (self.log, self.said), self.d)
+        loop.observe(self.c, self.s, self.p, self.o, self.out, self._logs, self.d)

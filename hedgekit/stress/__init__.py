@@ -143,7 +143,7 @@ def stress(  # noqa: PLR0913 - what, on what, and how
 
 def _baseline(done: Backtest) -> dict[str, Any]:
     figures = _figures(done)
-    trades = len(done.tables.trades)
+    trades = len(done.trades)
     said = f"Baseline: {trades} trades, P&L {figures['pnl_hedged']:+,.0f} hedged, {figures['pnl_unhedged']:+,.0f} unhedged."
     nothing = {"touched": pd.NA, "helped": pd.NA, "hit_hedged": 0.0, "hit_unhedged": 0.0}
     same = {"change_hedged": 0.0, "change_unhedged": 0.0}
@@ -166,7 +166,7 @@ def _row(name: str, hit: Hit, done: Backtest, base: Backtest) -> dict[str, Any]:
 
 
 def _figures(done: Backtest) -> dict[str, float]:
-    equity, trades = done.tables.equity, done.tables.trades
+    equity, trades = done.tables.equity, done.trades
     out: dict[str, float] = {}
     for what in ("pnl", "drawdown", "worst_trade"):
         for kind in ("hedged", "unhedged"):
@@ -180,7 +180,7 @@ def _figures(done: Backtest) -> dict[str, float]:
 
 def _alive(done: Backtest, start: int) -> list[int]:
     """Return the trades that hold something just before a time: those with a fill before it that were not all sold by then."""
-    trades, fills = done.tables.trades, done.tables.fills
+    trades, fills = done.trades, done.tables.fills
     at = pd.DatetimeIndex(fills["venue_ts"]).as_unit("ns").asi8
     spans = pd.DataFrame({"trade": fills["trade"], "ns": at}).groupby("trade")["ns"].agg(["min", "max"]).reindex(trades["trade"])
     still = trades["closed"].isna().to_numpy()

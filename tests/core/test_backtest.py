@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedgekit.backtest import run
+from hedgekit.backtest import Backtest, run
 from hedgekit.data import Market, Tape
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.exchange.model import FillModel
@@ -36,8 +37,9 @@ def as_bytes(records: list[Any]) -> list[bytes]:
 
 def check_parity(tape: Tape, strategy: Params) -> list[Any]:
     """Assert that both drivers say the same, byte for byte, and that what was heard, replayed, says it again; return the records."""
-    driver = SlowDriver(tape, strategy)
-    fast, slow = run(tape, strategy, MODEL).records, driver.run()
+    driver, done = SlowDriver(tape, strategy), run(tape, strategy, MODEL)
+    check_money(done)
+    fast, slow = done.records, driver.run()
     again = Hedger(driver.session, tape.instruments, strategy)
     said = [decision for event in driver.events if not routine(decision := again.on(event))]
     assert as_bytes(said) == as_bytes([record for record in slow if isinstance(record, Decision)])
@@ -45,6 +47,14 @@ def check_parity(tape: Tape, strategy: Params) -> list[Any]:
         assert mine == theirs
     assert len(fast) == len(slow)
     return fast
+
+
+def check_money(done: Backtest) -> None:
+    """Assert that curves and trades, made from the compiled log of fills, are those of the told story."""
+    told = done.tables
+    for name in ("hedged", "unhedged"):
+        assert np.allclose(getattr(done.curves, name), told.equity[name], rtol=1e-9, atol=1e-6)
+    pd.testing.assert_frame_equal(done.trades, told.trades, rtol=1e-9, atol=1e-6)
 
 
 def fast_tape(seed: int, rows: int, *, lot: str = "1", sizes: tuple[int, int] = (1, 30)) -> Tape:

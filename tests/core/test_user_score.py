@@ -15,7 +15,7 @@ from hedgekit.exchange.model import FillModel
 from hedgekit.types import Action, Decision
 from tests.core.core_made import DAILY, daily_tape, params
 from tests.core.slow_driver import SlowDriver
-from tests.core.test_backtest import as_bytes
+from tests.core.test_backtest import as_bytes, check_money
 
 MODEL = FillModel()
 USER: dict[str, Any] = DAILY | {"signal": "user", "stop": 5.0}
@@ -49,7 +49,7 @@ def test_its_tables_have_every_bar() -> None:
     fitted = DAILY["fit_bars"]
     assert len(equity) == len(done.bar_ns)
     assert np.allclose(equity["z"].to_numpy()[fitted + 1 :], rolling(done.bar_mids)[fitted + 1 :], equal_nan=True)
-    assert np.allclose(equity["hedged"], done.curves.hedged, atol=1e-6)
+    check_money(done)
 
 
 def test_what_one_unit_of_it_is_worth_decides_on_the_entry() -> None:

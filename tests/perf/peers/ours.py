@@ -70,7 +70,7 @@ class Pair:
     @staticmethod
     def tell(done: Backtest) -> object:
         """Return the table of trades."""
-        return done.tables.trades
+        return done.trades
 
     @staticmethod
     def answer(done: Backtest, market: m.Market) -> dict[str, np.ndarray]:
