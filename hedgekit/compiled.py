@@ -60,7 +60,7 @@ def compiled(function: F) -> F:
     It may not make arrays, and does not count references to those that it is given: whoever calls from Python holds them. The
     counters are atomic, so two threads on one tape would wait for each other at every call.
     """
-    return _compile(function, _CORE, _nrt=False)
+    return _compile(function, _CORE, _nrt=False, forceinline=True)
 
 
 def making(function: F) -> F:

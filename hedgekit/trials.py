@@ -100,10 +100,15 @@ class Trial:
         ConfigError
             If a parameter cannot be written down, or a name is empty.
         """
+        return self.named()[0]
+
+    def named(self) -> tuple[str, str]:
+        """Return the hash, and the parameters as JSON."""
         for name in ("strategy", "data", "code"):
             _text(name, getattr(self, name))
-        body = json.dumps([self.strategy, self.data, self.code, _plain(self.parameters, "parameters")], sort_keys=True)
-        return hashlib.sha256(body.encode()).hexdigest()
+        parameters = json.dumps(_plain(self.parameters, "parameters"), sort_keys=True)
+        body = json.dumps([self.strategy, self.data, self.code])[:-1]
+        return hashlib.sha256(f"{body}, {parameters}]".encode()).hexdigest(), parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +315,13 @@ def _same(one: dict[str, float], two: dict[str, float]) -> bool:
 
 
 def _row(study: str, trial: Trial, now: int) -> tuple[Any, ...]:
-    key = trial.hash
+    key, parameters = trial.named()
     figures = {}
     for name, value in trial.figures.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
             msg = f"figure {name!r} is {value!r}: must be a number, NaN if it has no meaning"
             raise ConfigError(msg)
         figures[str(name)] = float(value)
-    parameters = json.dumps(_plain(trial.parameters, "parameters"), sort_keys=True)
     return (study, key, trial.strategy, trial.data, trial.code, parameters, json.dumps(figures, sort_keys=True), now)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hedgekit.params import Params
     from hedgekit.types import HedgePlan
 
-_LOG = 256
+_LOG = 2048
 _NONE: Array = np.zeros(0)
 
 

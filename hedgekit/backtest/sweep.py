@@ -9,7 +9,7 @@ the interpreter), or whatever backend the caller configured, a Dask cluster amon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from hedgekit import metrics as m
+from hedgekit.backtest.grid import grid_key, grid_of
+from hedgekit.backtest.kept import FIGURES, Kept, Outcome
 from hedgekit.backtest.lean import Curves, Plans, curves
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
+from hedgekit.hedger import pack_params
 from hedgekit.params import Params
 from hedgekit.trials import Trial, count, record
 
@@ -90,6 +93,7 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     model: FillModel | None = None,
     study: str | None = None,
     ledger: str | os.PathLike[str] | None = None,
+    keep: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Sweep:
@@ -111,6 +115,9 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
         What is searched for; the names of the legs by default. Give one name to everything that looks for the same thing.
     ledger : path, optional
         File of the trial ledger; the user's own by default.
+    keep : path, optional
+        A folder for what is finished: a sweep that was stopped, given the same folder, runs only what is not there. A combination is
+        found again by its numbers, tape, fill model and version of hedgekit.
     jobs : int, optional
         Threads, or what the joblib backend makes of it.
     progress : bool
@@ -125,31 +132,46 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     ConfigError
         If a name or value is wrong in any combination: nothing is left out silently, and nothing is run before all are checked.
     JournalError
-        If the ledger cannot be written: an uncounted sweep is no result.
+        If the ledger cannot be written (an uncounted sweep is no result), or the folder of ``keep`` cannot be used.
     """
     chosen = combinations(grid, draws, seed)
-    fixed = dict(params or {})
+    fixed, filling = dict(params or {}), model or FillModel()
     numbers = [Params.make(**fixed | values) for values in chosen]
-    order = sorted(range(len(numbers)), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
-    parts = [order[i : i + PART] for i in range(0, len(order), PART)]
-    shared: Plans = {}
-    found: dict[int, Curves] = {}
-    filling = model or FillModel()
-    calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], filling, shared) for part in parts)
-    with tqdm(total=len(numbers), desc="combinations", delay=WAIT_S, disable=not progress) as bar:
-        for part, results in zip(parts, joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls), strict=True):
-            found |= dict(zip(part, results, strict=True))
-            bar.update(len(part))
-    told = [_figures(found[i]) for i in range(len(chosen))]
-    rows = [{**values, **figures} for values, figures in zip(chosen, told, strict=True)]
-    pnl = np.column_stack([m.steps(found[i].hedged) for i in range(len(chosen))])
     name = study or "~".join(instrument.symbol for instrument in tape.instruments)
-    written = [
-        Trial(one.structure, tape.digest, one.model_dump() | {"model": str(filling)}, figures)
-        for one, figures in zip(numbers, told, strict=True)
-    ]
-    record(name, written, where=ledger)
+    trials = [Trial(one.structure, tape.digest, one.model_dump() | {"model": str(filling)}) for one in numbers]
+    found = _found(tape, numbers, trials, filling, None if keep is None else Kept(keep), jobs=jobs, progress=progress)
+    told = [found[i].figures for i in range(len(chosen))]
+    rows = [{**values, **figures} for values, figures in zip(chosen, told, strict=True)]
+    pnl = np.array([found[i].pnl for i in range(len(chosen))]).T
+    record(name, [replace(trial, figures=figures) for trial, figures in zip(trials, told, strict=True)], where=ledger)
     return Sweep(pd.DataFrame(rows), pnl, count(name, where=ledger), name)
+
+
+def _found(  # noqa: PLR0913 - what, on what, and how
+    tape: Tape, numbers: list[Params], trials: list[Trial], model: FillModel, kept: Kept | None, *, jobs: int | None, progress: bool
+) -> dict[int, Outcome]:
+    """Return the outcome of every combination: those that are kept, and the others run."""
+    found: dict[int, Outcome] = {}
+    if kept is not None:
+        bars: dict[tuple[object, ...], int] = {}
+        for i, (one, trial) in enumerate(zip(numbers, trials, strict=True)):
+            key = grid_key(one, model.ws_ns)
+            if key not in bars:
+                bars[key] = len(grid_of(tape, pack_params(one, tape.instruments), model.ws_ns).close_ns)
+            outcome = kept.get(trial.hash, bars[key])
+            found |= {} if outcome is None else {i: outcome}
+    left = sorted(set(range(len(numbers))) - set(found), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
+    parts = [left[i : i + PART] for i in range(0, len(left), PART)]
+    shared: Plans = {}
+    calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], model, shared) for part in parts)
+    with tqdm(total=len(numbers), initial=len(found), desc="combinations", delay=WAIT_S, disable=not progress) as bar:
+        for part, results in zip(parts, joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls), strict=True):
+            for i, outcome in zip(part, results, strict=True):
+                found[i] = outcome
+                if kept is not None:
+                    kept.put(trials[i].hash, outcome)
+            bar.update(len(part))
+    return found
 
 
 def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
@@ -172,20 +194,13 @@ def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, se
     return [every[i] for i in sorted(picked)]
 
 
-def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans) -> list[Curves]:
-    return [curves(tape, one, model, shared) for one in numbers]
+def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans) -> list[Outcome]:
+    return [_outcome(curves(tape, one, model, shared)) for one in numbers]
 
 
-def _figures(c: Curves) -> dict[str, float]:
-    mine, base = m.sharpe(m.steps(c.hedged)), m.sharpe(m.steps(c.unhedged))
-    return {
-        "trades": c.trades,
-        "pnl": float(c.hedged[-1]) if len(c.hedged) else 0.0,
-        "pnl_unhedged": float(c.unhedged[-1]) if len(c.unhedged) else 0.0,
-        "pnl_at_mids": float(c.hedged_at_mids[-1]) if len(c.hedged_at_mids) else 0.0,
-        "sharpe": mine,
-        "sharpe_unhedged": base,
-        "sharpe_gain": mine - base,
-        "drawdown": m.max_drawdown(c.hedged),
-        "drawdown_unhedged": m.max_drawdown(c.unhedged),
-    }
+def _outcome(c: Curves) -> Outcome:
+    pnl = m.steps(c.hedged)
+    mine, base = m.sharpe(pnl), m.sharpe(m.steps(c.unhedged))
+    ends = (float(curve[-1]) if len(curve) else 0.0 for curve in (c.hedged, c.unhedged, c.hedged_at_mids))
+    depths = m.max_drawdown(c.hedged), m.max_drawdown(c.unhedged)
+    return Outcome(dict(zip(FIGURES, (c.trades, *ends, mine, base, mine - base, *depths), strict=True)), pnl)
