@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.carry import carried
 from hedgekit.backtest.lean import Curves, Scorer, curves_of, passed
 from hedgekit.backtest.passes import Pass
 from hedgekit.errors import ConfigError, HedgekitError
@@ -34,6 +35,7 @@ from hedgekit.types import Cancelled, Decision, Fill, PlanRevised
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hedgekit.backtest.carry import Carried
     from hedgekit.backtest.tables import Tables
     from hedgekit.data import Tape
     from hedgekit.params import Params
@@ -86,9 +88,15 @@ class Backtest:
         if self.tape is None or self.params is None:
             msg = "this backtest does not know its tape and parameters; make it with hedgekit.run_backtest"
             raise ConfigError(msg)
-        from hedgekit.backtest.tables import story_of, tables_of  # noqa: PLC0415 - a sweep's workers need no tables
+        from hedgekit.backtest.tables import charged, story_of, tables_of  # noqa: PLC0415 - a sweep's workers need no tables
 
-        return tables_of(story_of(self.records, self.closes, self.tape, self.params, self.session))
+        told = tables_of(story_of(self.records, self.closes, self.tape, self.params, self.session))
+        return told if self._carried is None else charged(told, self._carried, self.bar_ns, self.trades)
+
+    @property
+    def _carried(self) -> Carried | None:
+        """What holding cost; nothing is known of it here."""
+        return None
 
     @cached_property
     def trades(self) -> pd.DataFrame:
@@ -183,6 +191,10 @@ class _Run(Backtest):
         from hedgekit.backtest.trades import trades_of  # noqa: PLC0415 - pandas, for those who want frames
 
         return trades_of(self._work)
+
+    @cached_property
+    def _carried(self) -> Carried | None:
+        return carried(self._work)
 
     @cached_property
     def _told(self) -> tuple[list[Fill | Cancelled | PlanRevised | Decision], frozenset[int]]:

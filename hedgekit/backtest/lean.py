@@ -8,16 +8,18 @@ combinations that share them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from hedgekit.backtest import loop
+from hedgekit.backtest.booking import deal, legs_of
+from hedgekit.backtest.carry import carried
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
-from hedgekit.compiled import compiled, making
+from hedgekit.compiled import making
 from hedgekit.errors import DataError
 from hedgekit.hedger import pack_params
 from hedgekit.stats.revise import Reviser
@@ -27,14 +29,12 @@ if TYPE_CHECKING:
     from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
-    from hedgekit.types import HedgePlan, Instrument
+    from hedgekit.types import HedgePlan
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
 _CUTS = 8
 """Parts of the tape at whose ends a user's scores are computed again without what comes after."""
-
-LEG = np.dtype([(name, np.float64) for name in ("multiplier", "rate", "unit", "quantum", "inverse")])
 
 Plans = dict[tuple[object, ...], "HedgePlan | Grid"]
 """What combinations on one tape share: hedge plans and the tape's bars."""
@@ -47,9 +47,9 @@ class Curves:
     Attributes
     ----------
     hedged, unhedged : float64 arrays
-        Net of spread and fees, at executable prices: all legs, and the primary alone.
+        Net of spread, fees, funding and borrowing, at executable prices: all legs, and the primary alone.
     hedged_at_mids : float64 array
-        All legs had they traded at mids without fees: never to be shown alone.
+        All legs had they traded at mids, without fees and without the cost of holding: never to be shown alone.
     trades : int
     """
 
@@ -139,16 +139,10 @@ def curves_of(work: Pass) -> Curves:
     legs, n = legs_of(work.tape.instruments), work.bars
     hedged, unhedged, at_mids = np.empty(n), np.empty(n), np.empty(n)
     _money(work.log[: int(work.c["logged"])], legs, work.grid.close_ns[:n], work.grid.mids, hedged, unhedged, at_mids)
+    if (extra := carried(work)) is not None:
+        paid = extra.bars.sum(axis=0)
+        hedged, unhedged = hedged - paid.sum(axis=1), unhedged - paid[:, 0]
     return Curves(hedged, unhedged, at_mids, int(work.s["trade"]))
-
-
-def legs_of(instruments: Sequence[Instrument]) -> np.ndarray:
-    """Return what booking a fill needs to know of each instrument: an array of LEG."""
-    legs = np.zeros(len(instruments), LEG)
-    for leg, instrument in enumerate(instruments):
-        fees = instrument.fees
-        legs[leg] = (float(instrument.multiplier), float(fees.rate), float(fees.per_unit), float(fees.quantum), instrument.inverse)
-    return legs
 
 
 @making
@@ -173,28 +167,3 @@ def _money(log, legs, close_ns, mids, hedged, unhedged, at_mids):  # noqa: ANN00
             if leg == 0:
                 unhedged[bar] = whole
         hedged[bar], at_mids[bar] = whole, mids_only
-
-
-@compiled
-def deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN201, PLR0913 - compiled
-    """Book one fill, at its price with its fee and at the mid without; an inverse perpetual's coins become money when flat."""
-    value = qty * it.multiplier
-    paid = abs(value) if it.inverse else abs(value) * price
-    fee = math.floor((it.rate * paid + it.unit * abs(qty)) / it.quantum + 0.5 + 1e-9) * it.quantum
-    before = held[leg]
-    held[leg] = before + qty
-    if abs(held[leg]) < 1e-9 * max(abs(before), abs(qty)):
-        held[leg] = 0.0
-    if it.inverse:
-        cash[0, leg] -= value + fee + value * (1.0 - mid / price)
-        cash[1, leg] -= value
-        for which in range(2):
-            units[which, leg] += value / mid
-            if held[leg] == 0.0:
-                cash[which, leg] += units[which, leg] * mid
-    else:
-        cash[0, leg] -= value * price + fee
-        cash[1, leg] -= value * mid
-        units[0, leg] = units[1, leg] = held[leg] * it.multiplier
-    if held[leg] == 0.0:
-        units[0, leg] = units[1, leg] = 0.0

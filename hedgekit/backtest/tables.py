@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from hedgekit.backtest.carry import BORROW, FUNDING
 from hedgekit.journal import frames, performance
 from hedgekit.journal.codec import Entry
 from hedgekit.journal.story import Mids, Story
@@ -17,6 +18,7 @@ from hedgekit.types import SessionStarted, Timer
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from hedgekit.backtest.carry import Carried
     from hedgekit.data import Tape
     from hedgekit.params import Params
     from hedgekit.types import Record
@@ -88,6 +90,25 @@ def tables_of(story: Story) -> Tables:
         trades=performance.trades(story),
         exposure=_exposure(equity, story),
     )
+
+
+def charged(tables: Tables, extra: Carried, bar_ns: np.ndarray, trades: pd.DataFrame) -> Tables:
+    """Return the tables with what holding cost: in ``equity`` the columns funding and borrow of primary and hedge, cumulative money paid.
+
+    Like the fees they are part of the costs, so net is gross less cost as before. ``trades`` have them already.
+    """
+    paid = {
+        f"{name}_{whose}": extra.bars[kind][:, legs].sum(axis=1)
+        for kind, name in ((FUNDING, "funding"), (BORROW, "borrow"))
+        for whose, legs in (("primary", slice(0, 1)), ("hedge", slice(1, None)))
+    }
+    bars = pd.DataFrame(paid, index=pd.DatetimeIndex(bar_ns, tz="UTC"))
+    equity = tables.equity.join(bars.reindex(tables.equity.index, method="ffill").fillna(0.0))
+    for whose, nets in (("primary", ["hedged", "unhedged"]), ("hedge", ["hedged"])):
+        holding = equity[f"funding_{whose}"] + equity[f"borrow_{whose}"]
+        equity[f"cost_{whose}"] += holding
+        equity[nets] = equity[nets].sub(holding, axis=0)
+    return replace(tables, equity=equity, trades=trades)
 
 
 def _exposure(equity: pd.DataFrame, story: Story) -> pd.DataFrame:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hedgekit.backtest import loop
-from hedgekit.backtest.lean import deal, legs_of
+from hedgekit.backtest.booking import deal, legs_of
+from hedgekit.backtest.carry import BORROW, FUNDING, carried
 from hedgekit.compiled import making
 from hedgekit.rules.state import REASONS
 
@@ -25,7 +26,11 @@ _NAMES = np.array([reason.value for reason in REASONS], dtype=object)
 
 
 def trades_of(work: Pass) -> pd.DataFrame:
-    """Return one row for each trade that had a fill, by number, of a pass that is over."""
+    """Return one row for each trade that had a fill, by number, of a pass that is over.
+
+    If the tape charges for holding there are columns ``funding`` and ``borrow`` too: money paid by all legs, part of
+    ``cost_primary`` and ``cost_hedge``.
+    """
     count, legs = int(work.s["trade"]), len(work.tape.instruments)
     trips = work.trips[:count]
     ask = work.s["ask"][:legs]
@@ -34,6 +39,10 @@ def trades_of(work: Pass) -> pd.DataFrame:
     net, gross = np.zeros((count, legs)), np.zeros((count, legs))
     log = work.log[: int(work.c["logged"])]
     _trades(log, legs_of(work.tape.instruments), trips["side"], marks, notional, fills, held, net, gross)
+    extra = carried(work)
+    paid = np.zeros((2, count, legs)) if extra is None else extra.trades
+    held_for = {} if extra is None else {"funding": paid[FUNDING].sum(axis=1), "borrow": paid[BORROW].sum(axis=1)}
+    net -= paid.sum(axis=0)
     cost, out = gross - net, trips["left_ns"] != 0
     over = out & (held == 0.0).all(axis=1)
     last = np.where(over, trips["last_bar"], int(work.c["timer"]) - 1)
@@ -55,6 +64,7 @@ def trades_of(work: Pass) -> pd.DataFrame:
             "z_entry": trips["z_entry"],
             "z_exit": np.where(out, trips["z_exit"], np.nan),
             "n_fills": fills,
+            **held_for,
         }
     )
     return table[fills > 0].reset_index(drop=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from hedgekit.data.binary import SyntheticBinary
 from hedgekit.data.books import SAMPLE_BOOKS, Books, Walk, books_of, load_books
+from hedgekit.data.carry import Carry
 from hedgekit.data.closes import SAMPLES, check_closes, load_closes, load_sample
 from hedgekit.data.market import Market
 from hedgekit.data.recipe import Recipe, recipe_of
@@ -26,6 +27,7 @@ __all__ = [
     "SAMPLE_BOOKS",
     "Array",
     "Books",
+    "Carry",
     "Market",
     "Recipe",
     "SyntheticBinary",

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from hedgekit.data.carry import Carry
 from hedgekit.data.closes import check_closes
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.types import NS, Instrument
@@ -41,6 +42,8 @@ class Tape:
         and ask say that the leg has no quote in this row.
     description : str
         What it is, for reports.
+    carry : tuple of Carry
+        What holding each leg costs; empty: nothing. Only a backtest charges it.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Tape:
     bid_size: Array
     ask_size: Array
     description: str = ""
+    carry: tuple[Carry, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the shapes, the order of time and the quotes."""
@@ -63,6 +67,9 @@ class Tape:
             if getattr(self, name).shape != shape:
                 msg = f"tape: {name} has shape {getattr(self, name).shape}, must be {shape} (rows, legs)"
                 raise DataError(msg)
+        if self.carry and len(self.carry) != len(self.instruments):
+            msg = f"tape: {len(self.carry)} carries for {len(self.instruments)} legs; give one for each, Carry() where holding is free"
+            raise DataError(msg)
         late = np.flatnonzero(np.diff(self.ts_ns) <= 0)
         if late.size:
             msg = f"tape: time does not increase at row {late[0] + 1} ({_when(self.ts_ns[late[0] + 1])}); sort the rows, one for each time"
@@ -100,6 +107,9 @@ class Tape:
         sha.update(np.ascontiguousarray(self.ts_ns, dtype="<i8").tobytes())
         for part in (self.bid, self.ask, self.bid_size, self.ask_size):
             sha.update(np.ascontiguousarray(part, dtype="<f8").tobytes())
+        for carry in self.carry:
+            sha.update(np.array([carry.borrow, len(carry.funding_ns)], dtype="<f8").tobytes())
+            sha.update(carry.funding_ns.astype("<i8").tobytes() + carry.funding_rate.astype("<f8").tobytes())
         return sha.hexdigest()
 
     def rows(self, start: int, stop: int) -> Tape:
@@ -146,6 +156,7 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     size_seed: int = 7,
     close_s: int | None = CLOSE_S,
     description: str = "quotes made from closes",
+    carry: Sequence[Carry] = (),
 ) -> Tape:
     """Return a tape with quotes made around closes.
 
@@ -163,6 +174,8 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
         Seconds after midnight UTC at which a row is stamped; None leaves the times as they are (bars within a day).
     description : str
         Goes into the tape.
+    carry : sequence of Carry
+        What holding each leg costs, one for each; nothing by default.
 
     Raises
     ------
@@ -174,7 +187,7 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
         msg = f"closes have {closes.shape[1]} columns for {len(instruments)} instruments; give one column for each"
         raise DataError(msg)
     times = pd.DatetimeIndex(closes.index).as_unit("ns")
-    return quotes_around(
+    tape = quotes_around(
         closes.to_numpy(dtype=np.float64),
         cast("Stamps", times.asi8 if close_s is None else times.normalize().asi8 + close_s * NS),
         instruments,
@@ -185,6 +198,7 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
         size_seed=size_seed,
         description=description,
     )
+    return replace(tape, carry=tuple(carry))
 
 
 def quotes_around(  # noqa: PLR0913 - as tape_from_closes
