@@ -6,11 +6,15 @@ can say that they used the same one.
 
 from __future__ import annotations
 
+import math
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
+
+from hedgekit.errors import ConfigError
+from hedgekit.types import NS
 
 EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 """Arithmetic for money: a result that would have to be rounded is an error, never a rounded one."""
@@ -37,6 +41,19 @@ class FillModel(msgspec.Struct, frozen=True):
     ws_ns: int = 5_000_000
     up_ns: int = 25_000_000
     down_ns: int = 25_000_000
+
+    def later(self, bars: int, bar_s: float) -> FillModel:
+        """Return the same model with orders and cancels that reach the venue ``bars`` bars of ``bar_s`` seconds later than now.
+
+        Raises
+        ------
+        ConfigError
+            If either is below zero or not finite.
+        """
+        if bars < 0 or not 0 <= bar_s < math.inf:
+            msg = f"bars={bars!r}, bar_s={bar_s!r}: a latency must be 0 or more bars of 0 or more seconds"
+            raise ConfigError(msg)
+        return msgspec.structs.replace(self, up_ns=self.up_ns + round(bars * bar_s * NS))
 
 
 class NewOrder(msgspec.Struct, frozen=True):

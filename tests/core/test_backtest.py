@@ -299,3 +299,22 @@ def test_a_market_too_thin_for_the_orders_is_refused_and_not_a_crash() -> None:
     strategy = params(**FAST | {"target": -9.0, "stop": 99.0, "notional": 1e6})
     with pytest.raises(DataError, match="orders wait on one leg"):
         run(tape, strategy, MODEL)
+
+
+@pytest.mark.parametrize("bars", [0, 1, 3])
+def test_a_latency_of_so_many_bars_fills_so_many_quotes_later(bars: int) -> None:
+    """Each order of a tape with one row a bar fills on the quote so many rows after the one that meets it without the latency."""
+    numbers = params(**DAILY | {"bar_offset_s": float(T0 // NS % 86_400 + 1), "tolerance": 1.0})
+    tape = tape_of(ou_pair(3, 500, half_life=8.0), T0 + np.arange(500) * 86_400 * NS, np.full((500, 2, 2), 1e6), legs())
+    records = run(tape, numbers, MODEL.later(bars, 86_400.0)).records
+    made = {order.order_id: order.ts_ns for record in records if isinstance(record, Decision) for order in record.orders}
+    fills = [record for record in records if isinstance(record, Fill)]
+    rows = np.searchsorted(tape.ts_ns, [[made[fill.order_id], fill.venue_ns] for fill in fills])
+    assert len(fills) > 20
+    assert set((rows[:, 1] - rows[:, 0]).tolist()) == {bars}
+
+
+@pytest.mark.parametrize(("bars", "bar_s"), [(-1, 60.0), (1, -1.0), (1, float("nan"))])
+def test_a_latency_below_nothing_is_refused(bars: int, bar_s: float) -> None:
+    with pytest.raises(ConfigError, match="a latency must be 0 or more bars"):
+        MODEL.later(bars, bar_s)
