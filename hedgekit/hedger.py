@@ -82,7 +82,7 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     record["to_edge"], record["rearm"] = params.rebalance_to == "edge", params.reentry == "inside entry"
     record["cooldown"], record["scale_steps"] = params.cooldown_bars, params.scale_steps
     record["n_legs"] = len(instruments)
-    record["lookback"] = params.lookback
+    record["lookback"], record["bar_ticks"] = params.lookback, params.bar_ticks
     for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
         record[f"{name}_ns"] = round(seconds * NS)
     record["max_age_ns"] = round(params.max_quote_age_s * NS)

@@ -75,6 +75,7 @@ class Params(BaseModel):
     scale_steps: int = _number(1, 1, 10, "steps", "A1", "equal parts in which a position is entered", (1, 3))
     scale_gap: float = _number(0.5, 0.01, 10.0, "sd", "A1", "how much further z must go for each next part", (0.25, 1.0))
     bar_s: float = _number(60.0, 0.1, 604_800.0, "s", "A1", "length of a bar")
+    bar_ticks: int = _number(0, 0, 1_000_000, "quotes", "A1", "quotes of the primary in a bar; 0 for bars of bar_s")
     bar_offset_s: float = _number(0.0, 0.0, 604_800.0, "s", "A1", "a bar closes at multiples of bar_s after midnight UTC, plus this")
     notional: float = _number(100_000.0, 1e-6, 1e12, "quote currency", "A4", "size of the primary leg")
     hedge_frac: float = _number(

@@ -17,7 +17,7 @@ from hedgekit.params import WINDOW_MAX
 from hedgekit.rules import exits, rebalance
 from hedgekit.rules.state import DELTA, FLAT, OPEN, PAIRS, WAIT_TARGET
 from hedgekit.step import wakeup_ns
-from hedgekit.step.legs import fresh, net_delta
+from hedgekit.step.legs import bar_due, fresh, net_delta
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
@@ -57,7 +57,7 @@ def _matters(s, p, z, bars):
 @compiled
 def _leap(c, s, p, d, t, g, next_fit):
     """From bar to bar, while no look at the delta can come between: land before the timer that matters."""
-    row, ns, new, last, logs, z, _, first = g
+    row, ns, new, _, logs, z, _, first = g
     k, bars, rearmed = c.timer, s.bars, False
     while k < len(row):
         if new[k]:
@@ -71,6 +71,8 @@ def _leap(c, s, p, d, t, g, next_fit):
         s.disarmed = 0
     _append(c, s, p, logs, g, bars)
     heard = row[k] if k < len(row) else len(t[0])
+    if p.bar_ticks:
+        _count(c, s, t, g, k, heard)
     if heard > c.row:
         c.last_ns = max(c.last_ns, t[0][heard - 1] + d.ws_ns)
         c.row = heard
@@ -78,10 +80,33 @@ def _leap(c, s, p, d, t, g, next_fit):
         c.last_ns = max(c.last_ns, ns[k - 1])
         c.timer = k
     s.next_bar_ns = ns[k] if k < len(row) else 0
+    _last_quotes(s, p, d, t, g, k, heard)
+
+
+@compiled
+def _last_quotes(s, p, d, t, g, k, heard):
+    """Take each leg's newest quote before timer ``k``; after the last timer, of all rows."""
+    row, last = g[0], g[3]
     at = k if k < len(row) else len(row) - 1
     for leg in range(p.n_legs):
         if at >= 0 and last[at, leg] >= 0:
             _quote(s, leg, t, last[at, leg], d)
+        for r in range(row[at] if at >= 0 else 0, heard):
+            if not math.isnan(t[1][r, leg]):
+                _quote(s, leg, t, r, d)
+
+
+@compiled
+def _count(c, s, t, g, k, heard):
+    """Count the primary's quotes since the last bar that closed: none, if the next bar is due now."""
+    row = g[0]
+    begin = c.row
+    if k > c.timer:
+        s.ticks, begin = 0, max(begin, row[k - 1])
+    if k < len(row):
+        s.ticks, begin = 0, heard
+    for r in range(begin, heard):
+        s.ticks += not math.isnan(t[1][r, 0])
 
 
 @compiled
@@ -156,14 +181,14 @@ def _row(c, s, p, d, t, now_ns):
 
     Only quotes and the bar's timer can have changed by then: a look on an earlier leg's quote would be too recent for another.
     """
-    bar_ns, row = s.next_bar_ns, c.row
+    bar_ns, ticks, row = s.next_bar_ns, s.ticks, c.row
     for leg in range(p.n_legs):
         if math.isnan(t[1][row, leg]):
             continue
         c.kept[0, leg], c.kept[1, leg], c.kept_ns[leg] = s.bid[leg], s.ask[leg], s.quote_ns[leg]
         _quote(s, leg, t, row, d)
         if s.next_bar_ns == 0:
-            s.next_bar_ns = p.offset_ns + -((p.offset_ns - now_ns) // p.bar_ns) * p.bar_ns
+            s.next_bar_ns = bar_due(s, p, leg, now_ns)
         if not fresh(s, p, now_ns):
             continue
         if rebalance.look_due(now_ns, s.last_look_ns, p.interval_ns):
@@ -171,7 +196,7 @@ def _row(c, s, p, d, t, now_ns):
                 for back in range(leg + 1):
                     if not math.isnan(t[1][row, back]):
                         s.bid[back], s.ask[back], s.quote_ns[back] = c.kept[0, back], c.kept[1, back], c.kept_ns[back]
-                s.next_bar_ns = bar_ns
+                s.next_bar_ns, s.ticks = bar_ns, ticks
                 return False
             s.last_look_ns = now_ns
             s.look_ns = 0

@@ -71,23 +71,23 @@ class Grid:
 
 def grid_of(tape: Tape, p: np.void, ws_ns: int) -> Grid:
     """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes."""
-    geometry = (int(p["bar_ns"]), int(p["offset_ns"]), int(p["max_age_ns"]), ws_ns)
+    geometry = (int(p["bar_ns"]), int(p["bar_ticks"]), int(p["offset_ns"]), int(p["max_age_ns"]), ws_ns)
     row, ns, fresh, last, close_ns, mids, logs, sound = _bars(tape.ts_ns, tape.bid, tape.ask, p["multiplier"], p["inverse"], *geometry)
     return Grid(row, ns, fresh, last, close_ns, mids, np.ascontiguousarray(logs), bool(sound))  # one layout: another is compiled anew
 
 
 def grid_key(params: Params, ws_ns: int) -> tuple[object, ...]:
     """Return what a grid depends on besides the tape."""
-    return params.bar_s, params.bar_offset_s, params.max_quote_age_s, ws_ns
+    return params.bar_s, params.bar_ticks, params.bar_offset_s, params.max_quote_age_s, ws_ns
 
 
 @making
-def _bars(ts, bid, ask, multiplier, inverse, bar_ns, offset_ns, max_age_ns, ws_ns):
+def _bars(ts, bid, ask, multiplier, inverse, bar_ns, bar_ticks, offset_ns, max_age_ns, ws_ns):
     n, legs = bid.shape
     row, ns, fresh, close_ns = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
     last, mids, logs = np.empty((n, legs), np.int64), np.empty((n, legs)), np.empty((legs, n))
     newest = np.full(legs, -1)
-    count, bars, due, sound = 0, 0, 0, True
+    count, bars, due, ticks, sound = 0, 0, 0, 0, True
     for r in range(n):
         heard = ts[r] + ws_ns
         for leg in range(legs):
@@ -95,7 +95,7 @@ def _bars(ts, bid, ask, multiplier, inverse, bar_ns, offset_ns, max_age_ns, ws_n
             if not math.isnan(bid[r, leg]):
                 newest[leg] = r
                 if due == 0:
-                    due = offset_ns + -((offset_ns - heard) // bar_ns) * bar_ns
+                    due, ticks = _due(leg, heard, ticks, bar_ns, bar_ticks, offset_ns)
         then = ts[r + 1] + ws_ns if r + 1 < n else _NEVER
         if due != 0 and due < then:
             young = 1
@@ -115,6 +115,15 @@ def _bars(ts, bid, ask, multiplier, inverse, bar_ns, offset_ns, max_age_ns, ws_n
             due = 0
     timers = row[:count], ns[:count], fresh[:count], last[:count]
     return *timers, close_ns[:bars], mids[:bars], logs[:, :bars], sound
+
+
+@making
+def _due(leg, heard, ticks, bar_ns, bar_ticks, offset_ns):
+    """When the bar closes that a quote belongs to, 0 for not known yet; and its quotes so far: as ``step.legs.bar_due``."""
+    if bar_ticks == 0:
+        return offset_ns + -((offset_ns - heard) // bar_ns) * bar_ns, 0
+    ticks += leg == 0
+    return (0, ticks) if ticks < bar_ticks else (heard, 0)
 
 
 @making

@@ -105,7 +105,7 @@ class Passed(NamedTuple):
 
 def plan_key(params: Params, bars: int) -> tuple[object, ...]:
     """Return what a plan depends on besides the tape: the bars so far, window, and the numbers of its evidence and expiry."""
-    geometry = (params.bar_s, params.bar_offset_s, params.max_quote_age_s)
+    geometry = (params.bar_s, params.bar_ticks, params.bar_offset_s, params.max_quote_age_s)
     return bars, params.fit_bars, params.plan_valid_days, params.significance, params.evidence_override, params.refit_bars, *geometry
 
 

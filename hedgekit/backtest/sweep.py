@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 WAIT_S = 2.0
 PART = 8
 """Combinations in one task."""
-SHARED = ("bar_s", "bar_offset_s", "fit_bars", "refit_bars", "plan_valid_days", "significance", "max_quote_age_s")
+SHARED = ("bar_s", "bar_ticks", "bar_offset_s", "fit_bars", "refit_bars", "plan_valid_days", "significance", "max_quote_age_s")
 """Numbers on which plans rest: combinations alike in these are run together, so that each plan is estimated once."""
 
 

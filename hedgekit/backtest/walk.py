@@ -49,7 +49,7 @@ LEAST = 20
 """Bars that must be left to trade on in training, and in each group."""
 EMBARGO_FRAC = 0.01
 """Embargo as a part of all bars (Lopez de Prado 2018, section 7.4.2)."""
-BAR_NUMBERS = ("bar_s", "bar_offset_s", "max_quote_age_s")
+BAR_NUMBERS = ("bar_s", "bar_ticks", "bar_offset_s", "max_quote_age_s")
 POOLED_NUMBERS = ("fit_bars", "refit_bars", "plan_valid_days")
 
 

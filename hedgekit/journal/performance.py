@@ -85,12 +85,14 @@ class BarRule:
 
     def __init__(self, params: Mapping[str, float | int | str | bool | None]) -> None:
         self._bar_ns, self._offset_ns = (round(float(params.get(name) or 0) * NS) for name in ("bar_s", "bar_offset_s"))
+        self._quotes = bool(params.get("bar_ticks"))
         self._last_ns: int | None = None
 
     def closes(self, item: Decided) -> bool:
         """Whether ``item`` is the first decision at a bar's time, made on a timer and more than a look at the delta."""
-        ts, look = item.decision.ts_ns, item.decision.reason in _LOOKS
-        if not item.on_timer or look or not self._bar_ns or (ts - self._offset_ns) % self._bar_ns:
+        ts, reason = item.decision.ts_ns, item.decision.reason
+        look = reason in _LOOKS or (reason is Reason.WORKING and item.decision.phase is Phase.OPEN)
+        if not item.on_timer or look or not self._bar_ns or not (self._quotes or (ts - self._offset_ns) % self._bar_ns == 0):
             return False
         if self._last_ns is not None and ts <= self._last_ns:
             return False

@@ -21,7 +21,10 @@ TINY = 1e-12
 
 def steps(curve: ArrayLike) -> Array:
     """Return the P&L of each bar from a cumulative curve; the first bar counts from zero."""
-    return np.diff(np.asarray(curve, dtype=np.float64), prepend=0.0)
+    path = np.asarray(curve, dtype=np.float64)
+    out = path.copy()
+    out[1:] -= path[:-1]
+    return out
 
 
 def max_drawdown(curve: ArrayLike) -> float:

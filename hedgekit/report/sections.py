@@ -19,12 +19,12 @@ from hedgekit.report.words import (
     figure_of,
     interval_of,
     label,
+    length,
     mark,
     money,
     note,
     pct,
     prob,
-    span,
     table,
     when,
 )
@@ -67,7 +67,7 @@ def head(s: Session) -> HTML:
     what = "" if s.params.structure == "pairs" else f" ({s.params.structure})"
     line = (
         f"Paper session <b>{esc(s.name)}</b>{what}, {when(m.first, s.bar_s)} to {when(m.last, s.bar_s)} UTC, "
-        f"{count(m.bars)} bars of {span(s.bar_s)}, {count(m.trades, 'closed trade')}, "
+        f"{count(m.bars)} bars of {length(m.bar_s, m.bar_ticks)}, {count(m.trades, 'closed trade')}, "
         f"{money(s.params.notional)} of {esc(s.primary)} each; {esc(m.ended or 'not ended: an unfinished session')}."
     )
     return HTML(f'<h1>{esc(s.primary)} hedged with {esc(s.hedge)}</h1><p class="hk-sub">{line}</p>')

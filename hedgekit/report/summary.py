@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pandas as pd
 
-from hedgekit.report.words import bp, count, figure_of, interval_of, money, pct, prob, span, when
+from hedgekit.report.words import bp, count, figure_of, interval_of, length, money, pct, prob, when
 from hedgekit.types import Evidence
 from hedgekit.verdict import Gauge, Result
 
@@ -66,6 +66,7 @@ class Summary:
     last: pd.Timestamp
     bars: int
     bar_s: float
+    bar_ticks: int
     ended: str | None
     records: int
     evidence: Evidence
@@ -124,7 +125,7 @@ class Summary:
     def _head(self) -> list[str]:
         days = f"{when(self.first, self.bar_s)} to {when(self.last, self.bar_s)}"
         pair, ended = f"{self.primary.symbol} hedged with {self.hedge.symbol}", self.ended or "not ended"
-        return [f"{pair}, session {self.session}: {days}, {count(self.bars)} bars of {span(self.bar_s)}, {ended}"]
+        return [f"{pair}, session {self.session}: {days}, {count(self.bars)} bars of {length(self.bar_s, self.bar_ticks)}, {ended}"]
 
     def _evidence(self) -> list[str]:
         p, alpha = self.evidence.p_value, self.significance
@@ -203,6 +204,7 @@ def figures(  # noqa: PLR0913 - everything a summary rests on, by name
         last=equity.index[-1],
         bars=len(equity),
         bar_s=params.bar_s,
+        bar_ticks=params.bar_ticks,
         ended=ended,
         records=records,
         evidence=evidence,

@@ -69,6 +69,11 @@ def when(ts: pd.Timestamp | NaTType, bar_s: float = 86_400.0) -> str:
     return NOTHING if isinstance(ts, NaTType) else ts.strftime("%Y-%m-%d" if bar_s >= 86_400 else "%Y-%m-%d %H:%M:%S")  # noqa: PLR2004 - a day
 
 
+def length(bar_s: float, bar_ticks: int) -> str:
+    """Return how long a bar is: its time, or the quotes that it is made of."""
+    return f"{bar_ticks} quotes" if bar_ticks > 1 else "one quote" if bar_ticks else span(bar_s)
+
+
 def span(seconds: float) -> str:
     """Write a length of time in a unit that suits it: ``1 day``, ``23.9 h``, ``5 s``, ``30 ms``."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):

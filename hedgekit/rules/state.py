@@ -91,6 +91,7 @@ STATE = np.dtype(
         ("evidence_ok", _i),
         ("plan_until_ns", _i),
         ("next_bar_ns", _i),  # 0: no quote since the last bar, so none to close
+        ("ticks", _i),  # quotes of the primary since the last bar, where bars are made of quotes
         ("look_ns", _i),  # 0: no look at the delta is waiting
         ("last_look_ns", _i),
         ("paused", _i),
@@ -123,6 +124,7 @@ PARAMS = np.dtype(
         ("n_legs", _i),
         ("lookback", _i),
         ("bar_ns", _i),
+        ("bar_ticks", _i),  # quotes of the primary in a bar; 0: bars of time
         ("delta_model", _i),
         ("inverse", _i, _legs),  # 1: amount in money, profit in coin
         ("expiry_ns", _i, _legs),

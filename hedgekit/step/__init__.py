@@ -53,7 +53,7 @@ from hedgekit.rules.state import (
     TIMER,
 )
 from hedgekit.step.bars import close_bar, decide_bar, score
-from hedgekit.step.legs import clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
+from hedgekit.step.legs import bar_due, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
 from hedgekit.step.look import look_at_delta, may_look
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
@@ -73,7 +73,7 @@ def _on_quote(s, p, o, out):
     else:  # a side is missing, or the market is crossed: nothing to act on, but the last mid goes on marking
         s.quote_ns[o.leg] = 0
     if s.next_bar_ns == 0:
-        s.next_bar_ns = p.offset_ns + -((p.offset_ns - o.ts_ns) // p.bar_ns) * p.bar_ns
+        s.next_bar_ns = bar_due(s, p, o.leg, o.ts_ns)
     if may_look(s, p) and fresh(s, p, o.ts_ns):
         if rebalance.look_due(o.ts_ns, s.last_look_ns, p.interval_ns):
             look_at_delta(s, p, out)

@@ -61,6 +61,19 @@ def hedge_ratio(s, p, leg, now_ns):
 
 
 @compiled
+def bar_due(s, p, leg, now_ns):
+    """When the bar closes that a quote heard now belongs to: at a multiple of its length, or, if it counts quotes, now or (0) not yet."""
+    if p.bar_ticks == 0:
+        return p.offset_ns + -((p.offset_ns - now_ns) // p.bar_ns) * p.bar_ns
+    if leg == 0:
+        s.ticks += 1
+    if s.ticks < p.bar_ticks:
+        return 0
+    s.ticks = 0
+    return now_ns
+
+
+@compiled
 def fresh(s, p, now_ns):
     """Whether every leg has a quote that is young enough to act on."""
     young = True

@@ -87,7 +87,11 @@ class Base:
 
     def rows_on(self, row: int, bars: int) -> int:
         """Return the row after the last one of so many bars from ``row`` on; at least one row."""
-        until = int(self.tape.ts_ns[row]) + round(bars * self.params.bar_s * NS)
+        start = int(self.tape.ts_ns[row])
+        until = start + round(bars * self.params.bar_s * NS)
+        if self.params.bar_ticks:
+            closes = pd.DatetimeIndex(self.tables.equity.index).as_unit("ns").asi8
+            until = int(closes[min(int(np.searchsorted(closes, start)) + bars, len(closes) - 1)])
         return max(row + 1, int(np.searchsorted(self.tape.ts_ns, until, side="left")))
 
 

@@ -92,6 +92,9 @@ class Side:
 
     def _bar(self) -> tuple[int, int]:
         """Return length and offset of a bar, ns."""
+        if self.settings.get("bar_ticks"):
+            msg = f"{self.name}: its bars are made of {self.settings['bar_ticks']} quotes each; only runs on bars of time can be compared"
+            raise ConfigError(msg)
         length, offset = (round(float(str(self.settings[name])) * NS) for name in ("bar_s", "bar_offset_s"))
         return length, offset
 

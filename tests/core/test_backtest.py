@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -52,8 +53,9 @@ def check_parity(tape: Tape, strategy: Params) -> list[Any]:
 def check_money(done: Backtest) -> None:
     """Assert that curves and trades, made from the compiled log of fills, are those of the told story."""
     told = done.tables
+    bars = told.equity.loc[pd.DatetimeIndex(done.bar_ns, tz="UTC")]  # a bar on stale quotes is told, and is none of the curves'
     for name in ("hedged", "unhedged"):
-        assert np.allclose(getattr(done.curves, name), told.equity[name], rtol=1e-9, atol=1e-6)
+        assert np.allclose(getattr(done.curves, name), bars[name], rtol=1e-9, atol=1e-6)
     pd.testing.assert_frame_equal(done.trades, told.trades, rtol=1e-9, atol=1e-6)
 
 
@@ -299,6 +301,29 @@ def test_a_market_too_thin_for_the_orders_is_refused_and_not_a_crash() -> None:
     strategy = params(**FAST | {"target": -9.0, "stop": 99.0, "notional": 1e6})
     with pytest.raises(DataError, match="orders wait on one leg"):
         run(tape, strategy, MODEL)
+
+
+@pytest.mark.parametrize("quotes", [1, 3, 7])
+def test_bars_of_quotes_close_on_every_so_manieth_quote_of_the_primary(quotes: int) -> None:
+    tape = fast_tape(3, 400)
+    bid, ask = tape.bid.copy(), tape.ask.copy()
+    silent = np.random.default_rng(1).random((400, 2)) < 0.3
+    bid[silent], ask[silent] = np.nan, np.nan
+    tape = replace(tape, bid=bid, ask=ask)
+    numbers = params(**FAST | {"bar_ticks": quotes, "max_quote_age_s": 60.0})
+    done = run(tape, numbers, MODEL)
+    check_parity(tape, numbers)
+    spoken = np.flatnonzero(~silent[:, 0])
+    rows = spoken[quotes - 1 :: quotes]
+    heard = tape.ts_ns[rows] + MODEL.ws_ns
+    mids = pd.DataFrame(tape.mid).ffill().to_numpy()[rows]
+    known = np.isin(heard, done.bar_ns)  # all but those before the hedge's first quote
+    assert known[2:].all()
+    assert done.bar_ns.tolist() == heard[known].tolist()
+    assert np.array_equal(done.bar_mids, mids[known])
+    bars = done.tables.equity
+    assert len(bars) == len(heard)
+    assert done.curves.trades > 0
 
 
 @pytest.mark.parametrize("bars", [0, 1, 3])

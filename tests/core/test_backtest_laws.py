@@ -36,6 +36,7 @@ STRATEGIES = st.fixed_dictionaries(
         "stop": st.sampled_from([1.6, 2.5]),
         "tolerance": st.sampled_from([0.0, 0.02, 0.3]),
         "risk_aversion": st.sampled_from([10.0, 1e4, 1e6]),
+        "bar_ticks": st.sampled_from([0, 0, 1, 2, 5]),
     }
 )
 

@@ -577,3 +577,16 @@ def test_s_score_without_reversion() -> None:
         s_score(0, math.nan, 1)
     with pytest.raises(ConfigError, match="close_long=2: must lie inside the entry"):
         SCutoffs(close_long=2)
+
+
+# -------------------------------------------------------------- into a strategy
+
+
+def test_a_rule_gives_a_strategy_its_numbers() -> None:
+    rule = bertram(UNIT, 0.1)
+    numbers = Params.make(**rule.params | {"stop": 4.0})
+    assert (numbers.signal, numbers.entry, numbers.target) == ("s-score", rule.z_entry, rule.z_exit)
+    held = leung_li(LEUNG_LI, rate=0.05, cost=0.01, stop=3.5)
+    assert Params.make(**held.params).stop == held.z_stop == 3.5
+    with pytest.raises(ConfigError, match="the rule is not tradable: no reversion"):
+        _ = leung_li(OU(0, 0, 1), rate=0.05, cost=0.05).params

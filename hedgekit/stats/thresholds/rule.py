@@ -68,6 +68,26 @@ class Rule:
         """Level, in spread units, at which a short spread is bought back."""
         return self.ou.level(self.z_exit)
 
+    @property
+    def params(self) -> dict[str, float | str]:
+        """Numbers for a strategy: ``Params.make(**rule.params)``.
+
+        ``entry`` and ``target`` count in stationary sd from the mean, which is what the s-score is (``signal``): a z-score over a short
+        window counts in another, usually smaller sd. A stop that the rule was made with is there too; if it had none, one is yours to
+        choose: :func:`corridor` shows what it is worth.
+
+        Raises
+        ------
+        ConfigError
+            If the rule is not tradable; the message says why.
+        """
+        if not self.tradable:
+            msg = f"the rule is not tradable: {self.reason}"
+            raise ConfigError(msg)
+        stop = getattr(self, "z_stop", math.inf)
+        chosen: dict[str, float | str] = {"signal": "s-score", "entry": self.z_entry, "target": self.z_exit}
+        return chosen | {"stop": stop} if math.isfinite(stop) else chosen
+
     def frame(self) -> pd.Series:
         """Return all figures as a Series, for a notebook."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ou"}
