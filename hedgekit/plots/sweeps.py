@@ -9,7 +9,8 @@ import pandas as pd
 from bokeh.layouts import column, gridplot
 from bokeh.models import ColumnDataSource, LinearColorMapper, NumeralTickFormatter
 from bokeh.models.annotations import ColorBar
-from bokeh.models.widgets import Div
+from bokeh.models.dom import HTML
+from bokeh.models.ui.panes import Pane
 from bokeh.palettes import Cividis256
 
 from hedgekit.errors import ConfigError, DataError
@@ -143,7 +144,8 @@ def sweep_map(  # noqa: PLR0913 - which cut of the search
         f"<b>Over-fitting guard.</b> {_escaped(sentence)}",
         _escaped(f"Best combination: {named} (column {best.name}, its cell framed)."),
     ]
-    top = Div(text="<br>".join([*lines, *_how(varied, x, y, fixed)]), sizing_mode="stretch_width", styles={"font-size": "13px"})
+    said = "<br>".join([*lines, *_how(varied, x, y, fixed)])
+    top = Pane(elements=[HTML(html=[said])], styles={"font-size": "13px"})  # a Div would need BokehJS's widgets, beyond its core
     pair: list[list[Any]] = [[left, right]]
     return column(top, gridplot(pair, sizing_mode="stretch_width", toolbar_location=None, ncols=None), sizing_mode="stretch_width")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from bokeh.models import HoverTool
 from bokeh.models.annotations import Legend, Title
+from bokeh.models.dom import HTML
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
 
@@ -49,8 +50,8 @@ def notes(plot: Any) -> list[str]:
 def text(layout: Any) -> str:
     """Return every word of titles, notes and texts in a layout."""
     drawn = [str(word) for r in layout.references() if isinstance(r, GlyphRenderer) for word in data(r).get("said", [])]
-    divs = [model.text for model in layout.references() if type(model).__name__ == "Div"]
-    return " | ".join([*divs, *(line for plot in figures(layout) for line in (plot.title.text, *notes(plot))), *drawn])
+    prose = [part for model in layout.references() if isinstance(model, HTML) for part in model.html]
+    return " | ".join([*prose, *(line for plot in figures(layout) for line in (plot.title.text, *notes(plot))), *drawn])
 
 
 def tips(plot: Any) -> str:

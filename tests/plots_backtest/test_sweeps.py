@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from bokeh.models import Rect
 from hedgekit.backtest.sweep import Sweep
 from hedgekit.errors import ConfigError
 from hedgekit.plots import deflated, sweep_map
+from hedgekit.report import show
 from hedgekit.stats.overfit import Guard
+from tests.browser import OfflinePage
 from tests.plots_backtest.looks import figures, text, tips
 
 
@@ -102,6 +105,16 @@ def test_profit_at_mids_stands_only_beside_executable_profit(swept: Sweep, judge
     for plot in figures(sweep_map(swept, guard=judged)):
         assert "P&L hedged, at mids" in tips(plot)
         assert "P&L hedged, executable" in tips(plot)
+
+
+def test_the_kits_own_show_draws_it(swept: Sweep, judged: Guard, offline_page: OfflinePage, tmp_path: Path) -> None:
+    """It brings BokehJS's core along and no more, so a map may not be made of widgets."""
+    file = tmp_path / "map.html"
+    file.write_text(f"<!doctype html><meta charset=utf-8><body>{show(sweep_map(swept, guard=judged)).data}</body>", encoding="utf-8")
+    page, requests, errors = offline_page
+    page.goto(file.as_uri())
+    page.get_by_text("Over-fitting guard.").wait_for()
+    assert (requests, errors) == ([], [])
 
 
 def test_a_search_without_a_trade_or_too_short_says_so(swept: Sweep) -> None:
