@@ -114,6 +114,8 @@ def test_the_guard_takes_all_trials_of_the_study(tmp_path: Path) -> None:
     judged = swept.guard(reps=200)
     assert judged.trials == swept.trials == 18
     assert judged.finding.value != "SURVIVES"
+    best = swept.best()
+    assert f"entry={best['entry']:g}" in judged.sentence or f"entry={best['entry']}" in judged.sentence
 
 
 @pytest.mark.parametrize(

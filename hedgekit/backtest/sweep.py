@@ -80,7 +80,10 @@ class Sweep:
         from hedgekit.stats.overfit import guard  # noqa: PLC0415 - two seconds to load, and no part of the sweep
 
         self.best(by)  # refuses a figure that is not there
-        return guard(self.pnl, chosen=self._best(by), trials=max(self.trials, len(self.table)), **options)
+        varied = self.table.drop(columns=list(FIGURES))
+        names = [", ".join(f"{name}={value}" for name, value in row.items()) for row in varied.to_dict("records")]
+        made = max(self.trials, len(self.table))
+        return guard(pd.DataFrame(self.pnl, columns=names), chosen=names[self._best(by)], trials=made, **options)
 
 
 def sweep(  # noqa: PLR0913 - what, on what, and how
