@@ -14,11 +14,14 @@ from collections.abc import Coroutine
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hedgekit.errors import HedgekitError
+
+if TYPE_CHECKING:
+    from hedgekit.plugins import Plugin
 
 app = typer.Typer(
     name="hedgekit",
@@ -31,6 +34,10 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
 WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
 JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, or an SQLAlchemy URL.")]
+PluginFile = Annotated[
+    Path | None, typer.Option("--plugin", help="Python file with a signal or hedge of your own: scores(mids), ratios(mids).")
+]
+PluginHash = Annotated[str | None, typer.Option("--plugin-sha256", help="SHA-256 that the plugin's file must have.")]
 SessionName = Annotated[str | None, typer.Option("--session", help="Which session; the only one by default.")]
 
 
@@ -105,11 +112,13 @@ def paper_run(
 
 
 @paper_app.command("start")
-def paper_start(
+def paper_start(  # noqa: PLR0913 - one for each option
     market: Annotated[str, typer.Option(help='Recipe of the prices, as JSON; {"kind":"recorded"} is KO and PEP.')] = '{"kind":"synthetic"}',
     params: Annotated[str, typer.Option(help='The strategy\'s numbers, as JSON: {"bar_s": 1, "entry": 2}.')] = "{}",
     speed: Annotated[float, typer.Option(help="Rows of the tape a second.")] = 20.0,
     account: Annotated[str, typer.Option(help="Sessions of one account exclude each other.")] = "paper",
+    plugin: PluginFile = None,
+    plugin_sha256: PluginHash = None,
 ) -> None:
     """Start a paper session that runs on its own, against a sandbox exchange of its own."""
     import msgspec
@@ -123,7 +132,10 @@ def paper_start(
     except msgspec.DecodeError as error:
         msg = f"--params {params[:80]!r}: {error}; write for example '{{\"entry\": 2}}'"
         raise ConfigError(msg) from None
-    typer.echo(desk.start(market_of(market), numbers, speed=speed, account=account).session)
+    mine = _loaded(plugin, plugin_sha256)
+    typer.echo(desk.start(market_of(market), numbers, speed=speed, account=account, plugin=mine).session)
+    if mine is not None:
+        typer.echo(f"plugin {mine.name}, sha256 {mine.sha256}")
 
 
 @paper_app.command("list")
@@ -238,6 +250,8 @@ def backtest(  # noqa: PLR0913 - one for each option
     fee_rate: Annotated[str, typer.Option(help="Fee as a share of what is traded.")] = "0.00005",
     size_notional: Annotated[float, typer.Option(help="Median displayed size, in money.")] = 500_000.0,
     tick: Annotated[str, typer.Option(help="Smallest price step.")] = "0.01",
+    plugin: PluginFile = None,
+    plugin_sha256: PluginHash = None,
 ) -> None:
     """Backtest a pair from a file of your prices, write every table into a folder, and say whether the hedge helped.
 
@@ -245,6 +259,7 @@ def backtest(  # noqa: PLR0913 - one for each option
     """
     from hedgekit.study import study
 
+    mine = _loaded(plugin, plugin_sha256)
     numbers = dict(_assignment(text) for text in param or [])
     done = study(
         prices,
@@ -257,9 +272,21 @@ def backtest(  # noqa: PLR0913 - one for each option
         fee_rate=fee_rate,
         size_notional=size_notional,
         tick=tick,
+        plugin=mine,
     )
     typer.echo(done.text())
     typer.echo(f"\ntables: {done.folder}")
+
+
+def _loaded(plugin: Path | None, expect: str | None) -> Plugin | None:
+    """Return the user's module, None if there is none."""
+    from hedgekit.errors import ConfigError
+    from hedgekit.plugins import load
+
+    if plugin is None and expect is not None:
+        msg = f"--plugin-sha256 {expect}: there is no file to compare it with; give --plugin FILE too"
+        raise ConfigError(msg)
+    return None if plugin is None else load(plugin, expect)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

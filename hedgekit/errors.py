@@ -4,6 +4,7 @@
     ├── ConfigError            the user's side: a wrong parameter, option or file
     │   └── LiveHostRefused    a live order host was asked for (law L8: paper only)
     ├── DataError              the user's data: gaps, duplicates, wrong columns
+    │   └── PluginError        a user's own function failed or gave what cannot be used (hedgekit/plugins)
     ├── JournalError           the journal cannot be written, or its hash chain is broken
     ├── SessionError           a paper session cannot start, go on or be reached
     ├── ReportError            a report notebook failed, or ran out of time

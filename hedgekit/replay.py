@@ -7,38 +7,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hedgekit.errors import JournalError
 from hedgekit.hedger import Hedger, routine
 from hedgekit.params import Params
+from hedgekit.plugins.rows import Rows
 from hedgekit.stats.revise import Reviser
-from hedgekit.types import Decision, Event, HedgePlan, Input, Record, SessionEnded, SessionStarted
+from hedgekit.types import Decision, Event, Input, PlanRevised, Record, SessionEnded, SessionStarted
+
+if TYPE_CHECKING:
+    from hedgekit.plugins.checks import Array
+    from hedgekit.plugins.watched import Watched
 
 
 class Bars:
-    """The mid prices of every closed bar, and the ratio that is due on them."""
+    """The mid prices of every closed bar, and what is due on them: a user's own score, a new ratio.
 
-    def __init__(self, params: Params) -> None:
-        self._reviser = Reviser(params)
-        self._mids: list[tuple[float | None, ...]] = []  # of a closed bar, so all are there
+    Parameters
+    ----------
+    params : Params
+    plugin : Watched, optional
+        A user's own signal or hedge.
+    """
 
-    def add(self, event: Event, decision: Decision, bars: int) -> HedgePlan | None:
-        """Note what was decided on an event; return a new plan if one is due now."""
-        if bars == len(self._mids):
-            return None
-        self._mids.append(decision.mids)
+    def __init__(self, params: Params, plugin: Watched | None = None) -> None:
+        self._plugin = plugin
+        self._reviser = Reviser(params, plugin.ratios if plugin is not None and plugin.has_ratios else None)
+        self._rows = Rows()
+
+    @property
+    def mids(self) -> Array:
+        """Mids so far, shape (bars, legs)."""
+        return self._rows.mids
+
+    def add(self, event: Event, decision: Decision, bars: int) -> list[Input]:
+        """Note what was decided on an event; return what is due now, in order: the bar's score, then a new plan."""
+        if bars == len(self._rows):
+            return []
+        self._note(decision)
+        due = [] if self._plugin is None else self._plugin.score(self.mids, event.ts_ns)
         if bars != self._reviser.next_fit:
-            return None
-        return self._reviser.revise(np.array(self._mids, dtype=np.float64), event.ts_ns)
+            return due
+        if self._plugin is not None:
+            return [*due, *self._plugin.plan(self._reviser, self.mids, event.ts_ns)]
+        return [PlanRevised(ts_ns=event.ts_ns, plan=self._reviser.revise(self.mids, event.ts_ns))]
 
-    def skip(self, decision: Decision, bars: int) -> None:
-        """Note a bar whose plan, if any, stands in the journal already."""
-        if bars > len(self._mids):
-            self._mids.append(decision.mids)
+    def skip(self, event: Event, decision: Decision, bars: int) -> None:
+        """Note an event of the journal: what was due on it, if anything, stands there already."""
+        if bars > len(self._rows):
+            self._note(decision)
             if bars == self._reviser.next_fit:
                 self._reviser.passed()
+        if self._plugin is not None:
+            self._plugin.note(event)
+            if isinstance(event, PlanRevised):
+                self._reviser.known(len(self._rows), event.plan)
+
+    def _note(self, decision: Decision) -> None:
+        self._rows.add(np.array([decision.mids], dtype=np.float64))  # of a closed bar, so all are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +113,7 @@ class Replayer:
         decision = self._hedger.on(event)
         self.events += 1
         if self._bars is not None:
-            self._bars.skip(decision, self._hedger.bars)
+            self._bars.skip(event, decision, self._hedger.bars)
         self._expected = None if routine(decision) else decision
 
     def _compare(self, journalled: Decision) -> None:

@@ -15,6 +15,7 @@ from hedgekit.backtest import Backtest, run
 from hedgekit.data import CLOSE_S, load_closes, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.params import Params
+from hedgekit.plugins.module import check_signal
 from hedgekit.types import NS, Fees, Instrument
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hedgekit.data import Tape
+    from hedgekit.plugins import Plugin
     from hedgekit.verdict import Verdict
 
 TABLES = ("trades", "equity", "decisions", "orders", "fills", "plans", "exposure")
@@ -35,13 +37,16 @@ class Study:
     backtest: Backtest
     verdict: Verdict
     folder: Path
+    plugin: Plugin | None = None
 
     def text(self) -> str:
         """Return what came out, in words: trades, P&L at the book beside P&L at mids, each gauge with its interval, the reasons."""
-        found = _summary(self.backtest, self.verdict)
+        found = _summary(self.backtest, self.verdict, self.plugin)
         decisions = self.backtest.tables.decisions["reason"].value_counts()
         why = ", ".join(f"{name} {count:,}" for name, count in decisions.head(5).items())
+        mine = [] if self.plugin is None else [f"Plugin       {self.plugin.name}, sha256 {self.plugin.sha256}"]
         lines = [
+            *mine,
             f"Trades       {found['trades']} closed; what was decided most: {why}",
             f"{'':13}{'hedged':>14}{'unhedged':>14}",
             *(
@@ -67,6 +72,7 @@ def study(  # noqa: PLR0913 - a file, two columns, and the assumptions about quo
     fee_rate: str = "0.00005",
     size_notional: float = 500_000.0,
     tick: str = "0.01",
+    plugin: Plugin | None = None,
 ) -> Study:
     """Backtest a pair from a file of prices and write every table into a folder.
 
@@ -87,6 +93,8 @@ def study(  # noqa: PLR0913 - a file, two columns, and the assumptions about quo
         How quotes are made around the prices: :func:`~hedgekit.data.tape_from_closes`.
     fee_rate : str
         Fee as a share of what is traded.
+    plugin : Plugin, optional
+        A user's own signal or hedge (:func:`hedgekit.plugins.load`); with scores, the signal is "user" unless ``params`` says otherwise.
 
     Raises
     ------
@@ -95,15 +103,19 @@ def study(  # noqa: PLR0913 - a file, two columns, and the assumptions about quo
     """
     closes = load_closes(Path(path), columns=(primary, hedge), date=date)
     tape, times = _tape(closes, half_spread_bps, fee_rate, size_notional, tick)
-    numbers = Params.make(**times | dict(params or {}))
+    mine = {} if plugin is None or plugin.scores is None else {"signal": "user"}
+    numbers = Params.make(**times | mine | dict(params or {}))
+    if plugin is not None:
+        check_signal(plugin.name, numbers.signal, scores=plugin.scores is not None)
     if len(tape) <= numbers.fit_bars + numbers.lookback:
         msg = f"{len(tape)} rows are too few: the ratio alone needs fit_bars={numbers.fit_bars} bars; load more, or give a smaller fit_bars"
         raise DataError(msg)
-    done = run(tape, numbers)
+    scores, ratios = (None, None) if plugin is None else (plugin.scores, plugin.ratios)
+    done = run(tape, numbers, scores=scores, ratios=ratios)
     verdict = done.verdict()
     folder = Path(out)
-    _write(done, verdict, folder)
-    return Study(done, verdict, folder)
+    _write(done, verdict, folder, plugin)
+    return Study(done, verdict, folder, plugin)
 
 
 def _tape(closes: pd.DataFrame, half_spread_bps: float, fee_rate: str, size_notional: float, tick: str) -> tuple[Tape, dict[str, float]]:
@@ -128,19 +140,19 @@ def _tape(closes: pd.DataFrame, half_spread_bps: float, fee_rate: str, size_noti
     return tape, {"bar_s": gap_s, "bar_offset_s": offset % gap_s}
 
 
-def _write(done: Backtest, verdict: Verdict, folder: Path) -> None:
+def _write(done: Backtest, verdict: Verdict, folder: Path, plugin: Plugin | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             table: pd.DataFrame = getattr(done.tables, name)
             table.to_csv(folder / f"{name}.csv", index=isinstance(table.index, pd.DatetimeIndex))
-        (folder / "summary.json").write_text(json.dumps(_summary(done, verdict), indent=1, default=str))
+        (folder / "summary.json").write_text(json.dumps(_summary(done, verdict, plugin), indent=1, default=str))
     except OSError as error:
         msg = f"{folder}: cannot be written: {error.strerror}; choose another folder"
         raise ConfigError(msg) from None
 
 
-def _summary(done: Backtest, verdict: Verdict) -> dict[str, Any]:
+def _summary(done: Backtest, verdict: Verdict, plugin: Plugin | None) -> dict[str, Any]:
     last = done.tables.equity.iloc[-1]
     at_mids = {"hedged": float(last["gross_primary"] + last["gross_hedge"]), "unhedged": float(last["gross_primary"])}
     gauges = [
@@ -164,7 +176,7 @@ def _summary(done: Backtest, verdict: Verdict) -> dict[str, Any]:
         "pnl_at_mids": at_mids,
         "gauges": gauges,
         "params": done.params.model_dump() if done.params else {},
-    }
+    } | ({} if plugin is None else plugin.described())
 
 
 def _line(g: Mapping[str, Any]) -> str:

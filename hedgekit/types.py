@@ -309,7 +309,7 @@ class Command(Event, frozen=True, tag="command"):
     """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop`` or ``halt``.
 
     ``ref`` names the message by which it came, so that a restarted session does not apply it twice;
-    empty for what the session itself wished (the stop at a tape's end).
+    empty for what the session itself wished (the stop at a tape's end); "plugin FILE: ..." where it stopped a user's module.
     """
 
     name: str

@@ -23,7 +23,7 @@ import numpy as np
 
 from hedgekit.backtest import loop
 from hedgekit.backtest.carry import carried
-from hedgekit.backtest.lean import Curves, Scorer, curves_of, passed
+from hedgekit.backtest.lean import Curves, curves_of, passed
 from hedgekit.backtest.passes import Pass
 from hedgekit.errors import ConfigError, HedgekitError
 from hedgekit.exchange.model import FillModel
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hedgekit.backtest.tables import Tables
     from hedgekit.data import Tape
     from hedgekit.params import Params
+    from hedgekit.plugins.checks import Ratios, Scorer
     from hedgekit.types import HedgePlan
     from hedgekit.verdict import Verdict
 
@@ -131,13 +132,14 @@ class Backtest:
         )
 
 
-def run(
+def run(  # noqa: PLR0913 - what is run, and a user's own part of it
     tape: Tape,
     params: Params,
     model: FillModel | None = None,
     *,
     session: str = "backtest",
     scores: Scorer | None = None,
+    ratios: Ratios | None = None,
 ) -> Backtest:
     """Backtest a pair on a tape, with the decisions of a paper session on the same tape (L1).
 
@@ -155,17 +157,20 @@ def run(
         For ``signal="user"``: from mids at bar closes, shape (bars, legs), to your own z of each bar, shape (bars,), NaN for no opinion; or
         to a pair of z and what one unit of it is worth as a fraction of the primary's value (A20; by default the log spread's sd).
         It is called again on parts of the history: a score that changes when the future is cut off is refused.
+    ratios : callable, optional
+        Your own hedge, asked where a ratio is due instead of the estimator: from mids so far to the ratio of each hedge, or a dict
+        (:mod:`hedgekit.plugins`). It is asked again what it said before: a ratio that has changed is refused.
 
     Raises
     ------
     ConfigError
         For a fill model that the compiled loop does not know, or scores without ``signal="user"`` or the other way round.
     DataError
-        If scores look ahead or have the wrong shape, or
+        If scores or ratios look ahead or have the wrong shape, or
         If too many orders wait on one leg (about 64).
     """
     filling = model or FillModel()
-    work, plans = passed(tape, params, filling, None, scores)
+    work, plans = passed(tape, params, filling, None, scores, ratios)
     return _Run(work, plans, filling, params, session)
 
 

@@ -7,8 +7,6 @@ combinations that share them.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -20,8 +18,8 @@ from hedgekit.backtest.carry import carried
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
 from hedgekit.compiled import making
-from hedgekit.errors import DataError
 from hedgekit.hedger import pack_params
+from hedgekit.plugins.checks import scores_of
 from hedgekit.stats.revise import Reviser
 
 if TYPE_CHECKING:
@@ -29,12 +27,10 @@ if TYPE_CHECKING:
     from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
+    from hedgekit.plugins.checks import Ratios, Scorer
     from hedgekit.types import HedgePlan
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
-
-_CUTS = 8
-"""Parts of the tape at whose ends a user's scores are computed again without what comes after."""
 
 Plans = dict[tuple[object, ...], "HedgePlan | Grid"]
 """What combinations on one tape share: hedge plans and the tape's bars."""
@@ -59,43 +55,6 @@ class Curves:
     trades: int
 
 
-Scores = tuple[np.ndarray, np.ndarray]
-Scorer = Callable[[np.ndarray], np.ndarray | Scores]
-"""From mids at bar closes, shape (bars, legs), to a user's own z of each bar, or to z and what one unit of it is worth."""
-
-
-def scores_of(scores: Scorer, mids: Array) -> Scores:
-    """Return a user's scores of all bars, and what one unit of each is worth (NaN: the log spread's sd).
-
-    Raises
-    ------
-    DataError
-        If a score changes when the bars after it are cut off: then it looks ahead.
-    """
-    whole = _pair(scores(mids), len(mids))
-    for cut in sorted({len(mids) * k // _CUTS for k in range(1, _CUTS)} - {0}):
-        part = _pair(scores(mids[:cut].copy()), cut)
-        for name, long, short in zip(("z", "sd"), whole, part, strict=True):
-            other = np.flatnonzero(~((long[:cut] == short) | (np.isnan(long[:cut]) & np.isnan(short))))
-            if other.size:
-                bar = int(other[0])
-                msg = (
-                    f"scores: {name} of bar {bar} is {long[bar]:g} with all bars and {short[bar]:g} with the first {cut}: "
-                    "it looks ahead; a score may rest on its own bar and those before it alone"
-                )
-                raise DataError(msg)
-    return whole
-
-
-def _pair(given: np.ndarray | Scores, bars: int) -> Scores:
-    z, sd = given if isinstance(given, tuple) else (given, np.full(bars, math.nan))
-    z, sd = (np.ascontiguousarray(values, dtype=np.float64) for values in (z, sd))
-    if z.shape != (bars,) or sd.shape != (bars,):
-        msg = f"scores: shapes {z.shape} and {sd.shape} for {bars} bars; return one z for each bar, and one sd or none"
-        raise DataError(msg)
-    return z, sd
-
-
 class Passed(NamedTuple):
     """A pass that is over, and the plans that it traded, in order."""
 
@@ -109,15 +68,22 @@ def plan_key(params: Params, bars: int) -> tuple[object, ...]:
     return bars, params.fit_bars, params.plan_valid_days, params.significance, params.evidence_override, params.refit_bars, *geometry
 
 
-def passed(tape: Tape, params: Params, model: FillModel, shared: Plans | None = None, scores: Scorer | None = None) -> Passed:
-    """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape)."""
+def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
+    tape: Tape,
+    params: Params,
+    model: FillModel,
+    shared: Plans | None = None,
+    scores: Scorer | None = None,
+    ratios: Ratios | None = None,
+) -> Passed:
+    """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape, and none of a user's ratios)."""
     known = {} if shared is None else shared
     key = grid_key(params, model.ws_ns)
     if key not in known:
         known[key] = grid_of(tape, pack_params(params, tape.instruments), model.ws_ns)
     grid = cast("Grid", known[key])
     work = Pass(tape, params, model, words=False, grid=grid, scores=None if scores is None else scores_of(scores, grid.mids))
-    reviser, plans = Reviser(params), []
+    reviser, plans = Reviser(params, ratios), []
     while work.go(reviser.next_fit) == loop.REVISE:
         key = plan_key(params, work.bars)
         if key in known:

@@ -20,19 +20,21 @@ from hedgekit.errors import ConfigError
 from hedgekit.launch import detached
 from hedgekit.paper.config import SessionConfig
 from hedgekit.params import Params
+from hedgekit.plugins.module import Plugin, check_signal
 
 _STAMP = r"-\d{8}T\d{6}Z(-\d+)?"
 
 SPEEDS = (0.01, 1000.0)
 
 
-def start(
+def start(  # noqa: PLR0913 - each with its default
     market: Recipe | None = None,
     params: Params | Mapping[str, Any] | None = None,
     *,
     speed: float | None = 20.0,
     account: str = "paper",
     folder: str | os.PathLike[str] | None = None,
+    plugin: Plugin | None = None,
 ) -> PaperSession:
     """Start a paper session against a sandbox exchange of its own; return at once.
 
@@ -50,11 +52,14 @@ def start(
         Sessions of one account exclude each other.
     folder : path, optional
         Home of all sessions; $HEDGEKIT_HOME or the user's data folder by default.
+    plugin : Plugin, optional
+        A user's own signal or hedge (:func:`hedgekit.plugins.load`); with scores, the signal is "user" unless ``params`` says otherwise.
+        The session runs from a copy in its own folder, so that the file may be changed meanwhile.
 
     Returns
     -------
     PaperSession
-        The new session; or, if the account is trading just this (same market, numbers and speed), the one that runs: a cell
+        The new session; or, if the account is trading just this (same market, numbers, speed and plugin), the one that runs: a cell
         that is run twice starts one session.
 
     Raises
@@ -65,18 +70,18 @@ def start(
         If the account is in use by another session.
     """
     market = market or SyntheticMarket()
-    numbers = _numbers(params)
+    numbers = _numbers(params, plugin)
     if speed is not None and not SPEEDS[0] <= speed <= SPEEDS[1]:
         msg = f"speed={speed!r}: must be {SPEEDS[0]:g} to {SPEEDS[1]:g} rows a second, or None for as fast as it can"
         raise ConfigError(msg)
     root, recipe = home(folder), msgspec.json.encode(market)
     running = current(account, folder=folder)
     if running is not None:
-        same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed)
+        same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed, "" if plugin is None else plugin.sha256)
         if running.alive and same:
             return running
         raise taken(_lock(root, account))
-    made = _make(root, account, market, numbers, speed)
+    made = _make(root, account, market, numbers, speed, plugin)
     detached(["paper", "host", str(made.path)], log=made.path / "host.log")
     return PaperSession(made)
 
@@ -127,8 +132,11 @@ def sessions(*, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
 # ---------------------------------------------------------------------- inside
 
 
-def _numbers(params: Params | Mapping[str, Any] | None) -> dict[str, Any]:
-    given = params if isinstance(params, Params) else Params.make(**(params or {}))
+def _numbers(params: Params | Mapping[str, Any] | None, plugin: Plugin | None) -> dict[str, Any]:
+    mine = {} if plugin is None or plugin.scores is None else {"signal": "user"}
+    given = params if isinstance(params, Params) else Params.make(**mine | dict(params or {}))
+    if plugin is not None:
+        check_signal(plugin.name, given.signal, scores=plugin.scores is not None)
     return given.model_dump()
 
 
@@ -136,9 +144,10 @@ def _lock(root: Path, account: str) -> Path:
     return root / "accounts" / f"{check_account(account)}.lock"
 
 
-def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None]:
+def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None, str]:
     """Return what a session was started with."""
-    return SessionConfig.load(running.folder.config).params, running.folder.written().speed
+    config = SessionConfig.load(running.folder.config)
+    return config.params, running.folder.written().speed, config.plugin_sha256
 
 
 def _booting(root: Path, account: str) -> PaperSession | None:
@@ -148,7 +157,9 @@ def _booting(root: Path, account: str) -> PaperSession | None:
     return newest if newest is not None and newest.status().state in ALIVE | RESTARTABLE else None
 
 
-def _make(root: Path, account: str, market: Recipe, numbers: dict[str, Any], speed: float | None) -> Folder:
+def _make(  # noqa: PLR0913 - what a session is made of
+    root: Path, account: str, market: Recipe, numbers: dict[str, Any], speed: float | None, plugin: Plugin | None
+) -> Folder:
     """Make a session's folder, whole before it can be seen."""
     tape = market.tape()
     path = _free(root / "sessions", account)
@@ -166,7 +177,12 @@ def _make(root: Path, account: str, market: Recipe, numbers: dict[str, Any], spe
         params=numbers,
         market=market.describe(tape),
         commands=str(path / files.commands.name),
+        plugin="" if plugin is None else str(path / "plugin" / plugin.name),
+        plugin_sha256="" if plugin is None else plugin.sha256,
     )
+    if plugin is not None:
+        (draft / "plugin").mkdir(mode=0o700)
+        (draft / "plugin" / plugin.name).write_bytes(plugin.code)
     config.save(files.config)
     files.market.write_bytes(msgspec.json.encode(market))
     pair = f"{market.primary} and {market.hedge}"

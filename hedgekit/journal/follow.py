@@ -53,7 +53,8 @@ LIMIT = 10_000
 BODIES = 2_500
 """Most records decoded in one poll, where few are quotes."""
 
-STARTED, TIMER = "session_started", "timer"
+STARTED, BEFORE_BAR = "session_started", ("timer", "score")
+"""Types of the first record, and of those right before the decision on a bar."""
 
 
 class Follower:
@@ -143,7 +144,7 @@ class Follower:
             raise JournalError(msg)
         for row in stretch.rows:
             self._counts[row.type] += 1
-            if row.type == TIMER:
+            if row.type in BEFORE_BAR:
                 self._timer = row
             else:
                 self._note(row, decode(row.body), fresh)

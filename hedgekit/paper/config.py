@@ -10,6 +10,8 @@ import msgspec
 
 from hedgekit.errors import ConfigError
 from hedgekit.params import Params
+from hedgekit.plugins.apart import LIMIT_S
+from hedgekit.plugins.module import Source, read
 from hedgekit.types import Instrument
 
 CONTROL_TOKEN_ENV = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
@@ -34,6 +36,12 @@ class SessionConfig(msgspec.Struct, frozen=True):
         What the prices are, for the report.
     commands : str
         Folder in which a person's commands arrive; empty for a session that takes none.
+    plugin : str
+        File with a user's own signal or hedge (:mod:`hedgekit.plugins`); empty for none. The journal names it without its folder.
+    plugin_sha256 : str
+        The hash that the file must have; empty for any, which the journal then pins.
+    plugin_limit_s : float
+        How long to wait for one answer of it, real seconds.
     """
 
     session: str
@@ -46,6 +54,9 @@ class SessionConfig(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     market: dict[str, str]
     commands: str = ""
+    plugin: str = ""
+    plugin_sha256: str = ""
+    plugin_limit_s: float = LIMIT_S
 
     def strategy(self) -> Params:
         """Return the validated parameters.
@@ -53,13 +64,23 @@ class SessionConfig(msgspec.Struct, frozen=True):
         Raises
         ------
         ConfigError
-            If one is wrong, or asks for what a paper session cannot do yet.
+            If one is wrong, or asks for what this session has not got.
         """
         params = Params.make(**self.params)
-        if params.signal == "user":
-            msg = "signal='user': a paper session has no way to take a user's scores yet; choose another signal"
+        if params.signal == "user" and not self.plugin:
+            msg = "signal='user': a paper session takes a user's scores from a module file; name it as plugin, or choose another signal"
             raise ConfigError(msg)
         return params
+
+    def module(self) -> Source | None:
+        """Return the bytes of the plugin's file, None if there is no plugin.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing or has another hash.
+        """
+        return read(self.plugin, self.plugin_sha256 or None) if self.plugin else None
 
     def save(self, path: Path) -> Path:
         """Write the configuration as JSON and return its path."""

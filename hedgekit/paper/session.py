@@ -9,7 +9,8 @@ requests whose outcome it does not know under the same client ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,13 +26,16 @@ from hedgekit.net.transport import Rest, Stream, require_paper
 from hedgekit.paper.commands import Spool, Wish
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
 from hedgekit.paper.pacer import Inbox, Instant, TapePacer
+from hedgekit.plugins.apart import Apart
+from hedgekit.plugins.module import check_signal
+from hedgekit.plugins.watched import Watched
 from hedgekit.replay import Bars, Replayer
 from hedgekit.rules.state import COMMANDS
-from hedgekit.types import Command, Decision, Input, PlanRevised, Reconciled, Request, SessionEnded, SessionStarted, Timer
+from hedgekit.types import Command, Decision, Input, Reconciled, Request, SessionEnded, SessionStarted, Timer
 from hedgekit.venues import alpaca
 
 if TYPE_CHECKING:
-    from hedgekit.types import Reply
+    from hedgekit.types import Record, Reply
 
 STOPPED, TAPE_ENDED = "stopped", "tape ended"
 """Why a session ends in order: a person stopped it, or there are no more prices."""
@@ -65,7 +69,7 @@ class Session:
         self._at = at
         self.hedger = Hedger(config.session, config.instruments, self.params)
         self._outbox = Outbox(alpaca)
-        self._bars = Bars(self.params)
+        self._module = config.module()
         self._clock = Scheduler()
         self._wake: Handle | None = None
         self._waiting: dict[int, Handle] = {}
@@ -83,13 +87,18 @@ class Session:
 
         Raises
         ------
+        ConfigError
+            If the plugin cannot be loaded, or does not fit the signal.
         SessionError
-            If the venue cannot be reached, or its positions are not the journal's.
+            If the venue cannot be reached, its positions are not the journal's, or the session began with another plugin.
         JournalError
             If the journal cannot be written or was written by other code.
         """
         token = secret(CONTROL_TOKEN_ENV)
-        with Journal.open(self.config.journal, self.config.session, mode="write") as self._journal:
+        with (
+            self._plugged() as self._plugin,
+            Journal.open(self.config.journal, self.config.session, mode="write") as self._journal,
+        ):
             self._journal.guard([*self._keys, token])
             self._restore()
             inbox = Inbox()
@@ -106,6 +115,18 @@ class Session:
                 await asyncio.gather(*(stream.close() for stream in streams))
             return self._journal.head
 
+    @contextmanager
+    def _plugged(self) -> Iterator[Watched | None]:
+        """Run the plugin for the time of the session, without its keys."""
+        if self._module is None:
+            yield None
+            return
+        hidden = (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)
+        with Apart(self._module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
+            plugin = Watched(apart, self._module.name)
+            check_signal(self._module.name, self.params.signal, scores=plugin.has_scores)
+            yield plugin
+
     async def _subscribe(self, inbox: Inbox) -> list[Stream]:
         stream = await Stream.open(self.config.stream, alpaca.stream_login(*self._keys), name="trade-updates")
         keys = [instrument.key for instrument in self.config.instruments]
@@ -116,8 +137,10 @@ class Session:
 
     def _restore(self) -> None:
         """Bring Hedger, outbox and bars to where the journal ends."""
+        self._bars = Bars(self.params, self._plugin)
         replayer = Replayer(self.hedger, self._bars)
         records = list(self._journal.records())
+        self._check_plugin(records)
         if any(isinstance(record, SessionEnded) for record in records):
             msg = f"session {self.config.session!r} has ended; start a new one under another name"
             raise SessionError(msg)
@@ -129,6 +152,19 @@ class Session:
             if isinstance(record, Command):
                 self._note_command(record)
         self._forget_commands()
+        if self._plugin is not None:
+            self._plugin.check(self._bars.mids)
+
+    def _check_plugin(self, records: list[Record]) -> None:
+        """Refuse to go on with another module than the one that the session began with."""
+        began = records[0].market.get("plugin_sha256", "") if records and isinstance(records[0], SessionStarted) else None
+        now = "" if self._module is None else self._module.sha256
+        if began not in {None, now}:
+            msg = (
+                f"session {self.config.session!r} began with {f'the plugin of hash {began}' if began else 'no plugin'}, "
+                f"now it is given {f'that of hash {now}' if now else 'none'}; put the first one back, or start a new session"
+            )
+            raise SessionError(msg)
 
     # -------------------------------------------------------------------- loop
 
@@ -154,7 +190,7 @@ class Session:
                 session=self.config.session,
                 instruments=self.config.instruments,
                 params=self.params.model_dump(),
-                market=self.config.market,
+                market=self.config.market | ({} if self._module is None else self._module.described()),
                 version=version("hedgekit"),
             )
         )
@@ -217,9 +253,8 @@ class Session:
             self._journal.append(decision)
             if decision.orders or decision.cancels:
                 self._intents.append(decision)
-        plan = self._bars.add(event, decision, self.hedger.bars)
-        if plan is not None:
-            requests = requests + self._apply(PlanRevised(ts_ns=event.ts_ns, plan=plan))
+        for due in self._bars.add(event, decision, self.hedger.bars):
+            requests = requests + self._apply(due)
         return requests
 
     # ---------------------------------------------------------------- commands

@@ -226,6 +226,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         name, sent = self._sent.pop(command.ref, ("", 0.0))
         if name:
             self._say(f"{name}: applied {time.monotonic() - sent:.1f} s after the click")
+        elif command.ref.startswith("plugin "):
+            self._say(f"{command.name}: {command.ref}")
 
     def _write(self) -> None:
         """Renew title, strip and buttons."""
