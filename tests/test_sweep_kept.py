@@ -15,9 +15,13 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
+from hedgekit.backtest import run
 from hedgekit.backtest.sweep import Sweep, sweep
-from hedgekit.errors import JournalError
+from hedgekit.errors import ConfigError, DataError, JournalError
+from hedgekit.params import Params
+from hedgekit.plugins import load
 from tests.core.core_made import DAILY, daily_tape, params
+from tests.plugin_files import CENTRED, HONEST, write
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -88,6 +92,23 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(JournalError, match="keep= another folder"):
         sweep(TAPE, {"entry": [1.5]}, BASE, progress=False, keep=tmp_path / "file")
+
+
+def test_a_plugin_is_swept_and_its_hash_is_part_of_the_trial(tmp_path: Path) -> None:
+    base, grid = BASE | {"signal": "user"}, {"entry": [1.2, 1.6], "target": [0.0, 0.5]}
+    options: dict[str, Any] = {"progress": False, "study": "mine", "ledger": tmp_path / "trials.db"}
+    plugin = load(write(tmp_path, HONEST))
+    found = sweep(TAPE, grid, base, plugin=plugin, **options)
+    for _, row in found.table.iterrows():
+        numbers = Params.make(**base | {name: row[name] for name in grid})
+        assert row["pnl"] == run(TAPE, numbers, scores=plugin.scores, ratios=plugin.ratios).curves.hedged[-1]
+    assert found.table["trades"].min() > 0
+    assert sweep(TAPE, grid, base, plugin=load(write(tmp_path, HONEST)), **options).trials == 4
+    assert sweep(TAPE, grid, base, plugin=load(write(tmp_path, HONEST + "# another file\n")), **options).trials == 8
+    with pytest.raises(ConfigError, match="which need signal='user'"):
+        sweep(TAPE, grid, BASE, plugin=plugin, **options)
+    with pytest.raises(DataError, match="looks ahead"):
+        sweep(TAPE, grid, base, plugin=load(write(tmp_path, CENTRED)), **options)
 
 
 @pytest.fixture

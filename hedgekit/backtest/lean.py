@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from hedgekit.data import Array, Tape
     from hedgekit.exchange.model import FillModel
     from hedgekit.params import Params
-    from hedgekit.plugins.checks import Ratios, Scorer
+    from hedgekit.plugins import Plugin
+    from hedgekit.plugins.checks import Ratios, Scorer, Scores
     from hedgekit.types import HedgePlan
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-Plans = dict[tuple[object, ...], "HedgePlan | Grid"]
-"""What combinations on one tape share: hedge plans and the tape's bars."""
+Plans = dict[tuple[object, ...], "HedgePlan | Grid | Scores"]
+"""What combinations on one tape share: hedge plans, the tape's bars, and a user's scores of them."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,13 +77,18 @@ def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
     scores: Scorer | None = None,
     ratios: Ratios | None = None,
 ) -> Passed:
-    """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape, and none of a user's ratios)."""
+    """Run one strategy over a tape; ``shared`` is read and added to (one dict for one tape, one model and one user's functions)."""
     known = {} if shared is None else shared
     key = grid_key(params, model.ws_ns)
     if key not in known:
         known[key] = grid_of(tape, pack_params(params, tape.instruments), model.ws_ns)
     grid = cast("Grid", known[key])
-    work = Pass(tape, params, model, words=False, grid=grid, scores=None if scores is None else scores_of(scores, grid.mids))
+    told = None
+    if scores is not None:
+        if ("scores", *key) not in known:
+            known["scores", *key] = scores_of(scores, grid.mids)
+        told = cast("Scores", known["scores", *key])
+    work = Pass(tape, params, model, words=False, grid=grid, scores=told)
     reviser, plans = Reviser(params, ratios), []
     while work.go(reviser.next_fit) == loop.REVISE:
         key = plan_key(params, work.bars)
@@ -95,9 +101,10 @@ def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
     return Passed(work, plans)  # type: ignore[arg-type] # as above
 
 
-def curves(tape: Tape, params: Params, model: FillModel, plans: Plans) -> Curves:
-    """Run one combination; ``plans`` is read and added to (one dict for one tape)."""
-    return curves_of(passed(tape, params, model, plans).work)
+def curves(tape: Tape, params: Params, model: FillModel, plans: Plans, plugin: Plugin | None = None) -> Curves:
+    """Run one combination; ``plans`` is read and added to (as ``shared`` of :func:`passed`)."""
+    scores, ratios = (None, None) if plugin is None else (plugin.scores if params.signal == "user" else None, plugin.ratios)
+    return curves_of(passed(tape, params, model, plans, scores, ratios).work)
 
 
 def curves_of(work: Pass) -> Curves:

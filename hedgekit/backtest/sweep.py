@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -26,12 +26,14 @@ from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import pack_params
 from hedgekit.params import Params
+from hedgekit.plugins.module import check_signal
 from hedgekit.trials import Trial, count, record
 
 if TYPE_CHECKING:
     import os
 
     from hedgekit.data import Array, Tape
+    from hedgekit.plugins import Plugin
     from hedgekit.stats.overfit import Guard
 
 WAIT_S = 2.0
@@ -96,6 +98,7 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     model: FillModel | None = None,
     study: str | None = None,
     ledger: str | os.PathLike[str] | None = None,
+    plugin: Plugin | None = None,
     keep: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: bool = True,
@@ -118,6 +121,8 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
         What is searched for; the names of the legs by default. Give one name to everything that looks for the same thing.
     ledger : path, optional
         File of the trial ledger; the user's own by default.
+    plugin : Plugin, optional
+        Your own signal (with ``signal="user"`` among the numbers) or hedge: :func:`hedgekit.plugins.load`. Its hash is part of each trial.
     keep : path, optional
         A folder for what is finished: a sweep that was stopped, given the same folder, runs only what is not there. A combination is
         found again by its numbers, tape, fill model and version of hedgekit.
@@ -133,7 +138,10 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     Raises
     ------
     ConfigError
-        If a name or value is wrong in any combination: nothing is left out silently, and nothing is run before all are checked.
+        If a name or value is wrong in any combination, or the plugin does not fit the signal: nothing is left out silently, and nothing is
+        run before all are checked.
+    DataError
+        If the plugin fails or looks ahead.
     JournalError
         If the ledger cannot be written (an uncounted sweep is no result), or the folder of ``keep`` cannot be used.
     """
@@ -142,7 +150,11 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     numbers = [Params.make(**fixed | values) for values in chosen]
     name = study or "~".join(instrument.symbol for instrument in tape.instruments)
     trials = [Trial(one.structure, tape.digest, one.model_dump() | {"model": str(filling)}) for one in numbers]
-    found = _found(tape, numbers, trials, filling, None if keep is None else Kept(keep), jobs=jobs, progress=progress)
+    if plugin is not None:
+        for one in numbers:
+            check_signal(plugin.name, one.signal, scores=plugin.scores is not None)
+        trials = [replace(trial, code=f"{trial.code}, plugin {plugin.sha256}") for trial in trials]
+    found = _found(_Asked(tape, numbers, trials, filling, plugin), None if keep is None else Kept(keep), jobs=jobs, progress=progress)
     told = [found[i].figures for i in range(len(chosen))]
     rows = [{**values, **figures} for values, figures in zip(chosen, told, strict=True)]
     pnl = np.array([found[i].pnl for i in range(len(chosen))]).T
@@ -150,10 +162,17 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     return Sweep(pd.DataFrame(rows), pnl, count(name, where=ledger), name)
 
 
-def _found(  # noqa: PLR0913 - what, on what, and how
-    tape: Tape, numbers: list[Params], trials: list[Trial], model: FillModel, kept: Kept | None, *, jobs: int | None, progress: bool
-) -> dict[int, Outcome]:
+class _Asked(NamedTuple):
+    tape: Tape
+    numbers: list[Params]
+    trials: list[Trial]
+    model: FillModel
+    plugin: Plugin | None
+
+
+def _found(asked: _Asked, kept: Kept | None, *, jobs: int | None, progress: bool) -> dict[int, Outcome]:
     """Return the outcome of every combination: those that are kept, and the others run."""
+    tape, numbers, trials, model, plugin = asked
     found: dict[int, Outcome] = {}
     if kept is not None:
         bars: dict[tuple[object, ...], int] = {}
@@ -166,7 +185,7 @@ def _found(  # noqa: PLR0913 - what, on what, and how
     left = sorted(set(range(len(numbers))) - set(found), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
     parts = [left[i : i + PART] for i in range(0, len(left), PART)]
     shared: Plans = {}
-    calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], model, shared) for part in parts)
+    calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], model, shared, plugin) for part in parts)
     with tqdm(total=len(numbers), initial=len(found), desc="combinations", delay=WAIT_S, disable=not progress) as bar:
         for part, results in zip(parts, joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls), strict=True):
             for i, outcome in zip(part, results, strict=True):
@@ -197,8 +216,8 @@ def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, se
     return [every[i] for i in sorted(picked)]
 
 
-def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans) -> list[Outcome]:
-    return [_outcome(curves(tape, one, model, shared)) for one in numbers]
+def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans, plugin: Plugin | None) -> list[Outcome]:
+    return [_outcome(curves(tape, one, model, shared, plugin)) for one in numbers]
 
 
 def _outcome(c: Curves) -> Outcome:
