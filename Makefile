@@ -1,7 +1,10 @@
 # Everything starts from three commands: make demo, make lab, make test. Needs GNU make, Python 3.11 or newer and its venv module.
 # Another interpreter: make demo PYTHON=python3.13    More for pytest: make test ARGS="-k ledger"
 
+# Tests run in as many processes as there are processors, at most four: make test WORKERS= for one, in which a debugger works.
+
 PYTHON ?= python3
+WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -c constraints.txt
@@ -31,7 +34,7 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -64,7 +64,7 @@ def test_figures_are_those_of_the_runs(found: Stress) -> None:
             curve = done.tables.equity[kind].to_numpy()
             assert row[f"pnl_{kind}"] == curve[-1]
             assert row[f"drawdown_{kind}"] == m.max_drawdown(curve)
-            assert row[f"worst_trade_{kind}"] == done.tables.trades[kind].min()
+            assert row[f"worst_trade_{kind}"] == done.trades[kind].min()
             assert row[f"change_{kind}"] == pytest.approx(row[f"pnl_{kind}"] - first[f"pnl_{kind}"], abs=MONEY)
 
 

@@ -88,7 +88,7 @@ class Host:
         command = ["paper", "run", str(self.folder.config)]
         with (self.folder.path / "session.log").open("ab") as log, Child(command, secrets=self._keys, log=log) as session:
             while (code := session.wait(_POLL_S)) is None:
-                if self._status.state is State.STARTING and self.folder.session_pid is not None:
+                if self._status.state is State.STARTING and self.folder.begun():
                     self._say(State.RUNNING)
                 if sandbox.returncode is not None:
                     session.stop()

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from hedgekit.desk.home import holder
-from hedgekit.errors import SessionError
+from hedgekit.errors import JournalError, SessionError
+from hedgekit.journal import Journal
 
 
 class State(StrEnum):
@@ -71,6 +72,16 @@ class Folder:
     def session_pid(self) -> int | None:
         """The process that trades: the one that holds the journal's lock; None if there is none."""
         return holder(self.path / f"journal.db.{self.session}.lock")
+
+    def begun(self) -> bool:
+        """Whether the session's process is there, and its journal has begun."""
+        if self.session_pid is None:
+            return False
+        try:
+            with Journal.open(self.journal, self.session, mode="read"):
+                return True
+        except JournalError:  # not made yet, or empty
+            return False
 
     @property
     def host_pid(self) -> int | None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,13 +46,22 @@ def home(tmp_path: Path) -> Iterator[Path]:
     ended(tmp_path / "home")
 
 
+@contextmanager
+def killed(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill a process that may be stopped, whatever happens: nobody could wait for its end."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def test_a_stopped_kernel_holds_nothing_up(home: Path) -> None:
     """Stop a kernel at 30 random moments of reading and sending; each time the session goes on writing and committing intents."""
     session = desk.start(SyntheticMarket(rows=4_000, seed=3), PARAMS, speed=20.0, account="test", folder=home)
     asyncio.run(session.until(State.RUNNING))
     moments = random.Random(7)  # noqa: S311 - moments, not secrets
     command = [sys.executable, "-c", KERNEL, session.session, str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kernel:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kernel, killed(kernel):
         assert kernel.stdout is not None
         assert kernel.stdout.readline() == "ready\n"
         for _ in range(30):
@@ -65,7 +75,6 @@ def test_a_stopped_kernel_holds_nothing_up(home: Path) -> None:
             os.kill(kernel.pid, signal.SIGCONT)
         os.kill(kernel.pid, signal.SIGSTOP)
         time.sleep(LONGEST_S + 1.0)
-        kernel.kill()
     assert session.status().state is State.RUNNING
     session.stop()
     asyncio.run(session.until(State.ENDED))
