@@ -14,6 +14,7 @@ import pandas as pd
 from hedgekit.backtest import Backtest, run
 from hedgekit.data import CLOSE_S, load_closes, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
+from hedgekit.metrics.regimes import by_regime
 from hedgekit.params import Params
 from hedgekit.plugins.module import check_signal
 from hedgekit.types import NS, Fees, Instrument
@@ -83,8 +84,8 @@ def study(  # noqa: PLR0913 - a file, two columns, and the assumptions about quo
     primary, hedge : str
         Their columns.
     out : path
-        Folder for ``trades.csv, equity.csv, decisions.csv, orders.csv, fills.csv, plans.csv, exposure.csv`` and ``summary.json``;
-        made if missing. Files of an earlier run are written over.
+        Folder for ``trades.csv, equity.csv, decisions.csv, orders.csv, fills.csv, plans.csv, exposure.csv, regimes.csv`` (figures by
+        volatility) and ``summary.json``; made if missing. Files of an earlier run are written over.
     params : mapping, optional
         The strategy's numbers (:class:`~hedgekit.params.Params`). The bar is the file's own spacing unless ``bar_s`` is given.
     date : str
@@ -146,6 +147,7 @@ def _write(done: Backtest, verdict: Verdict, folder: Path, plugin: Plugin | None
         for name in TABLES:
             table: pd.DataFrame = getattr(done.tables, name)
             table.to_csv(folder / f"{name}.csv", index=isinstance(table.index, pd.DatetimeIndex))
+        by_regime(done.tables.equity, done.tables.trades, done.tables.fills).to_csv(folder / "regimes.csv")
         (folder / "summary.json").write_text(json.dumps(_summary(done, verdict, plugin), indent=1, default=str))
     except OSError as error:
         msg = f"{folder}: cannot be written: {error.strerror}; choose another folder"

@@ -35,10 +35,14 @@ def test_a_file_becomes_a_folder_of_tables(file: Path, tmp_path: Path) -> None:
     assert "P&L at book" in done.stdout
     assert "P&L at mids" in done.stdout
     assert "Verdict" in done.stdout
-    assert {path.name for path in out.iterdir()} == {*(f"{name}.csv" for name in TABLES), "summary.json"}
+    assert {path.name for path in out.iterdir()} == {*(f"{name}.csv" for name in (*TABLES, "regimes")), "summary.json"}
     equity = pd.read_csv(out / "equity.csv", parse_dates=["ts"])
     trades = pd.read_csv(out / "trades.csv")
     summary = json.loads((out / "summary.json").read_text())
+    regimes = pd.read_csv(out / "regimes.csv", index_col="regime")
+    parts = regimes.drop(index="all")
+    assert parts["bars"].sum() == regimes.loc["all", "bars"] == len(equity)
+    assert parts["pnl_hedged"].sum() == pytest.approx(equity["hedged"].iloc[-1])
     assert summary["params"]["entry"] == 1.8
     assert summary["trades"] == trades["closed"].notna().sum() > 10
     assert summary["pnl_executable"]["hedged"] == pytest.approx(equity["hedged"].iloc[-1])

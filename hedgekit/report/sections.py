@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from IPython.display import HTML
 
+from hedgekit.metrics.regimes import by_regime
 from hedgekit.params import Params
 from hedgekit.report.words import (
+    NOTHING,
     Html,
     bullets,
     chip,
@@ -30,6 +32,8 @@ from hedgekit.report.words import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hedgekit.report.session import Session
     from hedgekit.verdict import Gauge
 
@@ -118,6 +122,36 @@ def extras(s: Session) -> HTML:
     """Figures without a target."""
     rows = [(g.name, figure_of(g.value, g.unit), interval_of(g), count(g.n), g.note) for g in s.verdict.extras]
     return HTML(table(("figure", "value", "95% interval", "n", "meaning"), rows, words={0, 4}))
+
+
+def regimes(s: Session) -> HTML:
+    """Split the figures by the volatility that was known when each bar began."""
+    found = by_regime(s.equity, s.trades, s.fills)
+    figures = ("effectiveness", "sharpe_gain", "pnl_hedged", "pnl_unhedged", "drawdown_hedged", "drawdown_unhedged")
+    rows = []
+    for name, row in found.iterrows():
+        shown = [
+            *(_with_interval(row, figure) for figure in figures[:2]),
+            *(money(float(row[figure])) for figure in figures[2:]),
+        ]
+        rows.append((name, count(int(row["held"])), count(int(row["trades"])), *shown))
+    heading = (
+        "regime",
+        "bars held",
+        "trades",
+        "variance taken off",
+        "Sharpe gain",
+        "P&L hedged",
+        "unhedged",
+        "drawdown hedged",
+        "unhedged",
+    )
+    return HTML(table(heading, rows, words={0}))
+
+
+def _with_interval(row: pd.Series[float], figure: str) -> str:
+    value, low, high = (float(row[name]) for name in (figure, f"{figure}_lower", f"{figure}_upper"))
+    return NOTHING if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def evidence(s: Session) -> HTML:

@@ -33,7 +33,8 @@ def block_length(*series: Array, at_least: float = 1.0) -> float:
     lengths = [1.0, at_least if np.isfinite(at_least) else 1.0]
     for x in series:
         if len(x) >= MIN_ROWS and np.ptp(x) > 0:
-            length = float(optimal_block_length(x.reshape(-1))["stationary"].iloc[0])
+            with np.errstate(divide="ignore", invalid="ignore"):  # a series that moves at its very ends only: its correlation is no number
+                length = float(optimal_block_length(x.reshape(-1))["stationary"].iloc[0])
             lengths.append(length if np.isfinite(length) else 1.0)
     return max(1.0, min(max(lengths), len(series[0]) / 2))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bokeh.embed import json_item
+from bs4 import BeautifulSoup
 
 from hedgekit.report import Session, activity, load, plots, sections
 from tests.report import made
@@ -28,7 +29,7 @@ def test_no_trades_make_no_profit_and_no_verdict_on_the_hedge(quiet: Session) ->
     assert max(map(len, m.text().splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", ["head", "banner", "gauges", "extras", "evidence", "definition", "notes", "provenance"])
+@pytest.mark.parametrize("name", ["head", "banner", "gauges", "extras", "regimes", "evidence", "definition", "notes", "provenance"])
 def test_every_section_can_be_told(quiet: Session, name: str) -> None:
     assert getattr(sections, name)(quiet).data
 
@@ -41,6 +42,15 @@ def test_every_activity_can_be_told(quiet: Session, name: str) -> None:
 @pytest.mark.parametrize("name", ["profit", "each_trade", "signal", "ratio", "delta", "costs"])
 def test_every_plot_can_be_drawn(quiet: Session, name: str) -> None:
     assert json_item(getattr(plots, name)(quiet))
+
+
+def test_regimes_add_up_to_all_of_it(read: Session) -> None:
+    page = BeautifulSoup(sections.regimes(read).data, "html.parser")
+    rows = [[cell.get_text() for cell in row.find_all(["td", "th"])] for row in page.find_all("tr")]
+    assert rows[0][:3] == ["regime", "bars held", "trades"]
+    trades = {row[0]: int(row[2]) for row in rows[1:]}
+    assert trades.pop("all") == sum(trades.values()) == read.summary.trades
+    assert {"calm", "volatile"} <= set(trades)
 
 
 def test_infinite_and_missing_intervals_are_drawn_or_left_out(read: Session) -> None:
