@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -28,15 +29,24 @@ def notebook(path: Path, *cells: str) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_tmp() -> Iterator[None]:
+    """Give these tests a folder for temporary files of their own: others run reports at the same time."""
+    with tempfile.TemporaryDirectory(prefix="r") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
+
+
 def kernels() -> set[str]:
-    """Return the processes that run an ipykernel, by their command lines."""
+    """Return the processes that run an ipykernel for us, by their command lines."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = entry.read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if "ipykernel_launcher" in line and "/hk-" in line:
+        if "ipykernel_launcher" in line and f"{tempfile.gettempdir()}/hk-" in line:
             found.add(f"{entry.parent.name} {line}")
     return found
 

@@ -1,0 +1,97 @@
+"""What the limiter costs, and how long a hedge waits behind a full line.
+
+    python -m tests.perf.limiter_saturated
+
+A measurement, not a test: pytest does not collect it. The wait is in the venue's time, beside a plain first-in-first-out
+throttle of the same rate; a peer's took 3.2 s (hummingbot's, 10 requests a second, 30 quotes in line).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from hedgekit.net.limiter import Budget, Limiter
+from hedgekit.types import NS, Priority
+
+KINDS = ("submit", "cancel", "account")
+ONE = dict.fromkeys(KINDS, 1)
+RESERVE = {Priority.HEDGE: 2}
+BUDGETS = {
+    "a bucket, 10/s": [Budget("all", 10, ONE, refill_per_s=10, reserve=RESERVE)],
+    "a window, 200/min": [Budget("all", 200, ONE, window_s=60, reserve=RESERVE)],
+    "six budgets": [Budget(f"window {n}", 50 * n, ONE, window_s=n) for n in (1, 10, 600)]
+    + [Budget(f"bucket {n}", 50, {kind: 1}, refill_per_s=40, reserve=RESERVE) for n, kind in enumerate(KINDS)],
+}
+RTT_NS = NS // 20
+ROUNDS = 2_000
+
+
+def limiter(budgets: list[Budget], line: int) -> Limiter:
+    """Return a limiter with nothing left and so many in line."""
+    made = Limiter(budgets, np.random.Generator(np.random.PCG64(1)))
+    for key in range(1_000):
+        made.ask(key, KINDS[key % 3], Priority.QUERY)
+    gone = made.release(0)
+    for key in gone:
+        made.answered(key, 0, 200)
+    for key in set(range(1_000)) - set(gone):
+        made.drop(key)
+    for key in range(line):
+        made.ask(1_000 + key, KINDS[key % 3], Priority.PRIMARY if key % 2 else Priority.QUERY)
+    return made
+
+
+def cost_us(call: Callable[[], object]) -> float:
+    """Return the median time of a call in microseconds."""
+    times = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - begin)
+    return median(times) / 1_000
+
+
+def cycle(made: Limiter) -> None:
+    """Ask, find that it must wait, give up: what every request in a full line costs."""
+    made.ask(-1, "submit", Priority.PRIMARY)
+    made.release(0)
+    made.next_ns(0)
+    made.drop(-1)
+
+
+def hedge_waits(reserve: dict[Priority, int]) -> float:
+    """Return the seconds that a hedge waits behind thirty quotes at 10 requests a second."""
+    made = limiter([Budget("all", 10, ONE, refill_per_s=10, reserve=reserve)], 30)
+    made.ask(-1, "submit", Priority.HEDGE)
+    now: int | None = 0
+    flying: list[tuple[int, int]] = []
+    while now is not None:
+        gone = made.release(now)
+        if -1 in gone:
+            return now / NS
+        flying += [(now + RTT_NS, key) for key in gone]
+        for at, key in [one for one in flying if one[0] <= now]:
+            made.answered(key, now, 200)
+            flying.remove((at, key))
+        now = min((at for at in (made.next_ns(now), *(at for at, _ in flying)) if at is not None), default=None)
+    return float("nan")
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"a hedge behind 30 quotes at 10/s waits {hedge_waits(RESERVE):.2f} s with a reserve, {hedge_waits({}):.2f} s without;")
+    print("first in, first out: 3.1 s. Below: us a call, median.")
+    print(f"{'budgets':20}{'in line':>8}{'release':>9}{'next_ns':>9}{'ask, release, next_ns, drop':>29}")
+    for name, budgets in BUDGETS.items():
+        for line in (1, 30, 300):
+            made = limiter(budgets, line)
+            us = [cost_us(lambda: made.release(0)), cost_us(lambda: made.next_ns(0)), cost_us(lambda: cycle(made))]  # noqa: B023 - called here
+            print(f"{name:20}{line:>8}{us[0]:>9.1f}{us[1]:>9.1f}{us[2]:>29.1f}")
+
+
+if __name__ == "__main__":
+    main()
