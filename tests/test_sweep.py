@@ -9,8 +9,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hedgekit import metrics as m
 from hedgekit.backtest import Backtest, run
+from hedgekit.backtest.measured import measured
 from hedgekit.backtest.sweep import Sweep, sweep
 from hedgekit.errors import ConfigError, JournalError
 from hedgekit.exchange.model import FillModel
@@ -47,6 +51,16 @@ def test_its_figures_are_those_of_the_single_backtests(done: Sweep) -> None:
         assert row["pnl_unhedged"] == pytest.approx(equity["unhedged"].iloc[-1], abs=1e-6)
         assert row["pnl_at_mids"] == pytest.approx((equity["gross_primary"] + equity["gross_hedge"]).iloc[-1], abs=1e-6)
         assert row["trades"] == alone(row).decisions[-1].trade
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=30), st.sampled_from([1.0, 1e-9, 0.0]))
+def test_its_figures_are_the_metrics(steps: list[float], scale: float) -> None:
+    curve = 1e6 + np.cumsum(np.array(steps) * scale) if scale != 1.0 else np.cumsum(np.array(steps))
+    pnl = np.empty(len(curve))
+    sharpe, depth = measured(curve, pnl, m.BARS_PER_YEAR, m.TINY)
+    assert np.array_equal(pnl, m.steps(curve))
+    assert depth == pytest.approx(m.max_drawdown(curve), rel=1e-12, abs=1e-9)
+    assert sharpe == pytest.approx(m.sharpe(m.steps(curve)), rel=1e-6, nan_ok=True)
 
 
 def test_partial_fills_and_odd_lots_too() -> None:

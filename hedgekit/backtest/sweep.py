@@ -22,6 +22,7 @@ from hedgekit import metrics as m
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.kept import FIGURES, Kept, Outcome
 from hedgekit.backtest.lean import Curves, Plans, curves
+from hedgekit.backtest.measured import measured
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import pack_params
@@ -221,8 +222,8 @@ def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans, pl
 
 
 def _outcome(c: Curves) -> Outcome:
-    pnl = m.steps(c.hedged)
-    mine, base = m.sharpe(pnl), m.sharpe(m.steps(c.unhedged))
+    pnl, other = np.empty(len(c.hedged)), np.empty(len(c.hedged))
+    mine, depth = measured(c.hedged, pnl, m.BARS_PER_YEAR, m.TINY)
+    base, other_depth = measured(c.unhedged, other, m.BARS_PER_YEAR, m.TINY)
     ends = (float(curve[-1]) if len(curve) else 0.0 for curve in (c.hedged, c.unhedged, c.hedged_at_mids))
-    depths = m.max_drawdown(c.hedged), m.max_drawdown(c.unhedged)
-    return Outcome(dict(zip(FIGURES, (c.trades, *ends, mine, base, mine - base, *depths), strict=True)), pnl)
+    return Outcome(dict(zip(FIGURES, (c.trades, *ends, mine, base, mine - base, depth, other_depth), strict=True)), pnl)
