@@ -166,8 +166,7 @@ def run(  # noqa: PLR0913 - what is run, and a user's own part of it
     ConfigError
         For a fill model that the compiled loop does not know, or scores without ``signal="user"`` or the other way round.
     DataError
-        If scores or ratios look ahead or have the wrong shape, or
-        If too many orders wait on one leg (about 64).
+        If scores or ratios look ahead or have the wrong shape, or if too many orders wait on one leg (about 64).
     """
     filling = model or FillModel()
     work, plans = passed(tape, params, filling, None, scores, ratios)

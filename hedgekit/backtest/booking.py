@@ -29,15 +29,19 @@ def legs_of(instruments: Sequence[Instrument]) -> np.ndarray:
 
 
 @compiled
+def after(before, qty):  # noqa: ANN001, ANN201 - compiled
+    """Return what is held after a fill: nothing, if only the dust of binary sums is left."""
+    left = before + qty
+    return 0.0 if abs(left) < 1e-9 * max(abs(before), abs(qty)) else left
+
+
+@compiled
 def deal(it, cash, units, held, leg, qty, price, mid):  # noqa: ANN001, ANN201, PLR0913 - compiled
     """Book one fill, at its price with its fee and at the mid without; an inverse perpetual's coins become money when flat."""
     value = qty * it.multiplier
     paid = abs(value) if it.inverse else abs(value) * price
     fee = math.floor((it.rate * paid + it.unit * abs(qty)) / it.quantum + 0.5 + 1e-9) * it.quantum
-    before = held[leg]
-    held[leg] = before + qty
-    if abs(held[leg]) < 1e-9 * max(abs(before), abs(qty)):
-        held[leg] = 0.0
+    held[leg] = after(held[leg], qty)
     if it.inverse:
         cash[0, leg] -= value + fee + value * (1.0 - mid / price)
         cash[1, leg] -= value

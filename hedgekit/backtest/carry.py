@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.backtest import loop
-from hedgekit.backtest.booking import legs_of
+from hedgekit.backtest.booking import after, legs_of
 from hedgekit.compiled import making
 
 if TYPE_CHECKING:
@@ -84,10 +84,7 @@ def _carry(log, legs, close_ns, mids, quotes, funding, borrow, bars, trades):
             since = now
             if fill == now:
                 leg, trade = log[k].leg, log[k].trade - 1
-                before = held[leg]
-                held[leg] = before + log[k].qty
-                if abs(held[leg]) < 1e-9 * max(abs(before), abs(log[k].qty)):
-                    held[leg] = 0.0
+                held[leg] = after(held[leg], log[k].qty)
                 k = _next_fill(log, k + 1)
             elif pay == now:
                 leg = f_leg[f]

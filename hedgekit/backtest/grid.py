@@ -15,6 +15,7 @@ import numpy as np
 from hedgekit.compiled import making
 from hedgekit.rules import signal
 from hedgekit.rules.state import LOG_SPREAD, USER
+from hedgekit.step.legs import bar_end
 
 if TYPE_CHECKING:
     from hedgekit.data import Array, Tape
@@ -95,7 +96,7 @@ def _bars(ts, bid, ask, multiplier, inverse, bar_ns, bar_ticks, offset_ns, max_a
             if not math.isnan(bid[r, leg]):
                 newest[leg] = r
                 if due == 0:
-                    due, ticks = _due(leg, heard, ticks, bar_ns, bar_ticks, offset_ns)
+                    due, ticks = bar_end(leg, heard, ticks, bar_ns, bar_ticks, offset_ns)
         then = ts[r + 1] + ws_ns if r + 1 < n else _NEVER
         if due != 0 and due < then:
             young = 1
@@ -115,15 +116,6 @@ def _bars(ts, bid, ask, multiplier, inverse, bar_ns, bar_ticks, offset_ns, max_a
             due = 0
     timers = row[:count], ns[:count], fresh[:count], last[:count]
     return *timers, close_ns[:bars], mids[:bars], logs[:, :bars], sound
-
-
-@making
-def _due(leg, heard, ticks, bar_ns, bar_ticks, offset_ns):
-    """When the bar closes that a quote belongs to, 0 for not known yet; and its quotes so far: as ``step.legs.bar_due``."""
-    if bar_ticks == 0:
-        return offset_ns + -((offset_ns - heard) // bar_ns) * bar_ns, 0
-    ticks += leg == 0
-    return (0, ticks) if ticks < bar_ticks else (heard, 0)
 
 
 @making

@@ -103,7 +103,7 @@ def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
 
 def curves(tape: Tape, params: Params, model: FillModel, plans: Plans, plugin: Plugin | None = None) -> Curves:
     """Run one combination; ``plans`` is read and added to (as ``shared`` of :func:`passed`)."""
-    scores, ratios = (None, None) if plugin is None else (plugin.scores if params.signal == "user" else None, plugin.ratios)
+    scores, ratios = (None, None) if plugin is None else (plugin.scores, plugin.ratios)
     return curves_of(passed(tape, params, model, plans, scores, ratios).work)
 
 

@@ -61,16 +61,19 @@ def hedge_ratio(s, p, leg, now_ns):
 
 
 @compiled
+def bar_end(leg, now_ns, ticks, bar_ns, bar_ticks, offset_ns):  # noqa: PLR0913 - compiled: flat arguments
+    """When the bar closes that a quote heard now belongs to, 0 for not known yet; and the primary's quotes in it so far."""
+    if bar_ticks == 0:
+        return offset_ns + -((offset_ns - now_ns) // bar_ns) * bar_ns, 0
+    ticks += leg == 0
+    return (0, ticks) if ticks < bar_ticks else (now_ns, 0)
+
+
+@compiled
 def bar_due(s, p, leg, now_ns):
-    """When the bar closes that a quote heard now belongs to: at a multiple of its length, or, if it counts quotes, now or (0) not yet."""
-    if p.bar_ticks == 0:
-        return p.offset_ns + -((p.offset_ns - now_ns) // p.bar_ns) * p.bar_ns
-    if leg == 0:
-        s.ticks += 1
-    if s.ticks < p.bar_ticks:
-        return 0
-    s.ticks = 0
-    return now_ns
+    """Let a quote be part of a bar: :func:`bar_end`, with the state's own count."""
+    due, s.ticks = bar_end(leg, now_ns, s.ticks, p.bar_ns, p.bar_ticks, p.offset_ns)
+    return due
 
 
 @compiled
