@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -23,6 +22,7 @@ from hedgekit.report.html import page
 from hedgekit.report.kernel import ipc_kernel
 from hedgekit.trials import studies
 from tests.browser import OfflinePage
+from tests.story import check_story
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -85,13 +85,7 @@ def held(ran: NotebookNode) -> dict[str, Any]:
 
 
 def test_it_reads_as_one_story(node: NotebookNode) -> None:
-    assert len(node.cells) <= 40
-    code = [cell.source for cell in node.cells if cell.cell_type == "code"]
-    prose = [cell.source for cell in node.cells if cell.cell_type == "markdown"]
-    assert 0.6 < len(prose) / len(code) < 1.2
-    assert all(len(text.splitlines()) <= 7 for text in code)
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in node.cells) == 1
-    assert not [n for text in code for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.Lambda | ast.If)]
+    check_story(node)
     assert node.metadata.kernelspec.name == "python3"
 
 

@@ -9,6 +9,7 @@ import pytest
 from nbformat import NotebookNode
 
 from hedgekit.report import template_path
+from tests.story import check_story
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,4 @@ def test_one_parameters_cell_with_journal_and_session(node: NotebookNode) -> Non
 
 
 def test_it_reads_as_one_story(node: NotebookNode) -> None:
-    assert len(node.cells) <= 40
-    code = [cell.source for cell in node.cells if cell.cell_type == "code"]
-    prose = [cell.source for cell in node.cells if cell.cell_type == "markdown"]
-    assert 0.6 < len(prose) / len(code) < 1.2
-    assert all(len(source.splitlines()) <= 7 for source in code)
-    assert not [n for source in code for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.Lambda | ast.If)]
+    check_story(node)

@@ -15,6 +15,7 @@ from hedgekit import desk
 from hedgekit.lab import STORY, source
 from hedgekit.report.kernel import ipc_kernel
 from tests.desk.made import ended
+from tests.story import check_story
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_it_reads_as_one_story(node: NotebookNode) -> None:
-    assert len(node.cells) <= 40
-    code = [cell.source for cell in node.cells if cell.cell_type == "code"]
-    prose = [cell.source for cell in node.cells if cell.cell_type == "markdown"]
-    assert 0.6 < len(prose) / len(code) < 1.2
-    assert all(len(text.splitlines()) <= 7 for text in code)
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in node.cells) == 1
-    assert not [n for text in code for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.If)]
+    check_story(node, programs=(ast.FunctionDef, ast.If))
 
 
 def test_it_runs_under_papermill(home: Path, tmp_path: Path) -> None:
