@@ -20,7 +20,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "stats/quick.py", "compiled.py", "params.py", "types.py")
+_CORE = ("rules/*.py", "structures/*.py", "step/*.py", "backtest/*.py", "stats/quick.py", "compiled.py", "params.py", "types/*.py")
 _STATISTICS = ("stats/**/*.py", "data/*.py", "metrics/*.py", "verdict/*.py", "rules/*.py", "compiled.py")
 
 

@@ -131,6 +131,39 @@ class Params(BaseModel):
         0.003, 0.0, 0.1, "fraction of notional", "A20", "kept back in every profitability calculation", (0.002, 0.005)
     )
     max_quote_age_s: float = _number(5.0, 0.001, 86_400.0, "s", "A9", "no decision on a quote older than this", (1.0, 60.0))
+    order_type: Literal["market", "limit"] = Field(
+        default="market",
+        description="orders at market, or limited to the touch that they were decided on",
+        json_schema_extra={"unit": "", "rule": "A18", "usual": ["market", "limit"]},
+    )
+    patience_s: float = _number(
+        5.0, 0.0, 86_400.0, "s", "A18", "an order that a newer quote has left unfilled for so long is cancelled; 0 for never", (1.0, 10.0)
+    )
+    accept_filled: float = _number(
+        1.0, 0.0, 1.0, "fraction", "A18", "an overdue leg is accepted as it is when so much of it has filled; 1 for never", (0.8, 1.0)
+    )
+    retries: int = _number(2, 0, 100, "orders", "A18", "how often an overdue order is sent anew at the touch, before it crosses", (0, 3))
+    slippage_cap: float = _number(
+        0.005,
+        0.0,
+        0.1,
+        "fraction of price",
+        "A18",
+        "how far beyond the touch the last limit order goes, before the pair is cut back",
+        (0.002, 0.005),
+    )
+    naked_limit_s: float = _number(
+        60.0, 0.0, 1e6, "s", "A18", "a trade's unhedged exposure, in seconds of its whole notional; 0 for no limit", (5.0, 60.0)
+    )
+    breaker_s: float = _number(
+        45.0,
+        0.0,
+        86_400.0,
+        "s",
+        "A19",
+        "no word from the venue for so long: stop, and close both legs when it is back; 0 for never",
+        (30.0, 60.0),
+    )
     fit_bars: int = _number(250, 30, 1_000_000, "bars", "A4", "returns used to estimate the hedge ratio", (126, 252))
     refit_bars: int = _number(42, 1, 1_000_000, "bars", "A5", "bars between two estimates of the hedge ratio", (21, 42))
     plan_valid_days: float = _number(90.0, 0.001, 3_650.0, "days", "A5", "a plan older than this opens no trade", (30.0, 90.0))

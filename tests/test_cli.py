@@ -60,7 +60,7 @@ def test_broken_configuration(tmp_path: Path) -> None:
 def test_missing_journal(tmp_path: Path) -> None:
     """A journal that is not there is not made."""
     path = tmp_path / "none.db"
-    one_line(hedgekit("journal", str(path)), "none.db")
+    one_line(hedgekit("journal", "list", str(path)), "none.db")
     one_line(hedgekit("report", str(path), "--out", str(tmp_path)), "none.db")
     assert not path.exists()
 
@@ -69,6 +69,36 @@ def test_bad_market() -> None:
     """A misspelt or impossible market is refused before anything starts."""
     one_line(hedgekit("sandbox", "--market", '{"primary": 5}', **KEYS), "market")
     one_line(hedgekit("sandbox", "--market", '{"primary": "KOO"}', **KEYS), "KOO")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--speed", "fast"], ["'fast'", "20"]),
+        (["--speed", "60x"], ["60x", "--live"]),
+        (["--speed", "0"], ["speed=0", "0.01 to 1000"]),
+        (["--faults", "none.json"], ["none.json"]),
+        (["--faults", "[{}]"], ["kind", "outage"]),
+        (["--faults", '[{"kind": "late"}]'], ["late", "seconds must be above 0"]),
+        (["--mean-faults", "3"], ["--seed"]),
+        (["--seed", "1", "--mean-faults", "-3"], ["mean_faults=-3"]),
+    ],
+)
+def test_bad_speed_and_bad_faults(options: list[str], words: list[str]) -> None:
+    """A speed, a fault or a plan that cannot be is refused before anything starts."""
+    one_line(hedgekit("sandbox", *options, **KEYS), *words)
+
+
+def test_a_record_is_never_overwritten(tmp_path: Path) -> None:
+    """The folder of another exchange's record is named."""
+    (tmp_path / "ledger.jsonl").touch()
+    one_line(hedgekit("sandbox", "--log", str(tmp_path), **KEYS), str(tmp_path), "--log")
+
+
+def test_faults_from_a_file(tmp_path: Path) -> None:
+    """A file of faults is read; a wrong one in it is named with its fault."""
+    (tmp_path / "faults.json").write_text('[{"kind": "lost", "at": "md:0"}]')
+    one_line(hedgekit("sandbox", "--faults", str(tmp_path / "faults.json"), **KEYS), "lost", "'md:0'")
 
 
 def test_bad_dates(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_one_side_is_enough_for_a_fill_on_it() -> None:
 def test_thin_books_fill_over_rows_and_taken_depth_comes_back_by_rule() -> None:
     """Six contracts a row on offer, recorded unchanged while the mid stands still: fresh each row, or gone until they change."""
     books = hand_books(hand_mids(), sizes=(2.0, 2.0, 2.0))
-    fresh, gone = (hand_run(books, refresh=rule) for rule in ("row", "change"))
+    fresh, gone = (hand_run(books, refresh=rule, patience_s=0.0) for rule in ("row", "change"))
     bought = [r.executions[r.executions.qty > 0].qty.sum() for r in (fresh, gone)]
     assert bought == [36.0, 12.0], "5 rows at 40 cents and one at 50; by the other rule 6 once, and 6 more when the price has moved"
     assert "depth exhausted" in set(fresh.refusals.why)
@@ -288,7 +288,7 @@ def test_no_rows_and_unknown_instruments() -> None:
         run_events(hand_books(hand_mids()).rows(0, 0), params())
     tape = daily_tape(1, 10)
     perp = Tape(legs(kind=Kind.INVERSE_PERP), tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size, "made")
-    with pytest.raises(ConfigError, match="T:KO is inverse_perp: the exchange simulates spot instruments only so far"):
+    with pytest.raises(ConfigError, match="T:KO is inverse_perp: say what it needs"):
         run_events(perp, params())
 
 

@@ -389,8 +389,8 @@ def test_a_longer_binary_tape_begins_with_the_shorter_one() -> None:
     assert not np.array_equal(long.tape().bid, SyntheticBinary(rows=900, resolve_row=1_000, seed=9).tape().bid, equal_nan=True)
 
 
-def test_the_sandbox_exchange_says_that_it_takes_no_binary() -> None:
-    with pytest.raises(ConfigError, match="SIM:BINA is binary: the exchange simulates spot instruments only so far"):
+def test_the_exchange_asks_which_market_a_binary_is_in() -> None:
+    with pytest.raises(ConfigError, match="SIM:BINA is binary: say which market it is in"):
         Exchange(SyntheticBinary().instruments())
 
 

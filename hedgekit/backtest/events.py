@@ -26,9 +26,9 @@ from hedgekit.data.books import Books
 from hedgekit.data.tape import Tape
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.exchange import BinaryMarket, Exchange, Executed, FillModel, Level, NewOrder, Rejected
-from hedgekit.hedger import Hedger, routine
+from hedgekit.hedger import Hedger, in_turn, routine
 from hedgekit.stats.revise import Reviser
-from hedgekit.types import Cancelled, Command, Decision, Fill, Input, Kind, Order, PlanRevised, Priority, Quote, Reason, Reject, Timer
+from hedgekit.types import Cancelled, Command, Decision, Fill, Input, Kind, Order, PlanRevised, Quote, Reason, Reject, Timer
 
 if TYPE_CHECKING:
     from hedgekit.exchange import Settlement
@@ -38,7 +38,6 @@ AMPLE = Decimal(1_000_000_000_000)
 """So much cash that the account is never the limit, as in the compiled backtest."""
 
 _CANCEL, _SUBMIT, _ROW = range(3)
-_RANK = {priority: rank for rank, priority in enumerate(Priority)}
 _NEVER = math.inf
 
 Hears = Literal["book", "mid"]
@@ -230,7 +229,7 @@ class _Replay:
 
     def _arrive(self, sent: _Sent, ts_ns: int) -> None:
         order = sent.order
-        reports = self.exchange.submit(NewOrder(order.order_id, order.instrument, order.qty), ts_ns)
+        reports = self.exchange.submit(NewOrder(order.order_id, order.instrument, order.qty, order.kind, order.limit), ts_ns)
         if isinstance(last := reports[-1], Rejected):
             heard = ts_ns + max(self.model.down_ns, self.model.ws_ns)
             insort(self.rejects, (heard, order.order_id, last.message))
@@ -354,7 +353,7 @@ class _Replay:
             leaves_ns, by = max(now_ns, ack_ns), self.decided if now_ns >= ack_ns else 0
             insort(self.agenda, (leaves_ns + self.model.up_ns, _CANCEL, by, sent.number, order_id))
             self.last_ns = max(self.last_ns, leaves_ns + reply_ns)
-        for order in sorted(decision.orders, key=lambda order: _RANK[order.priority]):
+        for order in in_turn(decision.orders, decision.action):
             mid = decision.mids[order.leg]
             sent = _Sent(order, len(self.sent) + 1, now_ns + self.model.up_ns, math.nan if mid is None else mid)
             self.sent[order.order_id] = sent

@@ -30,7 +30,7 @@ _NEVER = np.iinfo(np.int64).max
 @compiled
 def glide(c, s, p, d, t, g, next_fit):
     """Go on to just before the next thing that the step must decide."""
-    if s.phase not in (FLAT, OPEN):
+    if s.phase not in (FLAT, OPEN) or s.repair_ns != 0:
         return
     for leg in range(p.n_legs):
         if c.count[leg] or s.working[leg] != 0.0 or s.cancelling[leg]:

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from hedgekit.backtest.glide import glide
+from hedgekit.backtest.venue import drop, match, tell
 from hedgekit.compiled import compiled
 from hedgekit.rules.state import (
     CLOSE,
@@ -79,6 +80,8 @@ CURSOR = np.dtype(
         ("trade", _i, _orders),  # that it was ordered for
         ("arrive_ns", _i, _orders),  # when it reaches the venue
         ("void_ns", _i, _orders),  # when its cancel does; 0 for none
+        ("limit", _f, _orders),  # its price; 0 at market
+        ("met", _i, _orders),  # the last row that it has met, from 1: what is left of a limit order then trades at its own limit
         ("void_by", _i, _orders),  # the decision that cancelled it; 0 if the cancel had to wait for the order's Ack
         ("head", _i),  # first message of the inbox that the step has not heard
         ("tail", _i),
@@ -113,6 +116,8 @@ def _send(c, trade, out, leg, now_ns, d):
     c.trade[leg, k] = trade
     c.arrive_ns[leg, k] = now_ns + d.up_ns
     c.void_ns[leg, k] = 0
+    c.limit[leg, k] = out.limit[leg]
+    c.met[leg, k] = 0
     c.count[leg] += 1
     c.last_ns = max(c.last_ns, now_ns + d.reply_ns)
 
@@ -147,7 +152,7 @@ def observe(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record
     for leg in range(p.n_legs):
         if out.cancel[leg]:
             _void(c, leg, o.ts_ns, d)
-    first = 0 if s.phase == CLOSING else 1  # a hedge leaves before its primary; of closing legs the first
+    first = 0 if s.phase == CLOSING or out.action == ENTER else 1  # a hedge's repair leaves before its primary's
     for i in range(p.n_legs):
         leg = (first + i) % p.n_legs
         if out.order[leg] != 0.0:
@@ -160,7 +165,7 @@ def _note(c, s, o, out, trips):
     if s.trade == 0:
         return
     trip = trips[s.trade - 1]
-    bar = c.timer if o.kind == TIMER and out.bar else c.timer - 1
+    bar = c.timer if (o.kind == TIMER and out.bar) or s.next_bar_ns == o.ts_ns else c.timer - 1
     if out.action == ENTER and out.reason == ENTRY:
         trip.opened_ns, trip.left_ns, trip.side, trip.first_bar, trip.z_entry = o.ts_ns, 0, s.side, bar, s.z
     elif trip.left_ns == 0 and (out.action == CLOSE or (s.phase in (CLOSING, HALTED, FLAT) and out.reason != NOTED)):
@@ -187,22 +192,8 @@ def _copy(to, out, n_legs):
         to.order[leg] = out.order[leg]
         to.expected[leg] = out.expected[leg]
         to.cancel[leg] = out.cancel[leg]
-
-
-@compiled
-def _tell(c, kind, leg, place, ts_ns, venue_ns, a, b, mid, trade):
-    """Put a message for the step into the inbox."""
-    message = c.inbox[c.tail]
-    message.kind = kind
-    message.leg = leg
-    message.place = place
-    message.ts_ns = ts_ns
-    message.venue_ns = venue_ns
-    message.a = a
-    message.b = b
-    message.mid = mid
-    message.trade = trade
-    c.tail += 1
+        to.limit[leg] = out.limit[leg]
+    to.naked = out.naked
 
 
 @compiled
@@ -233,61 +224,13 @@ def _next(c, o, log):
 
 
 @compiled
-def _drop(c, leg, place):
-    """Take one order out of its queue."""
-    c.count[leg] -= 1
-    for k in range(place, c.count[leg]):
-        c.qty[leg, k] = c.qty[leg, k + 1]
-        c.number[leg, k] = c.number[leg, k + 1]
-        c.trade[leg, k] = c.trade[leg, k + 1]
-        c.arrive_ns[leg, k] = c.arrive_ns[leg, k + 1]
-        c.void_ns[leg, k] = c.void_ns[leg, k + 1]
-        c.void_by[leg, k] = c.void_by[leg, k + 1]
-
-
-@compiled
-def _lots(size, lot):
-    """Return the displayed size in whole lots: a part of a lot cannot be traded."""
-    return math.floor(size / lot + 1e-9) * lot
-
-
-@compiled
-def _match(c, p, d, t, row):
-    """Fill model next_quote for one row: each leg's orders in the order in which they were sent."""
-    ts_ns, bid, ask, bid_size, ask_size = t[0][row], t[1][row], t[2][row], t[3][row], t[4][row]
-    for leg in range(p.n_legs):
-        if not bid[leg] < ask[leg]:  # also when either is NaN
-            continue
-        buy_left = _lots(ask_size[leg], p.lot[leg])
-        sell_left = _lots(bid_size[leg], p.lot[leg])
-        k = 0
-        while k < c.count[leg] and c.arrive_ns[leg, k] <= ts_ns:
-            want = c.qty[leg, k]
-            done = min(want, buy_left) if want > 0 else max(want, -sell_left)
-            if done == 0.0 or (c.void_ns[leg, k] and c.void_ns[leg, k] <= ts_ns):
-                k += 1
-                continue
-            if done > 0:
-                buy_left = _lots(buy_left - done, p.lot[leg])
-            else:
-                sell_left = _lots(sell_left + done, p.lot[leg])
-            mid, price = 0.5 * (bid[leg] + ask[leg]), ask[leg] if done > 0 else bid[leg]
-            _tell(c, FILL, leg, k, ts_ns + d.ws_ns, ts_ns, done, price, mid, c.trade[leg, k])
-            c.qty[leg, k] -= done
-            if abs(c.qty[leg, k]) < 0.5 * p.lot[leg]:
-                _drop(c, leg, k)
-            else:
-                k += 1
-
-
-@compiled
 def _row(c, p, d, t):
     """Tell of a row's fills first, then of its quotes."""
     row = c.row
-    _match(c, p, d, t, row)
+    match(c, p, d, t, row)
     for leg in range(p.n_legs):
         if not math.isnan(t[1][row, leg]):
-            _tell(c, QUOTE, leg, 0, t[0][row] + d.ws_ns, t[0][row], t[1][row, leg], t[2][row, leg], 0.0, 0)
+            tell(c, QUOTE, leg, 0, t[0][row] + d.ws_ns, t[0][row], t[1][row, leg], t[2][row, leg], 0.0, 0)
     c.row += 1
 
 
@@ -315,8 +258,8 @@ def _sooner(c, leg, k, other, j):
 def _over(c, d, leg, place):
     """Tell that a cancelled order is over."""
     void_ns = c.void_ns[leg, place]
-    _tell(c, DONE, leg, place, void_ns + d.ws_ns, void_ns, c.qty[leg, place], 0.0, 0.0, 0)
-    _drop(c, leg, place)
+    tell(c, DONE, leg, place, void_ns + d.ws_ns, void_ns, c.qty[leg, place], 0.0, 0.0, 0)
+    drop(c, leg, place)
 
 
 @compiled
@@ -348,7 +291,7 @@ def _advance(c, s, p, d, t):
         return False
     if now == _NEVER:
         c.stopped = 1
-        _tell(c, COMMAND, STOP_CMD, 0, c.last_ns, 0, 0.0, 0.0, 0.0, 0)
+        tell(c, COMMAND, STOP_CMD, 0, c.last_ns, 0, 0.0, 0.0, 0.0, 0)
         return True
     c.last_ns = max(c.last_ns, now)
     if over == now:
@@ -356,7 +299,7 @@ def _advance(c, s, p, d, t):
     elif arrival == now:
         _row(c, p, d, t)
     else:
-        _tell(c, TIMER, 0, 0, now, now, 0.0, 0.0, 0.0, 0)
+        tell(c, TIMER, 0, 0, now, now, 0.0, 0.0, 0.0, 0)
     return True
 
 
@@ -393,6 +336,6 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
             c.timer += 1
         closed = o.kind == TIMER and _bar(c, s)
         if closed and p.signal == USER:
-            _tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1], 0.0, 0)
+            tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1], 0.0, 0)
         elif (closed or o.kind == SCORE) and c.bars == next_fit:
             return REVISE

@@ -1,9 +1,14 @@
 """Contracts that pay one unit of money or nothing: which resolve together, what they can lose, how they settle.
 
-A YES and a NO contract on one question are complements: one pays exactly when the
-other does not, so one of each is worth one unit of money whatever happens, and a
-sale of YES at p risks what a purchase of NO at 1 - p risks. There is no credit:
-each contract is held, or sold short, against cash for its worst outcome.
+A YES and a NO contract on one question are complements: what one pays, the other
+pays the rest of 1, so one of each, a complete set, is worth one unit of money
+whatever happens, may be made of it and turned back into it, and a sale of YES at p
+risks what a purchase of NO at 1 - p risks. There is no credit: each contract is
+held, or sold short, against cash for its worst outcome.
+
+The official outcome is a number from 0 to 1: Polymarket's payouts can be split
+(0.5 and 0.5), Kalshi's scalar markets pay a settlement value. Neither venue's
+documents name a fee at settlement, nor a refund of what was paid; there is none.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hedgekit.exchange.book import Level
-    from hedgekit.types import Instrument
+    from hedgekit.exchange.contract import Contract
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -37,7 +42,7 @@ class Pending(NamedTuple):
 class BinaryMarket(msgspec.Struct, frozen=True):
     """One question. ``yes`` and ``no`` are instrument keys; ``no`` is None where only one contract is traded.
 
-    If ``yes`` pays 1, ``no`` pays 0, and the other way round.
+    What ``yes`` pays and what ``no`` pays add up to 1.
     """
 
     yes: str
@@ -50,7 +55,7 @@ class BinaryMarket(msgspec.Struct, frozen=True):
 
     def payouts(self, key: str, payout: Decimal) -> dict[str, Decimal]:
         """Return what each contract pays in money if ``key`` pays ``payout``."""
-        return {name: payout if name == key else ONE - payout for name in self.keys}
+        return {name: payout if name == key else EXACT.subtract(ONE, payout) for name in self.keys}
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -68,39 +73,41 @@ class Markets:
 
     Parameters
     ----------
-    instruments : mapping of str to Instrument
-        All instruments of the exchange by key.
+    contracts : mapping of str to Contract
+        All contracts of the exchange by instrument key.
     markets : iterable of BinaryMarket
-        Which contracts resolve together.
+        Which of them resolve together.
 
     Raises
     ------
     ConfigError
-        If an instrument is neither spot nor binary, a market names one that is not there or not binary, or a contract
-        is in two markets or in none.
+        If a market names a contract that is not there, is not binary, is in another market or settles in another currency
+        than its complement, or a binary contract is in no market.
     """
 
-    def __init__(self, instruments: Mapping[str, Instrument], markets: Iterable[BinaryMarket]) -> None:
+    def __init__(self, contracts: Mapping[str, Contract], markets: Iterable[BinaryMarket]) -> None:
         self.markets = tuple(markets)
-        self._unit = {key: i.multiplier for key, i in instruments.items() if i.kind is Kind.BINARY}
+        self._contracts = contracts
         self.of: dict[str, BinaryMarket] = {}
         self.settled: set[str] = set()
         for market in self.markets:
             for key in market.keys:
-                self._check(key, instruments)
+                self._check(key)
                 self.of[key] = market
-        for key, instrument in instruments.items():
-            if instrument.kind is not Kind.SPOT and key not in self.of:
-                fix = ", and binary contracts whose markets are given: markets=[BinaryMarket(yes, no)]" if key in self._unit else ""
-                msg = f"{key} is {instrument.kind.value}: the exchange simulates spot instruments only so far{fix}"
+            if len({contracts[key].currency for key in market.keys}) > 1:
+                msg = f"market of {market.yes} and {market.no}: they settle in different currencies; give both the same in terms"
+                raise ConfigError(msg)
+        for key, contract in contracts.items():
+            if contract.kind is Kind.BINARY and key not in self.of:
+                msg = f"{key} is binary: say which market it is in: markets=[BinaryMarket(yes, no)]"
                 raise ConfigError(msg)
 
-    def _check(self, key: str, instruments: Mapping[str, Instrument]) -> None:
-        if key not in instruments:
-            msg = f"market of {key}: no such instrument; there are: {', '.join(instruments)}"
+    def _check(self, key: str) -> None:
+        if key not in self._contracts:
+            msg = f"market of {key}: no such instrument; there are: {', '.join(self._contracts)}"
             raise ConfigError(msg)
-        if key not in self._unit:
-            msg = f"market of {key}: it is {instruments[key].kind.value}, not binary; leave it out of markets"
+        if self._contracts[key].kind is not Kind.BINARY:
+            msg = f"market of {key}: it is {self._contracts[key].kind.value}, not binary; leave it out of markets"
             raise ConfigError(msg)
         if key in self.of:
             msg = f"{key} is in two markets; a contract resolves once: give it one"
@@ -112,23 +119,28 @@ class Markets:
         Raises
         ------
         ConfigError
-            If ``key`` is no binary contract or settled already, or ``payout`` is neither 0 nor 1.
+            If ``key`` is no binary contract or settled already, or ``payout`` is not from 0 to 1.
         """
-        if key not in self.of or key in self.settled or payout not in {ZERO, ONE}:
+        if key not in self.of or key in self.settled or not payout.is_finite() or not ZERO <= payout <= ONE:
             known = ", ".join(name for name in self.of if name not in self.settled) or "none"
-            msg = f"settle({key!r}, {payout}): give an unsettled binary contract (there are: {known}) and what it pays, 0 or 1"
+            msg = f"settle({key!r}, {payout}): give an unsettled binary contract (there are: {known}) and what it pays, from 0 to 1"
             raise ConfigError(msg)
         payouts = self.of[key].payouts(key, payout)
         self.settled.update(payouts)
         return payouts
 
+    def complete(self, key: str) -> tuple[str, str] | None:
+        """Return both contracts of the complete set that ``key`` belongs to; None if there is none, or it is settled."""
+        market = self.of.get(key)
+        return None if market is None or market.no is None or key in self.settled else (market.yes, market.no)
+
     def money(self, key: str, price: Decimal) -> Decimal:
         """Return the price of a contract in money, from 0 to 1."""
-        return EXACT.multiply(price, self._unit[key])
+        return EXACT.multiply(price, self._contracts[key].multiplier)
 
     def par(self, key: str) -> Decimal:
         """Return the price at which a contract costs what it can pay at most."""
-        return ONE / self._unit[key]
+        return ONE / self._contracts[key].multiplier
 
     def possible(self, key: str, price: Decimal) -> bool:
         """Whether a price is above 0 and below the most that the contract can pay."""
@@ -147,11 +159,11 @@ class Markets:
                 msg = f"{key} is quoted at {level.price}: a binary contract's price lies between 0 and {self.par(key):f}; correct the tape"
                 raise DataError(msg)
 
-    def floor(self, position: Callable[[str], Decimal]) -> Decimal:
-        """Return the least that all positions can pay: each market at its worse outcome."""
+    def floor(self, position: Callable[[str], Decimal], currency: str) -> Decimal:
+        """Return the least that all positions in a currency can pay: each market at its worse outcome, 0 or 1."""
         total = ZERO
         for market in self.markets:
-            if market.yes not in self.settled:
+            if market.yes not in self.settled and self._contracts[market.yes].currency == currency:
                 total += min(sum((position(k) * pays for k, pays in market.payouts(market.yes, w).items()), ZERO) for w in (ZERO, ONE))
         return total
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from hedgekit.errors import JournalError
-from hedgekit.types import Record
+from hedgekit.types import Event, Record
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -35,7 +35,12 @@ class Stamp(msgspec.Struct, frozen=True):
     ts_ns: int
 
 
-STAMPS: msgspec.json.Decoder[Stamp] = msgspec.json.Decoder(Stamp)
+_STAMPS: msgspec.json.Decoder[Stamp] = msgspec.json.Decoder(Stamp)
+
+
+def tag(kind: type[Event]) -> str:
+    """Return the name by which records of a class go."""
+    return str(kind.__struct_config__.tag)
 
 
 def encode(record: Record) -> bytes:
@@ -69,8 +74,25 @@ def decode(body: str | bytes) -> Record:
     try:
         return _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        msg = f"a journal record cannot be read: {error}; run verify(), or read it with the version of hedgekit that wrote it"
-        raise JournalError(msg) from None
+        raise _unreadable(error) from None
+
+
+def stamp(body: str | bytes) -> Stamp:
+    """Return type and time of a record, also of one that this version of hedgekit does not know.
+
+    Raises
+    ------
+    JournalError
+        If the body is no record.
+    """
+    try:
+        return _STAMPS.decode(body)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: Exception) -> JournalError:
+    return JournalError(f"a journal record cannot be read: {error}; run verify(), or read it with the version of hedgekit that wrote it")
 
 
 def first_link(session: str) -> bytes:

@@ -28,8 +28,9 @@ from hedgekit.journal.news import (
     ms,
 )
 from hedgekit.journal.running import number
-from hedgekit.journal.source import QUOTE, Row, Source, Stretch
+from hedgekit.journal.source import Source
 from hedgekit.journal.story import Decided
+from hedgekit.journal.stretch import QUOTE, Row, Stretch
 from hedgekit.types import (
     Ack,
     Action,

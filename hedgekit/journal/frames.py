@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hedgekit.journal.story import Intent, Story, exactly
-from hedgekit.types import Decision, Fill, Order, PlanRevised
+from hedgekit.types import Action, Decision, Fill, Order, Phase, PlanRevised, Reason
 
 _NAT = np.iinfo(np.int64).min
+_WORDS = {member: member.value for words in (Action, Reason, Phase) for member in words}
 NO_TRADE = -1
 """Trade number of a fill whose order this session never decided."""
 
@@ -106,13 +108,13 @@ def times(ns: Iterable[int | None]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(raw.view("M8[ns]")).tz_localize("UTC")
 
 
-def column(values: Sequence[Any], kind: str) -> pd.Series[Any]:
+def column(values: Iterable[Any], kind: str) -> pd.Series[Any]:
     """Return one column; ``kind`` is ts (int ns or None), text, int or float (None is NaN)."""
     if kind == "ts":
         return pd.Series(times(values))
-    if kind == "float":
-        return pd.Series(np.array([math.nan if v is None else float(v) for v in values], dtype="float64"))
-    return pd.Series(list(values), dtype="int64" if kind == "int" else "str")
+    if kind == "text":
+        return pd.Series(list(values), dtype="str")
+    return pd.Series(np.array(list(values), dtype="int64" if kind == "int" else "float64"))
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -146,15 +148,15 @@ def orders(story: Story) -> pd.DataFrame:
     filled: dict[str, list[Fill]] = {}
     for item in story.fills.values():
         filled.setdefault(item.fill.order_id, []).append(item.fill)
-    rows = [_order(story, intent, filled.get(order_id, [])) for order_id, intent in story.intents.items()]
+    with exactly():
+        rows = [_order(story, intent, filled.get(order_id, [])) for order_id, intent in story.intents.items()]
     return frame(rows, _ORDERS)
 
 
 def _order(story: Story, intent: Intent, fills: Sequence[Fill]) -> dict[str, Any]:
     order, decision = intent.order, intent.decision
-    with exactly():
-        done = sum((fill.qty for fill in fills), Decimal(0))
-        spent = sum((fill.qty * fill.price for fill in fills), Decimal(0))
+    done = sum((fill.qty for fill in fills), Decimal(0))
+    spent = sum((fill.qty * fill.price for fill in fills), Decimal(0))
     return {
         "order_id": order.order_id,
         "ts": order.ts_ns,
@@ -202,8 +204,9 @@ def fills(story: Story) -> pd.DataFrame:
     ``spread_cost = (price - mid) * qty * multiplier``. ``slippage_frac`` is the adverse move as a fraction of expected.
     A fill of an order that this session never decided has trade -1 and no expected price.
     """
-    rows = [_fill(story, item.fill) for item in story.fills.values()]
-    for row, mid in zip(rows, mids_at(story), strict=True):
+    with exactly():
+        rows = [_fill(story, item.fill) for item in story.fills.values()]
+    for row, mid in zip(rows, story.once(mids_at), strict=True):
         row["mid"] = mid
         row["spread_cost"] = (float(row["price"]) - mid) * float(row["qty"]) * float(row["multiplier"])
     return frame(rows, _FILLS)
@@ -241,11 +244,10 @@ def _fill(story: Story, fill: Fill) -> dict[str, Any]:
 
 def _money(fill: Fill, expected: Decimal | None, multiplier: Decimal) -> tuple[Any, Any, Any]:
     """Return value, slippage and expected value of a fill, exact."""
-    with exactly():
-        value = fill.qty * fill.price * multiplier
-        if expected is None:
-            return value, None, None
-        return value, (fill.price - expected) * fill.qty * multiplier, expected * abs(fill.qty) * multiplier
+    value = fill.qty * fill.price * multiplier
+    if expected is None:
+        return value, None, None
+    return value, (fill.price - expected) * fill.qty * multiplier, expected * abs(fill.qty) * multiplier
 
 
 def mids_at(story: Story) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -268,20 +270,27 @@ def mids_at(story: Story) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def decisions(story: Story) -> pd.DataFrame:
-    """One row per journalled decision.
+    """One row per journalled decision: :func:`decided`."""
+    return decided([item.decision for item in story.decisions])
+
+
+def decided(made: Sequence[Decision]) -> pd.DataFrame:
+    """Return one row per decision.
 
     Columns: ts, trade, action, reason, phase, z, ratio, delta, cost, benefit, mid_primary, mid_hedge, pos_primary, pos_hedge,
     target_primary, target_hedge, n_orders, n_cancels. "Hedge" is leg 1. NaN where a figure was not defined yet.
     """
-    return frame([_decision(item.decision) for item in story.decisions], _DECISIONS)
-
-
-def _decision(d: Decision) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(d, name) for name in ("trade", "z", "ratio", "delta", "cost", "benefit")}
-    row |= {"ts": d.ts_ns, "action": d.action.value, "reason": d.reason.value, "phase": d.phase.value}
-    for name, values in (("mid", d.mids), ("pos", d.positions), ("target", d.targets)):
-        row |= {f"{name}_primary": leg_of(values, 0), f"{name}_hedge": leg_of(values, 1)}
-    return row | {"n_orders": len(d.orders), "n_cancels": len(d.cancels)}
+    figures: dict[str, Iterable[Any]] = {name: map(attrgetter(name), made) for name in ("trade", "z", "ratio", "delta", "cost", "benefit")}
+    figures["ts"] = map(attrgetter("ts_ns"), made)
+    for name in ("action", "reason", "phase"):
+        figures[name] = map(_WORDS.__getitem__, map(attrgetter(name), made))
+    for name, field in (("mid", "mids"), ("pos", "positions"), ("target", "targets")):
+        values = list(map(attrgetter(field), made))
+        for leg in (0, 1):
+            figures[f"{name}_{role(leg)}"] = [each[leg] if leg < len(each) else None for each in values]
+    for name, field in (("n_orders", "orders"), ("n_cancels", "cancels")):
+        figures[name] = map(len, map(attrgetter(field), made))
+    return pd.DataFrame({name: column(figures[name], kind) for name, kind in _DECISIONS.items()})
 
 
 def plans(story: Story) -> pd.DataFrame:

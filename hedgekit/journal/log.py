@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Literal, Self
 
 import msgspec
 import pandas as pd
 
 from hedgekit.errors import JournalError
-from hedgekit.journal import frames, performance
-from hedgekit.journal.codec import STAMPS, Entry, decode, first_link, next_link, raw
-from hedgekit.journal.store import EVENTS, SessionInfo, Store, check_name
+from hedgekit.journal import batch, chain, frames, performance
+from hedgekit.journal.codec import Entry, decode, first_link, tag
+from hedgekit.journal.schema import EVENTS
+from hedgekit.journal.store import SessionInfo, Store, check_name
 from hedgekit.journal.story import Ledger, Story, economic_digest, ledger
-from hedgekit.journal.writer import Writer
+from hedgekit.journal.writer import Gather, Writer, nowhere
 from hedgekit.types import Event, Record, SessionStarted
+
+_STORED = tuple(EVENTS.c[name] for name in ("id", "instant", "body", "packed"))
+_SEALED = tuple(EVENTS.c[name] for name in chain.Row._fields)
 
 
 class Journal:
@@ -37,7 +41,15 @@ class Journal:
         self._so_far = Story()
 
     @classmethod
-    def open(cls, url_or_path: str | os.PathLike[str], session: str, mode: Literal["write", "read"] = "write") -> Self:
+    def open(
+        cls,
+        url_or_path: str | os.PathLike[str],
+        session: str,
+        mode: Literal["write", "read"] = "write",
+        *,
+        gather: Gather | None = None,
+        at: Callable[[str], None] = nowhere,
+    ) -> Self:
         """Open a session to write it on, or to read it.
 
         Parameters
@@ -47,7 +59,11 @@ class Journal:
         session : str
             The session's name: letters, digits, ``.``, ``_``, ``-``; at most 64.
         mode : {"write", "read"}
-            ``write`` makes or continues the session, as its only writer.
+            ``write`` makes or continues the session, as its only writer; an older store is brought up to date.
+        gather : Gather, optional
+            Keep commits that need not be durable back, and write so many of them together.
+        at : callable
+            Called in a commit with "before insert", "after insert", "before commit" and "after commit"; tests kill the process there.
 
         Raises
         ------
@@ -60,7 +76,7 @@ class Journal:
         store = Store(url_or_path, write=mode == "write")
         try:
             if mode == "write":
-                return cls(store, session, Writer(store, check_name(session)))
+                return cls(store, session, Writer(store, check_name(session), gather, at))
             store.info(session)
         except BaseException:
             store.engine.dispose()
@@ -68,7 +84,7 @@ class Journal:
         return cls(store, session, None)
 
     def close(self) -> None:
-        """Let go of database and lock. What was appended and not committed is dropped."""
+        """Write what was kept back, let go of database and lock. What was appended and not committed is dropped."""
         try:
             if self._writer:
                 self._writer.close()
@@ -110,23 +126,43 @@ class Journal:
         """
         return self._writing().append(record)
 
-    def commit(self, instant: int) -> str:
-        """Make all that was appended durable in one transaction; return the chain's head.
+    def commit(self, instant: int, *, durable: bool = True, now_ns: int | None = None) -> str:
+        """Commit all that was appended, in one transaction; return the chain's head in the database.
 
         An instant that left no record is kept too, so that ``last_instant`` counts it after a restart.
+
+        Parameters
+        ----------
+        instant : int
+            The barrier instant that the records belong to.
+        durable : bool
+            Whether it must outlive a power cut when this returns, with everything before it. Without, it is much cheaper, outlives
+            the death of this process, and may be kept back if the journal gathers; an intent is refused.
+        now_ns : int, optional
+            The caller's time; a journal that gathers needs it when ``durable`` is False.
 
         Raises
         ------
         JournalError
-            If ``instant`` goes back, or the database fails; then nothing of it is written and the journal must be opened anew.
+            If ``instant`` goes back, an order is decided in a commit that is not durable, or the database fails; after a failure
+            nothing of it is written and the journal must be opened anew.
         """
-        return self._writing().commit(instant)
+        return self._writing().commit(instant, durable=durable, now_ns=now_ns)
 
-    # ------------------------------------------------------------------ where it stands (committed)
+    def flush(self) -> None:
+        """Write what the journal keeps back, as a commit that need not be durable."""
+        self._writing().flush()
+
+    @property
+    def due_ns(self) -> int | None:
+        """When what is kept back must be written: :meth:`flush` by then, unless a commit did it. None: nothing is kept back."""
+        return self._writing().due_ns
+
+    # ------------------------------------------------------------------ where it stands (in the database)
 
     @property
     def count(self) -> int:
-        """Number of committed records."""
+        """Number of records in the database; what is kept back is not counted."""
         if self._writer:
             return self._writer.count
         row = self._store.tail(self.session)
@@ -142,7 +178,7 @@ class Journal:
 
     @property
     def last_instant(self) -> int:
-        """Last instant that was committed, 0 if none."""
+        """Last instant in the database, 0 if none; what is kept back is not counted."""
         if self._writer:
             return self._writer.instant
         row = self._store.tail(self.session)
@@ -152,16 +188,24 @@ class Journal:
 
     def entries(self, after: int = 0, types: Collection[type[Event]] | None = None) -> Iterator[Entry]:
         """Yield (id, instant, record) with ``id > after``, oldest first; ``types`` keeps only these event classes."""
-        tags = None if types is None else [str(kind.__struct_config__.tag) for kind in types]
-        for row in self._store.rows(self.session, after, (EVENTS.c.id, EVENTS.c.instant, EVENTS.c.body), tags):
-            yield Entry(row[0], row[1], decode(row[2]))
+        return map(Entry._make, self._placed(after, types))
+
+    def _placed(self, after: int, types: Collection[type[Event]] | None) -> Iterator[tuple[int, int, Record]]:
+        for id_, instant, body, packed in self._rows(after, types):
+            if packed is None:
+                yield id_, instant, decode(body)
+            else:
+                yield from (placed for placed in batch.records(id_, packed) if placed[0] > after)
+
+    def _rows(self, after: int, kinds: Collection[type[Event]] | None) -> Iterator[Any]:
+        return self._store.rows(self.session, after, _STORED, None if kinds is None else [tag(kind) for kind in kinds])
 
     def records(self, after: int = 0, types: Collection[type[Event]] | None = None) -> Iterator[Record]:
         """Yield records with ``id > after``, oldest first; ``types`` keeps only these event classes.
 
         Without ``types``, the n-th record has the id ``after + n``.
         """
-        return (entry.record for entry in self.entries(after, types))
+        return (record for _, _, record in self._placed(after, types))
 
     def verify(self, head: str | None = None) -> None:
         """Walk the whole chain.
@@ -174,34 +218,17 @@ class Journal:
         Raises
         ------
         JournalError
-            Naming the first record that is missing, was changed, or does not follow from the one before it.
+            Naming the first record that is missing, was changed or added, or does not follow from the one before it.
         """
-        link = _Link(0, 0, first_link(self.session))
-        columns = [EVENTS.c[name] for name in ("id", "instant", "ts_ns", "type", "body", "hash")]
-        seen = head is None or head == link.tip.hex()
-        for row in self._store.rows(self.session, 0, columns):
-            link = self._follow(link, row)
-            seen = seen or link.tip.hex() == head
+        last, seen = 0, head in {None, first_link(self.session).hex()}
+        for sealed in self._sealed():
+            last, seen = sealed.id, seen or sealed.head == head
         if not seen:
-            msg = f"session {self.session!r}: {link.id} records do not reach head {head}; later records are missing, or it is another's"
+            msg = f"session {self.session!r}: {last} records do not reach head {head}; later records are missing, or it is another's"
             raise JournalError(msg)
 
-    def _follow(self, link: _Link, row: tuple[Any, ...]) -> _Link:
-        id_, instant, ts_ns, type_, body, hash_ = row
-        wanted = link.id + 1
-        tip = next_link(link.tip, self.session, wanted, raw(body))
-        if id_ != wanted:
-            wrong = "is missing"
-        elif tip.hex() != hash_:
-            wrong = f"was changed: its hash does not follow from record {link.id}"
-        elif (type_, ts_ns) != _stamp(body):
-            wrong = "was changed: its type or time is not that of its body"
-        elif not isinstance(instant, int) or instant < link.instant:
-            wrong = f"was changed: instant {instant} comes after instant {link.instant}"
-        else:
-            return _Link(id_, instant, tip)
-        msg = f"{self._store.name}: record {wanted} of session {self.session!r} {wrong}"
-        raise JournalError(msg)
+    def _sealed(self) -> Iterator[chain.Sealed]:
+        return chain.walk(self._store.name, self.session, self._store.rows(self.session, chain.BEGIN, _SEALED))
 
     def digest(self) -> str:
         """Return the hash of the event log: the chain's head."""
@@ -211,17 +238,24 @@ class Journal:
         """Return the hash of orders decided, fills, hedge ratios, final positions and cash, whatever the messages around them."""
         return economic_digest(self._story())
 
+    def lines(self, after: int = 0, types: Collection[type[Event]] | None = None) -> Iterator[bytes]:
+        """Yield records as :meth:`entries` does, as JSON (id, instant, record): the stored bytes, whether or not this code knows them."""
+        for row in self._rows(after, types):
+            yield from (_line(piece) for piece in batch.pieces(*row) if piece.id > after)
+
     def export(self, path: str | os.PathLike[str]) -> int:
-        """Write the session as JSON lines (id, instant, hash, record) to ``path``; return how many."""
-        columns = [EVENTS.c[name] for name in ("id", "instant", "body", "hash")]
+        """Write the session as JSON lines (id, instant, record, hash) to ``path``, walking the chain; return how many.
+
+        Raises
+        ------
+        JournalError
+            If the file cannot be written, or at the first record that does not follow from the one before it.
+        """
         lines = 0
         try:
             with open(path, "wb") as file:  # noqa: PTH123 - path may be any PathLike
-                for id_, instant, body, hash_ in self._store.rows(self.session, 0, columns):
-                    file.write(
-                        msgspec.json.encode({"id": id_, "instant": instant, "hash": hash_, "record": msgspec.Raw(raw(body))}) + b"\n"
-                    )
-                    lines += 1
+                for lines, sealed in enumerate(self._sealed(), 1):  # noqa: B007 - the count is the answer
+                    file.write(_line(sealed, hash=sealed.head) + b"\n")
         except OSError as error:
             msg = f"{os.fspath(path)}: cannot be written: {error.strerror}; choose another file"
             raise JournalError(msg) from None
@@ -230,7 +264,7 @@ class Journal:
     # ------------------------------------------------------------------ projections
 
     def _story(self) -> Story:
-        self._so_far.extend(self.entries(after=self._so_far.last))
+        self._so_far.extend(self._placed(self._so_far.last, None))
         return self._so_far
 
     @property
@@ -267,18 +301,8 @@ class Journal:
         return performance.trades(self._story())
 
 
-class _Link(NamedTuple):
-    id: int
-    instant: int
-    tip: bytes
-
-
-def _stamp(body: str) -> tuple[str, int] | None:
-    try:
-        stamp = STAMPS.decode(body)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
-    return stamp.type, stamp.ts_ns
+def _line(piece: batch.Piece | chain.Sealed, **more: str) -> bytes:
+    return msgspec.json.encode({"id": piece.id, "instant": piece.instant, "record": msgspec.Raw(piece.body), **more})
 
 
 def sessions(url_or_path: str | os.PathLike[str]) -> list[SessionInfo]:
@@ -294,3 +318,14 @@ def sessions(url_or_path: str | os.PathLike[str]) -> list[SessionInfo]:
         return [store.info(name) for name in store.names()]
     finally:
         store.engine.dispose()
+
+
+def migrate(url_or_path: str | os.PathLike[str]) -> None:
+    """Bring a store of an older schema version up to date; its records, their hashes and the chain's head stay as they are.
+
+    Raises
+    ------
+    JournalError
+        If there is no journal there, or it is of a newer version.
+    """
+    Store(url_or_path, write=True, make=False).engine.dispose()

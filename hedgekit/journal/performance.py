@@ -8,9 +8,10 @@ unhedged twin is the primary leg of the same fills, never another run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from hedgekit.types import NS, Action, Decision, Instrument, Phase, Reason
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
-_LOOKS = (Reason.IN_BAND, Reason.DRIFT, Reason.COST_EXCEEDS_BENEFIT)
+_NO_BARS = (Reason.IN_BAND, Reason.DRIFT, Reason.COST_EXCEEDS_BENEFIT, Reason.ORDER_OVERDUE, Reason.NAKED_LIMIT)
+"""What the core says on timers that close no bar: a look at the delta, an order that is overdue."""
+
 _OVER = (Phase.CLOSING, Phase.HALTED, Phase.FLAT)
 
 _TRADES = {
@@ -60,10 +63,16 @@ class _Flows:
         each = [i.multiplier_at(float(fill.price)) for fill, (_, i) in zip(found, places, strict=True)]
         self.value = np.array([float(fill.qty) * unit for fill, unit in zip(found, each, strict=True)])
         self.price = np.array([float(fill.price) for fill in found])
-        self.mid = mids_at(story)
+        self.mid = story.once(mids_at)
         self.mid = np.where(np.isnan(self.mid), self.price, self.mid)  # no quote in force: the price is all that is known
         self.fee = np.array([float(fill.fee) for fill in found])
         self.cost = (self.price - self.mid) * self.value + self.fee
+
+    def by_trade(self) -> Iterator[tuple[int, Ints]]:
+        """Yield each trade's number, in order, and the places of its fills."""
+        order = np.argsort(self.trade, kind="stable")
+        numbers, first = np.unique(self.trade[order], return_index=True)
+        yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=False)  # without fills one empty piece, and no number
 
 
 def _trade_of(story: Story, order_id: str) -> int:
@@ -72,7 +81,7 @@ def _trade_of(story: Story, order_id: str) -> int:
 
 
 def bars(story: Story) -> list[Decided]:
-    """Return the decision of each bar close: made on a timer at the bar's time, and more than a look at the delta.
+    """Return the decision of each bar close: made on a timer at the bar's time, and more than a look at the delta or at an order.
 
     The bar is decided before anything else at its time, so the first such decision is the bar's.
     """
@@ -91,8 +100,8 @@ class BarRule:
     def closes(self, item: Decided) -> bool:
         """Whether ``item`` is the first decision at a bar's time, made on a timer and more than a look at the delta."""
         ts, reason = item.decision.ts_ns, item.decision.reason
-        look = reason in _LOOKS or (reason is Reason.WORKING and item.decision.phase is Phase.OPEN)
-        if not item.on_timer or look or not self._bar_ns or not (self._quotes or (ts - self._offset_ns) % self._bar_ns == 0):
+        other = reason in _NO_BARS or (reason is Reason.WORKING and item.decision.phase is Phase.OPEN)
+        if not item.on_timer or other or not self._bar_ns or not (self._quotes or (ts - self._offset_ns) % self._bar_ns == 0):
             return False
         if self._last_ns is not None and ts <= self._last_ns:
             return False
@@ -109,14 +118,14 @@ def equity(story: Story) -> pd.DataFrame:
     are leg 1; a basket has ``mid_hedge_2, pos_hedge_2, ratio_2`` and so on after them. Hedge money is the sum over all legs but the
     primary. Profit of an inverse perpetual is kept in coin until the position is closed.
     """
-    rows, flows = bars(story), _Flows(story)
+    rows, flows = story.once(bars), story.once(_Flows)
     decisions = [row.decision for row in rows]
     out: dict[str, Any] = {}
     count = max(2, len(story.instruments))
     legs = [_leg(story, flows, rows, leg) for leg in range(count)]
-    out |= {f"mid_{name}": _floats(leg_of(d.mids, leg) for d in decisions) for leg, name in enumerate(legs_named(count))}
+    out |= {f"mid_{name}": legs[leg]["mid"] for leg, name in enumerate(legs_named(count))}
     out |= {f"pos_{name}": legs[leg]["pos"] for leg, name in enumerate(legs_named(count))}
-    out |= {name: _floats(getattr(d, name) for d in decisions) for name in ("ratio", "z", "delta")}
+    out |= {name: _floats(map(attrgetter(name), decisions)) for name in ("ratio", "z", "delta")}
     out |= _other_ratios(story, rows, count)
     out["trade"] = np.array([d.trade for d in decisions], dtype="int64")
     for name in ("gross", "cost", "fee"):
@@ -141,21 +150,21 @@ def _other_ratios(story: Story, rows: Sequence[Decided], count: int) -> dict[str
 
 
 def _floats(values: Any) -> Floats:  # noqa: ANN401 - any iterable of float or None
-    return np.array([np.nan if v is None else float(v) for v in values], dtype="float64")
+    return np.array(list(values), dtype="float64")  # None becomes NaN
 
 
 def _leg(story: Story, flows: _Flows, rows: Sequence[Decided], leg: int) -> dict[str, Floats]:
-    """Return one leg's position, gross, cost and fee at each bar, shape (bars,)."""
+    """Return one leg's mid, position, gross, cost and fee at each bar, shape (bars,)."""
     mine = np.flatnonzero(flows.leg == leg)
     upto = np.searchsorted(flows.id[mine], [row.id for row in rows])
     with exactly():
         path = np.array([float(q) for q in accumulate((flows.qty[n] for n in mine), initial=Decimal(0))])
-    held, mark = path[upto], _floats(leg_of(row.decision.mids, leg) for row in rows)
+    held, mark = path[upto], _floats(mids[leg] if leg < len(mids) else None for mids in (row.decision.mids for row in rows))
     instrument = story.instruments[leg] if leg < len(story.instruments) else Instrument("", "")
     money, units = book(instrument, path, flows.mid[mine])
     sums = {name: np.concatenate([[0.0], np.cumsum(getattr(flows, name)[mine])])[upto] for name in ("cost", "fee")}
     gross = money[upto] + np.where(held == 0, 0.0, units[upto] * mark)
-    return {"pos": held, "gross": gross, "cost": sums["cost"], "fee": sums["fee"]}
+    return {"mid": mark, "pos": held, "gross": gross, "cost": sums["cost"], "fee": sums["fee"]}
 
 
 def book(instrument: Instrument, held: Floats, mid: Floats) -> tuple[Floats, Floats]:
@@ -197,11 +206,11 @@ def trades(story: Story) -> pd.DataFrame:
     filled at entry), gross_hedged, gross_unhedged (at mids), hedged, unhedged (net of costs), cost_primary, cost_hedge,
     z_entry, z_exit, n_fills. What is still held is valued at the last mids that a decision saw.
     """
-    flows, entries, exits = _Flows(story), _firsts(story, is_entry), _firsts(story, is_exit)
-    closes = np.array([row.decision.ts_ns for row in bars(story)], dtype="int64")
+    flows, (entries, exits) = story.once(_Flows), _turns(story)
+    closes = np.array([row.decision.ts_ns for row in story.once(bars)], dtype="int64")
     marks = story.decisions[-1].decision.mids if story.decisions else ()
-    numbers = sorted({int(n) for n in flows.trade if n != NO_TRADE})
-    rows = [_trade(story, flows, n, entries.get(n), exits.get(n), closes, marks) for n in numbers]
+    with exactly():
+        rows = [_trade(story, flows, mine, entries.get(n), exits.get(n), closes, marks) for n, mine in flows.by_trade() if n != NO_TRADE]
     return frame(rows, _TRADES)
 
 
@@ -215,40 +224,39 @@ def is_exit(decision: Decision) -> bool:
     return decision.action is Action.CLOSE or decision.phase in _OVER
 
 
-def _firsts(story: Story, wanted: Callable[[Decision], bool]) -> dict[int, Decision]:
-    """Return each trade's first decision of a kind, from its entry on."""
-    begun: set[int] = set()
-    found: dict[int, Decision] = {}
+def _turns(story: Story) -> tuple[dict[int, Decision], dict[int, Decision]]:
+    """Return each trade's first entry, and its first exit from there on."""
+    entries: dict[int, Decision] = {}
+    exits: dict[int, Decision] = {}
     for item in story.decisions:
         decision = item.decision
         if is_entry(decision):
-            begun.add(decision.trade)
-        if decision.trade in begun and wanted(decision):
-            found.setdefault(decision.trade, decision)
-    return found
+            entries.setdefault(decision.trade, decision)
+        if decision.trade in entries and is_exit(decision):
+            exits.setdefault(decision.trade, decision)
+    return entries, exits
 
 
 def _trade(  # noqa: PLR0913 - one row, from all that bears on it
     story: Story,
     flows: _Flows,
-    number: int,
+    mine: Ints,
     entry: Decision | None,
     leave: Decision | None,
     closes: Ints,
     marks: Sequence[float | None],
 ) -> dict[str, Any]:
-    mine = np.flatnonzero(flows.trade == number)
     gross, cost, held = _money(story, flows, mine, marks)
     primary = [n for n in mine if flows.leg[n] == 0]
     side = _side(entry, [flows.value[n] for n in primary])
     opened = entry.ts_ns if entry else None
     closed = leave.ts_ns if leave and not held else None
     return {
-        "trade": number,
+        "trade": int(flows.trade[mine[0]]),
         "side": side,
         "opened": opened,
         "closed": closed,
-        "bars": 0 if opened is None else int(np.sum((closes > opened) & (closes <= (closed or np.iinfo(np.int64).max)))),
+        "bars": 0 if opened is None else _between(closes, opened, closed),
         "exit_reason": leave.reason.value if leave else None,
         "notional": sum(abs(flows.value[n] * flows.price[n]) for n in primary if flows.value[n] * side > 0),
         "gross_hedged": sum(gross),
@@ -263,6 +271,12 @@ def _trade(  # noqa: PLR0913 - one row, from all that bears on it
     }
 
 
+def _between(closes: Ints, opened: int, closed: int | None) -> int:
+    """Return how many bars closed after a trade was opened, up to its end; bars close one after the other."""
+    upto = len(closes) if closed is None else int(np.searchsorted(closes, closed, side="right"))
+    return max(0, upto - int(np.searchsorted(closes, opened, side="right")))
+
+
 def _side(entry: Decision | None, values: Sequence[float]) -> int:
     decided = [order.qty for order in entry.orders if order.leg == 0] if entry else []
     first = float(decided[0]) if decided else next(iter(values), 0.0)
@@ -274,9 +288,8 @@ def _money(story: Story, flows: _Flows, mine: Ints, marks: Sequence[float | None
     gross, cost, held = [], [], False
     for leg, instrument in enumerate(story.instruments):
         its = [n for n in mine if flows.leg[n] == leg]
-        with exactly():
-            left = sum((flows.qty[n] for n in its), Decimal(0))
-            path = np.array([float(q) for q in accumulate((flows.qty[n] for n in its), initial=Decimal(0))])
+        sums = list(accumulate((flows.qty[n] for n in its), initial=Decimal(0)))
+        left, path = sums[-1], np.array(sums, dtype="float64")
         mark = leg_of(marks, leg) if left else 0.0
         money, units = book(instrument, path, flows.mid[its])
         gross.append(float(money[-1]) + float(units[-1]) * (np.nan if mark is None else mark))

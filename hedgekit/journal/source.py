@@ -1,4 +1,4 @@
-"""What a follower reads of a journal, and how it opens the file so that it can stand in nobody's way.
+"""How a follower opens a journal so that it can stand in nobody's way; what it reads is in ``stretch``.
 
 A notebook kernel may be stopped at any instruction, also inside SQLite, and
 keeps the locks that it has then. So a follower only ever takes shared locks:
@@ -10,9 +10,6 @@ keeps the locks that it has then. So a follower only ever takes shared locks:
   it under the writer's own lock; this one reads the log into its own memory.
 - Where no log lies beside the file nobody has it open: it is read without any
   lock, and what was read counts only if the file is still as it was before.
-
-A read is a few queries, each fetched whole. Bodies of quotes are not fetched:
-they are nine rows of ten, and a panel only counts them.
 """
 
 from __future__ import annotations
@@ -20,54 +17,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from sqlalchemy import Connection, bindparam, case, func, inspect, select
+from typing import NamedTuple
 
 from hedgekit.errors import JournalError
-from hedgekit.journal.store import EVENTS, Store, check_name, locate
+from hedgekit.journal import stretch
+from hedgekit.journal.store import Store, check_name, locate
+from hedgekit.journal.stretch import Stretch
 
 PATIENCE_S = 5.0
 """How long a file may be busy (its writer is starting, ending or repairing it) before that is an error."""
 
-QUOTE = "quote"
-
 _PASSING = ("locked", "unable to open", "readonly database", "locking protocol")
 """SQLite's words for a file that its writer opens, closes or repairs at this moment."""
-
-_E = EVENTS.c
-_MINE = _E.session == bindparam("session")
-_BETWEEN = (_MINE, _E.id > bindparam("after"), _E.id <= bindparam("upto"))
-_LAST = select(_E.id).where(_MINE).order_by(_E.id.desc()).limit(1)
-_ROWS = select(_E.id, _E.ts_ns, _E.type, _E.body).where(*_BETWEEN, _E.type != QUOTE).order_by(_E.id).limit(bindparam("bodies"))
-_SUMS = select(
-    func.count().label("rows"),
-    func.count(case((_E.type == QUOTE, 1))).label("quotes"),
-    func.max(_E.ts_ns).label("last_ns"),
-    func.max(_E.recorded_ns).label("recorded_ns"),
-    func.max(case((_E.type == QUOTE, _E.recorded_ns))).label("quote_recorded_ns"),
-).where(*_BETWEEN)
-
-
-class Row(NamedTuple):
-    """A row that is not a quote."""
-
-    id: int
-    ts_ns: int
-    type: str
-    body: str
-
-
-class Stretch(NamedTuple):
-    """Some rows in order, up to id ``upto``; ``behind`` more are there. The times are the newest in it, None if it has none."""
-
-    upto: int
-    behind: int = 0
-    rows: tuple[Row, ...] = ()
-    quotes: int = 0
-    last_ns: int | None = None
-    recorded_ns: int | None = None
-    quote_recorded_ns: int | None = None
 
 
 class _Look(NamedTuple):
@@ -124,6 +85,7 @@ class Source:
         self._file = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
         self.name = str(self._file) if self._file else url.render_as_string(hide_password=True)
         self._store: Store | None = None
+        self._made = False
         self._opened = _Look("")
         self._inode: int | None = None
         self._busy_since: float | None = None
@@ -135,12 +97,12 @@ class Source:
             store.engine.dispose()
 
     def read(self, after: int, limit: int, bodies: int) -> Stretch:
-        """Return at most ``limit`` rows with ``id > after``, of which at most ``bodies`` are no quotes.
+        """Return at most ``limit`` records with ``id > after``, of which at most ``bodies`` are no quotes.
 
         Raises
         ------
         JournalError
-            If the database cannot be read, rows are missing, or the file is another than before.
+            If the database cannot be read, its schema is of another version, records are missing, or the file is another than before.
         """
         look = self._now()
         if not look.way:
@@ -179,26 +141,8 @@ class Source:
     def _read(self, look: _Look, after: int, limit: int, bodies: int) -> Stretch:
         if self._store is None:
             self._store, self._opened = Store(self._where, write=False, follow=_OPTIONS[look.way]), look
+            self._made = False
         store = self._store
         with store.told(), store.engine.connect() as conn:
-            if not after and not inspect(conn).has_table(EVENTS.name):
-                return Stretch(0)
-            return self._stretch(conn, after, limit, bodies)
-
-    def _stretch(self, conn: Connection, after: int, limit: int, bodies: int) -> Stretch:
-        last = conn.execute(_LAST, {"session": self.session}).scalar() or 0
-        if last < after:
-            msg = f"{self.name}: session {self.session!r} has {last} records, but {after} were read before; it was cut off or replaced"
-            raise JournalError(msg)
-        if last == after:
-            return Stretch(after)
-        span: dict[str, Any] = {"session": self.session, "after": after, "upto": min(last, after + limit)}
-        rows = tuple(Row(*row) for row in conn.execute(_ROWS, span | {"bodies": bodies}))
-        if len(rows) == bodies:
-            span["upto"] = rows[-1].id
-        sums: Any = conn.execute(_SUMS, span).one()
-        upto: int = span["upto"]
-        if sums.rows != upto - after:
-            msg = f"{self.name}: of records {after + 1} to {upto} of session {self.session!r} only {sums.rows} are there; run verify()"
-            raise JournalError(msg)
-        return Stretch(upto, last - upto, rows, sums.quotes, sums.last_ns, sums.recorded_ns, sums.quote_recorded_ns)
+            self._made = self._made or store.made(conn)
+            return stretch.read(conn, self.name, self.session, after, limit, bodies) if self._made else Stretch(after)

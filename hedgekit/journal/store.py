@@ -1,4 +1,4 @@
-"""Where records live: one table, in SQLite by default, in any database by URL.
+"""Where records live: one table (``schema``), in SQLite by default, in any database by URL.
 
 Reads are short: one page, fetched whole, so no read transaction stays open
 while its rows are used and a slow reader never holds the writer back. SQLite
@@ -16,40 +16,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    MetaData,
-    Select,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-    text,
-)
+from sqlalchemy import URL, Column, Connection, Engine, Select, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.schema import CreateTable
 
 from hedgekit.errors import JournalError
+from hedgekit.journal import batch, schema
 from hedgekit.journal.codec import decode
 from hedgekit.journal.lock import this_process
+from hedgekit.journal.schema import EVENTS, IDLE
 from hedgekit.types import SessionEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PAGE = 5_000
-"""Rows in one read; a page is the longest that a reader keeps a snapshot."""
+PAGE, LEAST = 2_000, 50
+"""Most records in one read, and fewest rows; a page is the longest that a reader keeps a snapshot."""
 
 WAL_LIMIT = 16 * 2**20
 """Bytes to which SQLite cuts its write-ahead log back when it starts it anew: at the first commit that meets no reader."""
+
+WRITER_WAIT_S = 60
+"""How long a commit to SQLite waits for other sessions' commits to the same file; the kernel does not queue them, so one may be late."""
+
+READER_WAIT_S = 5
+"""How long an ordinary reader waits for a file that is being opened, closed or repaired."""
 
 FOLLOWER_WAIT_S = 0.1
 """How long a follower waits for a busy file: it lives on the loop of a notebook, and comes back soon."""
@@ -65,32 +55,10 @@ _FIXES = {
     "duplicate key": "another writer is at work on this session; stop one of them",
 }
 
+_BY_KEY = "-c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
+"""All reads go by the primary key. PostgreSQL, before it has statistics of a table that grows, would rather sort the rest of it."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-_meta = MetaData()
-
-EVENTS = Table(
-    "events",
-    _meta,
-    Column("session", String(64), primary_key=True),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("instant", BigInteger, nullable=False),
-    Column("ts_ns", BigInteger, nullable=False),
-    Column("type", String(32), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("recorded_ns", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""The append-only table. ``recorded_ns`` is the wall clock, an observation outside the chain."""
-
-IDLE = Table(
-    "idle_instants",
-    _meta,
-    Column("session", String(64), primary_key=True),
-    Column("instant", BigInteger, nullable=False),
-)
-"""The last instant that was processed without leaving a record, one row a session."""
 
 
 class End(NamedTuple):
@@ -170,20 +138,23 @@ class Store:
     where : str or path
         A file path (SQLite) or any SQLAlchemy URL.
     write : bool
-        Open for writing, making file and table if they are not there.
+        Open for writing, bringing an older journal up to date.
+    make : bool
+        When writing, make file and tables if they are not there; else that is an error.
     follow : dict of str, optional
         Open to follow a session, with these options of an SQLite URL; then there need be no journal in the database yet.
     """
 
-    def __init__(self, where: str | os.PathLike[str], *, write: bool, follow: dict[str, str] | None = None) -> None:
+    def __init__(self, where: str | os.PathLike[str], *, write: bool, make: bool = True, follow: dict[str, str] | None = None) -> None:
         self.url = locate(where)
         self.file = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.name = str(self.file) if self.file else self.url.render_as_string(hide_password=True)
-        self.write = write
+        self.write, self._make = write, write and make
         self._follow = follow
         if self.file:
             self._check_file(self.file)
         self.engine = self._engine()
+        self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         try:
             with self.told():
                 self._prepare()
@@ -193,7 +164,7 @@ class Store:
 
     def _check_file(self, file: Path) -> None:
         try:
-            if self.write:
+            if self._make:
                 file.parent.mkdir(parents=True, exist_ok=True)
             elif not file.exists():
                 msg = f"{file}: no such journal; check the path (a session makes its journal when it starts)"
@@ -216,14 +187,15 @@ class Store:
             return create_engine(self.url, hide_parameters=True, **options)
         query = self._read_only(self.file) if self._follow is None else self._follow
         url = self.url if self.write else URL.create("sqlite", database=f"file:{quote(str(self.file))}", query=query)
-        wait_s = 5 if self._follow is None else FOLLOWER_WAIT_S
+        wait_s = WRITER_WAIT_S if self.write else READER_WAIT_S if self._follow is None else FOLLOWER_WAIT_S
         engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": wait_s})
         event.listen(engine, "connect", self._tune)
         return engine
 
     def _postgres(self) -> dict[str, str]:
-        args = {"application_name": f"hedgekit {this_process()}"[:63], "client_encoding": "utf8"}
-        return args | {"options": "-c synchronous_commit=on" if self.write else "-c default_transaction_read_only=on"}
+        mine = "-c synchronous_commit=on" if self.write else "-c default_transaction_read_only=on"
+        options = f"{self.url.query.get('options', '')} {_BY_KEY} {mine}".strip()  # what the address asks for too is kept
+        return {"application_name": f"hedgekit {this_process()}"[:63], "client_encoding": "utf8", "options": options}
 
     @staticmethod
     def _read_only(file: Path) -> dict[str, str]:
@@ -235,29 +207,34 @@ class Store:
         connection.text_factory = _exact_text
         if self.write:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA synchronous=FULL")  # the writer asks for less where less will do
             connection.execute("PRAGMA fullfsync=1")  # macOS only: a real flush
             connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
 
     def _prepare(self) -> None:
         with self.engine.connect() as conn:
-            if self.write:
-                if conn.dialect.name == "postgresql":
-                    conn.execute(text("SELECT pg_advisory_xact_lock(7202215)"))  # "if not exists" alone can still collide
-                for table in (EVENTS, IDLE):
-                    conn.execute(CreateTable(table, if_not_exists=True))
-                conn.commit()
-            elif self._follow is None and not conn.dialect.has_table(conn, EVENTS.name):
+            there = self.made(conn) if self._follow is None and not self._make else True
+            if not there:
                 msg = f"{self.name}: a database without a journal; check the path"
                 raise JournalError(msg)
+            if self.write:
+                schema.prepare(conn, self.name)
+
+    def made(self, conn: Connection) -> bool:
+        """Return whether there is a journal in the database; when reading, refuse one of another schema version."""
+        found = schema.version(conn)
+        if found and not self.write:
+            schema.check(found, self.name)
+        return bool(found)
 
     @contextmanager
     def told(self) -> Iterator[None]:
         """Turn a database's error into one :class:`JournalError` line, without SQL, values or password."""
         try:
             yield
-        except DBAPIError as error:
-            said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+        except (DBAPIError, self._driver_error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
             fix = next((fix for sign, fix in _FIXES.items() if sign in said), "see that the database is there and whole")
             msg = f"{self.name}: {said}; {fix}"
             raise JournalError(msg) from None
@@ -267,16 +244,20 @@ class Store:
     def rows(
         self, session: str, after: int, columns: Sequence[Column[Any]], types: Sequence[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield rows with ``id > after`` in order, page by page; the first column must be ``id``."""
-        query = select(*columns).where(EVENTS.c.session == session).order_by(EVENTS.c.id).limit(PAGE)
+        """Yield rows that hold a record with ``id > after``, in order, page by page; the first column must be ``id``."""
+        query = select(*columns).where(EVENTS.c.session == session).order_by(EVENTS.c.id)
         if types is not None:
             query = query.where(EVENTS.c.type.in_(types))
+        batches = types is None or not batch.MARKET.isdisjoint(types)
+        size = LEAST if batches else PAGE
         while True:
             with self.told(), self.engine.connect() as conn:
-                page = conn.execute(query.where(EVENTS.c.id > after)).all()
-            yield from map(tuple, page)
-            if len(page) < PAGE:
+                page = conn.execute(query.where(EVENTS.c.id > after).limit(size)).cursor.fetchall()
+            yield from page  # the driver's own tuples: SQLAlchemy's rows would be a fifth of the time of a long read
+            if len(page) < size:
                 return
+            if batches:  # as many rows as held about a page of records last time
+                size = min(PAGE, max(LEAST, PAGE * size // max(1, page[-1][0] - after)))
             after = page[-1][0]
 
     def tail(self, session: str, conn: Connection | None = None) -> End | None:

@@ -7,17 +7,18 @@ economic digest are computed from it in exact decimals.
 
 from __future__ import annotations
 
+import gc
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
 from hashlib import sha256
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from hedgekit.errors import JournalError
-from hedgekit.journal.codec import Entry
 from hedgekit.types import (
     Ack,
     Cancelled,
@@ -33,6 +34,8 @@ from hedgekit.types import (
     SessionStarted,
     Timer,
 )
+
+T = TypeVar("T")
 
 _EXACT = Context(prec=1000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
 
@@ -81,16 +84,14 @@ def find(instruments: tuple[Instrument, ...], key: str) -> tuple[int, Instrument
     raise JournalError(msg)
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(NamedTuple):
     """A fill and the id of its record."""
 
     id: int
     fill: Fill
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision, the id of its record, and whether a timer (or the score of its bar) of the same time stands right before it."""
 
     id: int
@@ -98,8 +99,7 @@ class Decided:
     on_timer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """An order and the decision that it is part of."""
 
     order: Order
@@ -116,7 +116,7 @@ class Mids:
 
 @dataclass(slots=True)
 class Story:
-    """A session's records, sorted by kind."""
+    """A session's records, sorted by kind; ``last`` is the id of the newest one, ``before`` itself."""
 
     last: int = 0
     start: SessionStarted | None = None
@@ -127,7 +127,8 @@ class Story:
     over: dict[str, str] = field(default_factory=dict)
     plans: list[PlanRevised] = field(default_factory=list)
     mids: dict[str, Mids] = field(default_factory=dict)
-    _before: Record | None = None
+    before: Record | None = None
+    _made: dict[Callable[[Story], Any], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def started(self) -> SessionStarted:
@@ -146,38 +147,88 @@ class Story:
         """Return (leg, instrument) of a key."""
         return find(self.instruments, key)
 
-    def extend(self, entries: Iterable[Entry]) -> None:
-        """Take further records, in order."""
-        for entry in entries:
-            self._add(entry.id, entry.record)
-            self.last, self._before = entry.id, entry.record
+    def once(self, make: Callable[[Story], T]) -> T:
+        """Return what ``make`` makes of the records: made once, until there are more of them."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
-    def _add(self, id_: int, record: Record) -> None:
-        match record:
-            case Quote():
-                mids = self.mids.setdefault(record.instrument, Mids())
-                mids.venue_ns.append(record.venue_ns)
-                mids.mid.append(0.5 * (record.bid + record.ask))
-            case Decision():
-                before = self._before
-                timed = isinstance(before, Timer | Score) and before.ts_ns == record.ts_ns
-                self.decisions.append(Decided(id_, record, timed))
-                for order in record.orders:
-                    self.intents.setdefault(order.order_id, Intent(order, record))
-            case Fill():
-                self.fills.setdefault(record.fill_id, Filled(id_, record))
-            case Ack():
-                self.acks.setdefault(record.order_id, record.ts_ns)
-            case Reject():
-                self.over.setdefault(record.order_id, "rejected")
-            case Cancelled():
-                self.over.setdefault(record.order_id, "cancelled")
-            case PlanRevised():
-                self.plans.append(record)
-            case SessionStarted():
-                self.start = record
-            case _:
-                pass
+    def extend(self, entries: Iterable[tuple[int, int, Record]]) -> None:
+        """Take further records (id, instant, record), in order."""
+        self._made.clear()
+        with _undisturbed():
+            for id_, _, record in entries:
+                take = _TAKE.get(type(record))
+                if take is not None:
+                    take(self, id_, record)
+                self.last, self.before = id_, record
+
+
+def _started(story: Story, _: int, record: SessionStarted) -> None:
+    story.start = record
+
+
+def _quoted(story: Story, _: int, quote: Quote) -> None:
+    mids = story.mids.get(quote.instrument)
+    if mids is None:
+        mids = story.mids[quote.instrument] = Mids()
+    mids.venue_ns.append(quote.venue_ns)
+    mids.mid.append(0.5 * (quote.bid + quote.ask))
+
+
+def _decided(story: Story, id_: int, decision: Decision) -> None:
+    before = story.before
+    timed = isinstance(before, Timer | Score) and before.ts_ns == decision.ts_ns
+    story.decisions.append(Decided(id_, decision, timed))
+    for order in decision.orders:
+        story.intents.setdefault(order.order_id, Intent(order, decision))
+
+
+def _filled(story: Story, id_: int, fill: Fill) -> None:
+    story.fills.setdefault(fill.fill_id, Filled(id_, fill))
+
+
+def _acked(story: Story, _: int, ack: Ack) -> None:
+    story.acks.setdefault(ack.order_id, ack.ts_ns)
+
+
+def _rejected(story: Story, _: int, reject: Reject) -> None:
+    story.over.setdefault(reject.order_id, "rejected")
+
+
+def _cancelled(story: Story, _: int, cancelled: Cancelled) -> None:
+    story.over.setdefault(cancelled.order_id, "cancelled")
+
+
+def _planned(story: Story, _: int, revised: PlanRevised) -> None:
+    story.plans.append(revised)
+
+
+_TAKE: dict[type, Callable[[Story, int, Any], None]] = {
+    SessionStarted: _started,
+    Quote: _quoted,
+    Decision: _decided,
+    Fill: _filled,
+    Ack: _acked,
+    Reject: _rejected,
+    Cancelled: _cancelled,
+    PlanRevised: _planned,
+}
+"""What is done with each kind of record; the others leave no mark."""
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Collect no garbage meanwhile: a million new objects are looked at again and again, and none of them is any."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def ledger(story: Story) -> Ledger:

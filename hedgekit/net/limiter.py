@@ -287,6 +287,12 @@ class Limiter:
         item = self._items[key] = _Item(key, (_RANK[priority], self._asked), costs)
         self._join(item)
 
+    def recall(self, kind: str, at_ns: int) -> None:
+        """Count a request that was sent before this limiter was made; in order of time."""
+        for n, budget in enumerate(self._budgets):
+            self._meters[n].spend(budget.cost(kind) * self._meters[n].parts, at_ns)
+        self._now_ns = max(self._now_ns, at_ns)
+
     def _join(self, item: _Item) -> None:
         item.left_ns = None
         insort(self._line, item, key=lambda other: other.place)

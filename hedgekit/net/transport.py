@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from hedgekit.errors import LiveHostRefused, SessionError, VenueError
 from hedgekit.types import Reply, Request
@@ -22,6 +23,8 @@ from hedgekit.types import Reply, Request
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _LOGIN_S = 10.0
 _REDIRECT = range(300, 400)
+_LIMITS = ("retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-limit")
+"""Headers by which venues speak of their rate limits; no other header is kept."""
 
 
 def require_paper(url: str, demo_hosts: Iterable[str]) -> str:
@@ -61,8 +64,8 @@ class Rest:
 
     Parameters
     ----------
-    base_url : str
-        Scheme, host and port.
+    base_url, quotes_url : str
+        Scheme, host and port, of all requests and of those for quotes (by default the same).
     headers : dict
         Authentication; kept out of every repr and error.
     on_reply : callable
@@ -77,10 +80,13 @@ class Rest:
         headers: dict[str, str],
         on_reply: Callable[[int, Reply], None],
         label: Callable[[int], dict[str, str]] = lambda _: {},
+        *,
+        quotes_url: str = "",
     ) -> None:
-        self._http = aiohttp.ClientSession(base_url, headers=headers, timeout=_NO_TIMEOUT)
+        self._http = aiohttp.ClientSession(headers=headers, timeout=_NO_TIMEOUT)
+        self._bases = (URL(base_url), URL(quotes_url or base_url))
         self._on_reply, self._label = on_reply, label
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
         self.sent = 0
 
     def send(self, request: Request) -> int:
@@ -95,17 +101,25 @@ class Rest:
             msg = f"request path {request.path!r} must begin with one slash: the host is the session's and no other"
             raise LiveHostRefused(msg)
         self.sent += 1
-        task = asyncio.get_running_loop().create_task(self._exchange(self.sent, request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return self.sent
+        number = self.sent
+        task = self._tasks[number] = asyncio.get_running_loop().create_task(self._exchange(number, request))
+        task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        return number
+
+    def forget(self, number: int) -> None:
+        """Stop waiting for an answer: its connection is closed, and it counts as lost."""
+        if number in self._tasks:
+            self._tasks[number].cancel()
+            self._on_reply(number, Reply(0))
 
     async def _exchange(self, number: int, request: Request) -> None:
         try:
+            url = self._bases[request.purpose == "quotes"].join(URL(request.path, encoded=True))
             async with self._http.request(
-                request.method, request.path, data=request.body, headers=self._label(number), allow_redirects=False
+                request.method, url, data=request.body, headers=self._label(number), allow_redirects=False
             ) as response:
-                reply = Reply(response.status, await response.read())
+                told = {name: response.headers[name] for name in _LIMITS if name in response.headers}
+                reply = Reply(response.status, await response.read(), told)
         except (aiohttp.ClientError, OSError):
             reply = Reply(0)
         if reply.status in _REDIRECT:
@@ -114,9 +128,10 @@ class Rest:
 
     async def close(self) -> None:
         """Drop what is under way and close the connections."""
-        for task in list(self._tasks):
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.close()
 
 
@@ -128,8 +143,16 @@ class Stream:
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, login: Iterator[tuple[bytes | None, str]], *, name: str, headers: dict[str, str] | None = None) -> Self:
-        """Connect and log in.
+    async def open(
+        cls,
+        url: str,
+        login: Iterator[tuple[bytes | None, str]],
+        *,
+        name: str,
+        headers: dict[str, str] | None = None,
+        heartbeat_s: float | None = None,
+    ) -> Self:
+        """Connect and log in; with ``heartbeat_s``, ping so often, and take a socket without a pong for closed.
 
         Raises
         ------
@@ -143,7 +166,7 @@ class Stream:
         http = aiohttp.ClientSession(timeout=_NO_TIMEOUT, trace_configs=[trace])
         stream: Self | None = None
         try:
-            stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20), http, name)
+            stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20, heartbeat=heartbeat_s), http, name)
             await asyncio.wait_for(stream._login(login), _LOGIN_S)
         except BaseException as error:
             await (http.close() if stream is None else stream.close())

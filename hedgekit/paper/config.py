@@ -27,7 +27,10 @@ class SessionConfig(msgspec.Struct, frozen=True):
     journal : str
         SQLite file or SQLAlchemy URL.
     rest, stream, data, control : str
-        Addresses of the venue (REST, trade updates, market data) and of the tape's control port.
+        Addresses of the venue (REST, trade updates, market data) and of the tape's control port; without one the session
+        runs at live speed, by the machine's clock.
+    quotes : str
+        Address of the venue's quotes by REST; by default that of ``rest``.
     instruments : tuple of Instrument
         Primary first.
     params : dict
@@ -54,6 +57,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     market: dict[str, str]
     commands: str = ""
+    quotes: str = ""
     plugin: str = ""
     plugin_sha256: str = ""
     plugin_limit_s: float = LIMIT_S

@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from hedgekit.compiled import compiled
-from hedgekit.rules.state import CLOSING, FLAT, HALTED, OPEN, OPENING, PHASES
+from hedgekit.rules.state import CLOSING, FLAT, HALTED, OPEN, OPENING, PHASES, RECOVERING
 
-ENTERED, AT_TARGET, EXITED, AT_ZERO, HALT_ASKED, RESUMED = range(6)
-TRIGGERS = ("entered", "at target", "exited", "at zero", "halt asked", "resumed")
+ENTERED, AT_TARGET, EXITED, AT_ZERO, HALT_ASKED, RESUMED, CUT_OFF, AGREED_FLAT, AGREED_OPENING, AGREED_OPEN, AGREED_CLOSING = range(11)
+TRIGGERS = (
+    *("entered", "at target", "exited", "at zero", "halt asked", "resumed", "cut off"),
+    *("agreed flat", "agreed opening", "agreed open", "agreed closing"),
+)
 
 TRANSITIONS = {
     (FLAT, ENTERED): OPENING,
@@ -26,6 +29,16 @@ TRANSITIONS = {
     (CLOSING, HALT_ASKED): HALTED,
     (HALTED, EXITED): CLOSING,
     (HALTED, RESUMED): CLOSING,
+    (FLAT, CUT_OFF): RECOVERING,
+    (OPENING, CUT_OFF): RECOVERING,
+    (OPEN, CUT_OFF): RECOVERING,
+    (CLOSING, CUT_OFF): RECOVERING,
+    (RECOVERING, EXITED): CLOSING,
+    (RECOVERING, HALT_ASKED): HALTED,
+    (RECOVERING, AGREED_FLAT): FLAT,
+    (RECOVERING, AGREED_OPENING): OPENING,
+    (RECOVERING, AGREED_OPEN): OPEN,
+    (RECOVERING, AGREED_CLOSING): CLOSING,
 }
 
 _TABLE = np.array([[TRANSITIONS.get((p, t), p) for t in range(len(TRIGGERS))] for p in range(len(PHASES))], dtype=np.int64)

@@ -46,6 +46,14 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
     WORKING,
     LEG_SHORTFALL,
     LEG_REJECTED,
+    ORDER_OVERDUE,
+    SHORT_ACCEPTED,
+    CUT_BACK,
+    NAKED_LIMIT,
+    VENUE_SILENT,
+    VENUE_BACK,
+    RECONCILING,
+    RECONCILED,
     FILLED,
     PAUSED,
     FLATTEN,
@@ -53,11 +61,14 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
     NOTED,
 ) = range(len(REASONS))
 
-QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, NOTE = range(10)
+QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, LINK, AGREED, STATUS, NOTE = range(13)
 """Kinds of observation."""
 
 PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
 COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD}
+
+UP, DOWN, FROZEN, RESTARTED = range(4)
+LINKS = {"up": UP, "down": DOWN, "frozen": FROZEN, "restarted": RESTARTED}
 
 PAIRS, UNHEDGED, SYNTHETIC, DELTA = range(4)
 STRUCTURES = {"pairs": PAIRS, "unhedged": UNHEDGED, "synthetic": SYNTHETIC, "delta": DELTA}
@@ -95,6 +106,16 @@ STATE = np.dtype(
         ("look_ns", _i),  # 0: no look at the delta is waiting
         ("last_look_ns", _i),
         ("paused", _i),
+        ("back", _i),  # while recovering: the phase to go on in
+        ("broken", _i),  # while recovering: 1 to close both legs instead (L6)
+        ("repair_ns", _i),  # 0: no order can become overdue, and no naked limit be reached
+        ("overdue", _i),  # 1: an order is, but there is no quote to act on
+        ("sent_ns", _i, _legs),  # when the order that works was sent
+        ("rung", _i, _legs),  # of the ladder: how often a leg's order was overdue
+        ("naked_ns", _i),  # up to when the two sums below count
+        ("naked", _f),  # money that is held and not hedged, or hedges nothing, because orders are not filled
+        ("naked_sum", _f),  # the same x seconds, of this trade
+        ("naked_used", _f),  # the part of it while there were fresh quotes
         ("z", _f),
         ("sd", _f),  # of the signal over the window, as a fraction of the primary's value
         ("half_life", _f),  # of the plan, bars; infinite if it shows no reversion
@@ -104,9 +125,11 @@ STATE = np.dtype(
         ("working", _f, _legs),  # signed, ordered and neither filled nor over
         ("cancelling", _i, _legs),
         ("target", _f, _legs),
+        ("full", _f, _legs),  # the last targets that were not zero: how much of each leg belongs to how much of the primary
         ("bid", _f, _legs),
         ("ask", _f, _legs),
         ("quote_ns", _i, _legs),
+        ("shut", _i, _legs),  # 1: cannot be traded now: closed, halted or paused by its venue
         ("scratch", _f, (WINDOW_MAX,)),
         ("window", _f, (LEGS_MAX, WINDOW_MAX)),  # ln(mid x multiplier) at bar closes
     ],
@@ -145,6 +168,13 @@ PARAMS = np.dtype(
         ("risk_aversion", _f),
         ("horizon_bars", _f),
         ("buffer", _f),
+        ("limits", _i),  # 1: limit orders
+        ("patience_ns", _i),
+        ("retries", _i),
+        ("accept", _f),
+        ("cap", _f),
+        ("naked_limit", _f),  # money x seconds; 0 for none
+        ("tick", _f, _legs),
         ("lot", _f, _legs),
         ("multiplier", _f, _legs),
         ("fee_rate", _f, _legs),
@@ -157,12 +187,12 @@ OBSERVATION = np.dtype(
     [
         ("kind", _i),
         ("ts_ns", _i),
-        ("leg", _i),  # or the command's code
+        ("leg", _i),  # or the code of a command, or of a link's state
         ("a", _f),  # bid; signed quantity filled or no longer working; score
         ("b", _f),  # ask; price of a fill; half-life of a plan; sd of a score
         ("ratio", _f, _legs),  # of a plan
-        ("until_ns", _i),  # expiry of a plan
-        ("flag", _i),  # 1: the plan's evidence holds or is overridden
+        ("until_ns", _i),  # expiry of a plan; since when prices were missed
+        ("flag", _i),  # 1: the plan's evidence holds or is overridden; the venue's positions are ours
     ],
     align=True,
 )
@@ -186,6 +216,8 @@ OUT = np.dtype(
         ("order", _f, _legs),  # signed quantity to order now
         ("expected", _f, _legs),  # touch price that the order is decided on
         ("cancel", _i, _legs),  # 1: cancel what works on this leg
+        ("limit", _f, _legs),  # price of the order; 0 at market
+        ("naked", _f),
     ],
     align=True,
 )

@@ -2,7 +2,9 @@
 
 What a client has subscribed to belongs to the account, not to the socket: when
 the socket dies, its messages go on counting, so that the instants of a tape do
-not depend on when a death is noticed, and the last ones can be sent again.
+not depend on when a death is noticed, and the last ones can be sent again. Only
+where the venue itself cuts the connection (:meth:`Channel.cut`) the subscription
+ends with it, and what is said before the client has subscribed anew is lost.
 """
 
 from __future__ import annotations
@@ -12,8 +14,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from hedgekit.exchange.faults import FaultKind
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hedgekit.exchange.faults import ChannelName
 
 PROBE_S = 1.0
 """Real seconds that an old socket has to answer a ping before a new one may take its place."""
@@ -34,37 +40,74 @@ class Channel:
 
     Parameters
     ----------
+    name : str
+        "md" or "trade".
     pack : callable
         Turns the messages of an instant into frames.
     binary : bool
         Whether frames are WebSocket BINARY (Alpaca's trade updates) or TEXT.
     """
 
-    def __init__(self, pack: Callable[[list[bytes]], list[bytes]], *, binary: bool) -> None:
+    def __init__(self, name: ChannelName, pack: Callable[[list[bytes]], list[bytes]], *, binary: bool) -> None:
+        self.name = name
         self.topics: frozenset[str] = frozenset()
         self._pack, self._binary = pack, binary
+        self._lines: dict[web.WebSocketResponse, asyncio.BaseTransport | None] = {}
         self._socket: web.WebSocketResponse | None = None
         self._pending: list[tuple[str, bytes]] = []
+        self._held: list[tuple[str, bytes]] = []
         self._last: list[tuple[str, bytes]] = []
+        self._cut = False
+        self._woken = asyncio.Event()
         self._ponged = asyncio.Event()
         self._claim = asyncio.Lock()
 
     # ---------------------------------------------------------------- messages
 
-    def push(self, topic: str, message: bytes) -> None:
-        """Add a message, if its topic is subscribed."""
-        if topic in self.topics:
-            self._pending.append((topic, message))
+    def listens(self, topic: str) -> bool:
+        """Whether the account has subscribed to a topic, on a connection that the venue has not cut."""
+        return topic in self.topics and not self._cut
+
+    def push(self, topic: str, message: bytes, fault: FaultKind | None = None) -> None:
+        """Add a message to the next :meth:`flush`: as it is, twice, or behind the message that follows it."""
+        if fault is FaultKind.REORDER:
+            self._held.append((topic, message))
+            return
+        self._pending += [(topic, message)] * (2 if fault is FaultKind.DUPLICATE else 1)
+        self._pending += reversed(self._held)
+        self._held.clear()
+        self._woken.set()
+
+    def cut(self) -> bool:
+        """Close the connection at the next :meth:`flush`, after what was said before; return whether there was one."""
+        alive = self.connected
+        self._held.clear()
+        if alive:
+            self._cut = True
+            self._woken.set()
+        else:
+            self._hang_up()
+        return alive
 
     @property
-    def pending(self) -> int:
-        """How many messages the next :meth:`flush` sends."""
-        return len(self._pending)
+    def waiting(self) -> bool:
+        """Whether the next :meth:`flush` has something to do."""
+        return bool(self._pending) or self._cut
 
-    async def flush(self) -> int:
-        """Send what is pending, remember it for :meth:`resend`, and return the number of messages."""
+    async def flush(self) -> tuple[int, bool]:
+        """Send what is pending, remember it for :meth:`resend`; return the number of messages, and whether the socket was closed then."""
         self._last, self._pending = self._pending, []
-        return await self.resend()
+        sent, cut = await self.resend(), self._cut
+        if cut:
+            self._hang_up()
+        return sent, cut
+
+    async def pump(self) -> None:
+        """Flush as messages come, for ever."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self.flush()
 
     async def resend(self) -> int:
         """Send the last instant's messages again, and return their number."""
@@ -82,7 +125,23 @@ class Channel:
         except ConnectionError:
             self.leave(socket)
 
+    def _hang_up(self) -> None:
+        """Close every connection, and end the subscription with it."""
+        for transport in self._lines.values():
+            if transport is not None:
+                transport.close()
+        self._socket, self.topics, self._cut = None, frozenset(), False
+
     # ------------------------------------------------------------- the one seat
+
+    def join(self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
+        """Take notice of a connection that has not logged in yet."""
+        self._lines[socket] = transport
+
+    @property
+    def connected(self) -> bool:
+        """Whether the account has a socket that nobody has closed, as far as is known."""
+        return self._socket is not None and not self._socket.closed
 
     async def seat(self, socket: web.WebSocketResponse) -> bool:
         """Make this the account's socket; False if another one is alive."""
@@ -110,6 +169,7 @@ class Channel:
             self._ponged.set()
 
     def leave(self, socket: web.WebSocketResponse) -> None:
-        """Give the seat up, if it is this socket's."""
+        """Forget a connection; give the seat up, if it is this socket's."""
+        self._lines.pop(socket, None)
         if socket is self._socket:
             self._socket = None

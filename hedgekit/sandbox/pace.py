@@ -1,7 +1,7 @@
 """How fast a tape plays: rows of it in a real second.
 
-The barrier still decides what comes next and at which virtual time; the pace
-only says how long to wait for it. Between two rows wall time runs in proportion
+In step the barrier still decides what comes next and at which virtual time; the
+pace only says how long to wait for it. Live it plays the tape. Between two rows wall time runs in proportion
 to virtual time, so a weekend is as long as a night, and whatever is due right
 after a row is due at once. While nobody is attached the market stands, and
 after a delay it goes on from where it is: no burst.
@@ -14,6 +14,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from hedgekit.errors import ConfigError
+from hedgekit.types import NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +44,12 @@ class Pace:
         If the speed is out of range.
     """
 
+    _range = SLOWEST, FASTEST, "rows a second"
+
     def __init__(self, times: Sequence[int], speed: float, clock: Callable[[], float] = time.monotonic) -> None:
-        if not SLOWEST <= speed <= FASTEST:
-            msg = f"speed={speed:g}: must be {SLOWEST:g} to {FASTEST:g} rows a second"
+        low, high, unit = self._range
+        if not low <= speed <= high:
+            msg = f"speed={speed:g}: must be {low:g} to {high:g} {unit}"
             raise ConfigError(msg)
         self._times, self._speed, self._clock = times, speed, clock
         self._from = 0.0, clock()
@@ -85,3 +89,19 @@ class Pace:
             return after - 1.0
         early, late = self._times[after - 1], self._times[after]
         return after - 1.0 + (at_ns - early) / (late - early)
+
+
+class OwnPace(Pace):
+    """A pace in the tape's own time: ``speed`` seconds of it in a real second."""
+
+    _range = 0.01, 1e6, "times the tape's own time"
+
+    def _row(self, at_ns: int) -> float:
+        """Return where in the tape a virtual time is, in seconds since its beginning."""
+        return (min(max(at_ns, self._times[0]), self._times[-1]) - self._times[0]) / NS
+
+    def reached(self) -> int:
+        """Return the virtual time that belongs to the present real time, within the tape."""
+        second, since = self._from
+        second += (self._clock() - since) * self._speed
+        return min(self._times[0] + int(second * NS), self._times[-1])

@@ -1,7 +1,7 @@
 """The sandbox's process: two ports on 127.0.0.1, and nothing outside.
 
-The venue port speaks a venue's protocol. The control port moves the tape and
-belongs to no venue; it wants ``Authorization: Bearer <token>``.
+The venue port speaks a venue's protocol. The control port moves the tape in step,
+lets faults happen, and belongs to no venue; it wants ``Authorization: Bearer <token>``.
 """
 
 from __future__ import annotations
@@ -9,31 +9,35 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass, field
-from decimal import Decimal
 from errno import EADDRINUSE
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
-from hedgekit.data import Recipe, recipe_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.engine import Exchange
-from hedgekit.exchange.model import FillModel
+from hedgekit.exchange.faults import Faults
+from hedgekit.sandbox.barrier import Barrier
+from hedgekit.sandbox.calls import Keys
 from hedgekit.sandbox.channel import Channel, one_array, one_each
-from hedgekit.sandbox.control import Barrier
-from hedgekit.sandbox.pace import Pace
+from hedgekit.sandbox.control import Control
+from hedgekit.sandbox.floor import Floor
+from hedgekit.sandbox.options import LIVE_SPEED, Options
+from hedgekit.sandbox.pace import OwnPace, Pace
+from hedgekit.sandbox.record import Record
+from hedgekit.sandbox.silence import Silence
 from hedgekit.sandbox.skins.alpaca import AlpacaSkin, ledger_frame
-from hedgekit.sandbox.skins.alpaca_rest import Keys
+from hedgekit.sandbox.trouble import Trouble
+from hedgekit.sandbox.wall import WallTimeline
 from hedgekit.types import NS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from hedgekit.data import Tape
-
-R = TypeVar("R")
 
 HOST = "127.0.0.1"
 LEAD_NS = 60 * NS
@@ -58,18 +62,6 @@ class Secrets:
         return cls(Keys(environ[KEY], environ[SECRET]), environ[TOKEN])
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a sandbox runs, beside its tape and its secrets."""
-
-    venue_port: int = 0
-    control_port: int = 0
-    cash: Decimal = Decimal(1_000_000)
-    budget: int = 200
-    model: FillModel = FillModel()
-    speed: float | None = None
-    """Rows of the tape in a real second; None for as fast as the session can."""
-
-
 async def serve(tape: Tape, options: Options) -> None:
     """Serve until cancelled, with secrets from the environment; print the addresses as one line of JSON.
 
@@ -89,21 +81,64 @@ async def run(tape: Tape, secrets: Secrets, options: Options, ready: Callable[[d
     ConfigError
         If a port is in use, or the speed out of range.
     """
-    first = int(tape.ts_ns[0])
-    exchange = Exchange(tape.instruments, options.cash, options.model)
-    md, trade = Channel(one_array, binary=False), Channel(one_each, binary=True)
-    pace = None if options.speed is None else Pace(tape.ts_ns.tolist(), options.speed)
-    barrier = Barrier(
-        options.model, start_ns=first - LEAD_NS, first_ns=first, md=md, trade=trade, ledger=lambda: ledger_frame(exchange), pace=pace
-    )
-    skin = AlpacaSkin(exchange, tape, barrier, md=md, trade=trade, keys=secrets.keys, budget=options.budget)
-    venue, control = _runner(skin.serve), _runner(_guarded(barrier, secrets.token))
-    try:
-        ports = await _listen(venue, options.venue_port, "--venue-port"), await _listen(control, options.control_port, "--control-port")
-        (ready or _print)(_addresses(*ports, first))
-        await asyncio.Event().wait()
-    finally:
-        await asyncio.gather(venue.cleanup(), control.cleanup())
+    pace = _pace(tape, options)
+    with Record(None if options.log is None else Path(options.log)) as record:
+        box = _Box(tape, secrets, options, record, pace)
+        venue, control = _runner(box.skin.serve), _runner(_guarded(box.control, secrets.token))
+        try:
+            ports = await _listen(venue, options.venue_port, "--venue-port"), await _listen(control, options.control_port, "--control-port")
+            (ready or _print)(_addresses(*ports, box.first_ns))
+            await asyncio.gather(asyncio.Event().wait(), *box.pumps())
+        finally:
+            await asyncio.gather(venue.cleanup(), control.cleanup())
+
+
+def _pace(tape: Tape, options: Options) -> Pace | None:
+    times = tape.ts_ns.tolist()
+    if options.times is not None:
+        if not options.live or options.speed is not None:
+            msg = f"a speed of {options.times:g}x needs --live, and no second speed: in step give rows a second, as --speed 20"
+            raise ConfigError(msg)
+        return OwnPace(times, options.times)
+    speed = LIVE_SPEED if options.live and options.speed is None else options.speed
+    return None if speed is None else Pace(times, speed)
+
+
+class _Box:
+    """The parts of a sandbox, joined."""
+
+    def __init__(self, tape: Tape, secrets: Secrets, options: Options, record: Record, pace: Pace | None) -> None:
+        md, trade = Channel("md", one_array, binary=False), Channel("trade", one_each, binary=True)
+        trouble = Trouble(Faults(options.faults), lambda: timeline.now_ns, md=md, trade=trade, record=record)
+        exchange = Exchange(tape.instruments, options.cash, options.model)
+        record.opened(exchange)
+        timeline: Barrier | WallTimeline
+        if options.live:
+            timeline = WallTimeline()
+            self.first_ns = timeline.now_ns
+        else:
+            self.first_ns = int(tape.ts_ns[0])
+            silence = Silence(lambda: trouble.outage, lambda: trouble.silenced)
+            start, first = self.first_ns - LEAD_NS, self.first_ns
+            timeline = Barrier(start_ns=start, first_ns=first, md=md, trade=trade, silence=silence, pace=pace)
+        self.control = Control(timeline if isinstance(timeline, Barrier) else None, trouble, lambda: ledger_frame(exchange))
+        self.skin = AlpacaSkin(
+            Floor(exchange, trouble.order_hit),
+            tape,
+            timeline,
+            trouble,
+            record,
+            md=md,
+            trade=trade,
+            keys=secrets.keys,
+            budget=options.budget,
+            pace=pace if options.live else None,
+        )
+        self._channels = (md, trade) if options.live else ()
+
+    def pumps(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what sends messages as they come, live; in step the barrier sends them."""
+        return [channel.pump() for channel in self._channels]
 
 
 def _addresses(venue: int, control: int, first: int) -> dict[str, Any]:
@@ -120,7 +155,7 @@ def _print(addresses: dict[str, Any]) -> None:
     print(msgspec.json.encode(addresses).decode(), flush=True)  # noqa: T201 - the parent waits for this line
 
 
-def _guarded(barrier: Barrier, token: str) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+def _guarded(port: Control, token: str) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     async def control(request: web.BaseRequest) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not compare_digest(given.encode(), token.encode()):
@@ -129,7 +164,7 @@ def _guarded(barrier: Barrier, token: str) -> Callable[[web.BaseRequest], Awaita
             return web.json_response({"message": "the control port has /control only"}, status=404)
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        await barrier.control(socket)
+        await port.serve(socket)
         return socket
 
     return control
@@ -165,21 +200,3 @@ async def _listen(runner: web.ServerRunner, port: int, option: str) -> int:
         msg = f"port {port} on {HOST} is in use; choose another with {option}, or 0 for a free one"
         raise ConfigError(msg) from None
     return int(runner.addresses[0][1])
-
-
-def market_of(text: str) -> Recipe:
-    """Decode ``--market``; a :class:`ConfigError` says what is wrong with it."""
-    return _recipe(text, recipe_of, "--market", "market", "'{}' for the default one")
-
-
-def model_of(text: str) -> FillModel:
-    """Decode ``--model``; a :class:`ConfigError` says what is wrong with it."""
-    return _recipe(text, msgspec.json.Decoder(FillModel).decode, "--model", "FillModel", '\'{"name":"next_quote"}\'')
-
-
-def _recipe(text: str, decode: Callable[[str], R], option: str, what: str, example: str) -> R:
-    try:
-        return decode(text)
-    except msgspec.DecodeError as error:
-        msg = f"{option} {text[:80]!r} is not a {what}: {error}; write for example {example}"
-        raise ConfigError(msg) from None

@@ -10,7 +10,8 @@ orders the difference to what is held and already ordered. What works against th
 new target is cancelled first and the rest ordered when the cancel is confirmed.
 So a partial fill, a lost reply or a restart needs no path of its own.
 
-The legs are moved in ``legs.py``, bars decided on in ``bars.py``, the delta looked at in ``look.py``.
+The legs are moved in ``legs.py``, bars decided on in ``bars.py``, the delta looked at in ``look.py``; what is not filled,
+and a venue that was silent, is dealt with in ``mend.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from hedgekit.compiled import compiled
 from hedgekit.rules import phase, rebalance
 from hedgekit.rules.state import (
+    AGREED,
     CLOSE,
     CLOSING,
     COMMAND,
@@ -34,8 +36,9 @@ from hedgekit.rules.state import (
     HALT_CMD,
     HALTED,
     HOLD,
-    LEG_REJECTED,
     LEG_SHORTFALL,
+    LINK,
+    NOTE,
     NOTED,
     OPEN,
     OPENING,
@@ -44,17 +47,22 @@ from hedgekit.rules.state import (
     PLAN,
     PLAN_REVISED,
     QUOTE,
+    RECONCILING,
+    RECOVERING,
     REJECTED,
     REPAIR,
     RESUME_CMD,
     SCORE,
+    SKIP,
     STALE_QUOTE,
+    STATUS,
     STOP_CMD,
     TIMER,
 )
 from hedgekit.step.bars import close_bar, decide_bar, score
-from hedgekit.step.legs import bar_due, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
+from hedgekit.step.legs import bar_due, bar_end, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
 from hedgekit.step.look import look_at_delta, may_look
+from hedgekit.step.mend import charge, mend, on_agreed, on_link, order_over, refused, tend
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN202 - compiled functions: numba infers every type, and checks it
@@ -66,6 +74,8 @@ Record = Any
 
 @compiled
 def _on_quote(s, p, o, out):
+    if s.naked > 0.0:
+        charge(s, p, o.ts_ns)
     if 0.0 < o.a <= o.b < math.inf:
         s.bid[o.leg] = o.a
         s.ask[o.leg] = o.b
@@ -79,6 +89,8 @@ def _on_quote(s, p, o, out):
             look_at_delta(s, p, out)
         elif s.look_ns == 0:
             s.look_ns = s.last_look_ns + p.interval_ns
+    if s.overdue and out.reason == NOTED:
+        mend(s, p, out)
 
 
 @compiled
@@ -94,6 +106,8 @@ def _on_timer(s, p, o, out):
         s.look_ns = 0
         if may_look(s, p) and fresh(s, p, o.ts_ns):
             look_at_delta(s, p, out)
+    elif s.repair_ns and o.ts_ns >= s.repair_ns:
+        mend(s, p, out)
 
 
 @compiled
@@ -105,30 +119,12 @@ def _on_fill(s, p, o, out):
     if abs(s.working[o.leg]) < 0.5 * p.lot[o.leg]:
         s.working[o.leg] = 0.0
         s.cancelling[o.leg] = 0  # if the fill was faster than the cancel, what is now missing is ordered
+        s.rung[o.leg] = 0
         if s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg):  # also the second half of a way through zero
             return say(out, REPAIR, LEG_SHORTFALL)
     if settle(s, p):
         say(out, HOLD, FILLED)
     return None
-
-
-@compiled
-def _on_refused(s, p, out, refused):
-    """Do not order a refused leg again at once.
-
-    While opening, both legs go back to zero. An open pair keeps the hedge it has
-    until the next look; a leg that should close is ordered again at the next bar.
-    """
-    if s.phase == OPEN:
-        s.target[refused] = s.pos[refused] + s.working[refused]
-        return say(out, HOLD, LEG_REJECTED)
-    s.phase = phase.after(s.phase, phase.EXITED)
-    for leg in range(p.n_legs):
-        s.target[leg] = 0.0
-        if leg != refused:
-            converge_leg(s, p, out, leg)
-    settle(s, p)
-    return say(out, REPAIR, LEG_REJECTED)
 
 
 @compiled
@@ -140,12 +136,12 @@ def _on_order_over(s, p, o, out):
         s.cancelling[o.leg] = 0
     if s.phase == HALTED:
         say(out, HOLD, HALT)
+    elif s.phase == RECOVERING:
+        say(out, HOLD, RECONCILING)
     elif o.kind == REJECTED:
-        _on_refused(s, p, out, o.leg)
-    elif s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg):
-        say(out, REPAIR, LEG_SHORTFALL)
-    elif settle(s, p):
-        say(out, HOLD, FILLED)
+        refused(s, p, out, o.leg)
+    elif s.phase in (OPENING, OPEN, CLOSING):
+        order_over(s, p, out, o.leg)
 
 
 @compiled
@@ -159,6 +155,9 @@ def _on_command(s, p, o, out):
             s.phase = phase.after(s.phase, phase.RESUMED)
             unwind(s, p, out)
             say(out, CLOSE, FLATTEN)
+    elif o.leg == FLATTEN_CMD and s.phase == RECOVERING:
+        s.paused = s.broken = 1
+        say(out, HOLD, RECONCILING)
     elif o.leg == FLATTEN_CMD:
         s.paused = 1
         unwind(s, p, out)
@@ -185,6 +184,7 @@ def _start(p, o, out):
         out.order[leg] = 0.0
         out.expected[leg] = 0.0
         out.cancel[leg] = 0
+        out.limit[leg] = 0.0
 
 
 @compiled
@@ -199,13 +199,14 @@ def figures(s: Record, p: Record, out: Record) -> None:
     out.phase = s.phase
     out.trade = s.trade
     out.z = s.z
+    out.naked = s.naked_sum
     known = quoted and s.has_plan
     out.ratio = hedge_ratio(s, p, 1, out.ts_ns) if known else (s.ratio[1] if s.has_plan else math.nan)
     out.delta = net_delta(s, p, 0.0, out.ts_ns) if known else math.nan
 
 
 @compiled
-def decide(s: Record, p: Record, o: Record, out: Record) -> None:
+def decide(s: Record, p: Record, o: Record, out: Record) -> None:  # noqa: C901, PLR0912 - one branch for each kind of observation
     """Decide on one observation: change the state ``s``; say action, reason, orders and cancels in ``out``."""
     _start(p, o, out)
     if o.kind == QUOTE:
@@ -233,8 +234,17 @@ def decide(s: Record, p: Record, o: Record, out: Record) -> None:
     elif o.kind == COMMAND:
         _on_command(s, p, o, out)
     elif o.kind == GAP:
-        s.warm = 0
-        s.z = math.nan
+        if p.bar_ticks or bar_end(0, o.until_ns, 0, p.bar_ns, 0, p.offset_ns)[0] <= o.ts_ns:  # the close of a bar was missed
+            s.warm = 0
+            s.z = math.nan
+    elif o.kind == STATUS:
+        s.shut[o.leg] = o.flag
+    elif o.kind == LINK:
+        on_link(s, p, o, out)
+    elif o.kind == AGREED:
+        on_agreed(s, p, o, out)
+    if o.kind not in (QUOTE, NOTE, AGREED) or out.action not in (HOLD, SKIP):
+        tend(s, p, o.ts_ns)
 
 
 @compiled
@@ -247,8 +257,9 @@ def step(s: Record, p: Record, o: Record, out: Record) -> None:
 @compiled
 def wakeup_ns(s: Record) -> int:
     """When the core wants a timer next; 0 for never."""
-    if s.next_bar_ns == 0:
-        return s.look_ns
-    if s.look_ns == 0:
-        return s.next_bar_ns
-    return min(s.next_bar_ns, s.look_ns)
+    at = s.next_bar_ns
+    if s.look_ns != 0 and (at == 0 or s.look_ns < at):
+        at = s.look_ns
+    if s.repair_ns != 0 and (at == 0 or s.repair_ns < at):
+        at = s.repair_ns
+    return at

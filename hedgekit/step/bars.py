@@ -31,6 +31,8 @@ from hedgekit.rules.state import (
     PAUSED,
     PLAN_EXPIRED,
     REARMING,
+    RECONCILING,
+    RECOVERING,
     REPAIR,
     SCALE_IN,
     TARGET,
@@ -57,9 +59,10 @@ def _sizes(s, p, side, now_ns):
     for leg in range(1, p.n_legs):
         s.target[leg] = wanted_hedge(s, p, primary, leg, now_ns)
         whole = whole and (s.target[leg] != 0.0 or p.structure not in (PAIRS, DELTA))
-    if not whole:
-        for leg in range(p.n_legs):
-            s.target[leg] = 0.0
+    for leg in range(p.n_legs):
+        s.target[leg] = s.target[leg] if whole else 0.0
+        s.full[leg] = s.target[leg]
+        s.rung[leg] = 0
     return whole
 
 
@@ -104,6 +107,7 @@ def _bar_flat(s, p, out):
             s.steps = 1
             s.entry_bar = s.bars
             s.trade += 1
+            s.naked_sum = s.naked_used = 0.0
             s.phase = phase.after(s.phase, phase.ENTERED)
             converge(s, p, out)  # A11, A13: both legs by one trigger, in one decision
             say(out, ENTER, ENTRY)
@@ -140,6 +144,8 @@ def _scale_in(s, p, out):
         s.target[0] = primary
         for leg in range(1, p.n_legs):
             s.target[leg] = wanted_hedge(s, p, primary, leg, out.ts_ns)
+        for leg in range(p.n_legs):
+            s.full[leg] = s.target[leg]
     converge(s, p, out)
     say(out, ENTER, SCALE_IN)
 
@@ -178,6 +184,8 @@ def decide_bar(s, p, out):
         s.disarmed = 0
     if s.phase == HALTED:
         say(out, HOLD, HALT)
+    elif s.phase == RECOVERING:
+        say(out, HOLD, RECONCILING)
     elif not s.has_plan:
         say(out, HOLD, NO_PLAN)
     elif math.isnan(s.z) and s.phase != CLOSING:

@@ -6,7 +6,7 @@ import math
 
 from hedgekit.compiled import compiled
 from hedgekit.params import WINDOW_MAX
-from hedgekit.rules import cost, phase
+from hedgekit.rules import cost, legs, phase
 from hedgekit.rules.state import CLOSING, DELTA, OPENING, PAIRS, SYNTHETIC
 from hedgekit.structures import delta, pairs, synthetic, unhedged
 
@@ -79,10 +79,16 @@ def bar_due(s, p, leg, now_ns):
 @compiled
 def fresh(s, p, now_ns):
     """Whether every leg has a quote that is young enough to act on."""
-    young = True
+    all_young = True
     for leg in range(p.n_legs):
-        young = young and s.quote_ns[leg] != 0 and now_ns - s.quote_ns[leg] <= p.max_age_ns
-    return young
+        all_young = all_young and young(s, p, leg, now_ns)
+    return all_young
+
+
+@compiled
+def young(s, p, leg, now_ns):
+    """Whether a leg can be traded and its quote is young enough to act on."""
+    return s.quote_ns[leg] != 0 and not s.shut[leg] and now_ns - s.quote_ns[leg] <= p.max_age_ns
 
 
 @compiled
@@ -155,9 +161,13 @@ def clean(quantity, lot):
 @compiled
 def _send(s, p, out, leg, quantity):
     """Put an order into the outcome; it counts as working from now on."""
+    touch = s.ask[leg] if quantity > 0 else s.bid[leg]
     out.order[leg] = quantity
-    out.expected[leg] = s.ask[leg] if quantity > 0 else s.bid[leg]
+    out.expected[leg] = touch
+    if p.limits:
+        out.limit[leg] = legs.limit_price(touch, quantity > 0, legs.place_of(s.rung[leg], p.retries), p.cap, p.tick[leg])
     s.working[leg] = clean(s.working[leg] + quantity, p.lot[leg])
+    s.sent_ns[leg] = out.ts_ns
 
 
 @compiled
@@ -212,5 +222,6 @@ def unwind(s, p, out):
     s.phase = phase.after(s.phase, phase.EXITED)
     for leg in range(p.n_legs):
         s.target[leg] = 0.0
+        s.rung[leg] = 0
     converge(s, p, out)
     settle(s, p)

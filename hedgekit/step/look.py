@@ -39,7 +39,8 @@ def look_at_delta(s, p, out):
         return say(out, SKIP, COST_EXCEEDS_BENEFIT)
     for leg in range(1, p.n_legs):
         before, exact = _off(s, p, leg, out.ts_ns)
-        s.target[leg] = _destination(s, p, leg, before, exact, out.ts_ns)
+        s.target[leg] = s.full[leg] = _destination(s, p, leg, before, exact, out.ts_ns)
+        s.full[0] = s.target[0]
         converge_leg(s, p, out, leg)
     return say(out, REBALANCE, DRIFT)
 

@@ -3,8 +3,9 @@
 The venue: a request reaches it 25 ms after it was sent; requests of one time in
 the order of sending, and before that time's row. It acknowledges, fills and ends
 orders on a socket (5 ms); the HTTP answer takes 25 ms back. A row first matches
-the leg's orders, oldest first, at most the displayed size in whole lots, at the
-touch; then its quotes go out. The client: everything of one time is one instant,
+the leg's orders, market orders first, then the best limit, then the oldest, at most the
+displayed size in whole lots, at the touch if that is within their limit, what had met a quote
+before at its own limit; then its quotes go out. The client: everything of one time is one instant,
 in the order trade updates, quotes, timers; what was decided in it is sent at its
 end, CLOSE before HEDGE before PRIMARY; a cancel waits for its order's Ack.
 """
@@ -36,6 +37,7 @@ class Resting:
 
     order: Order
     left: Decimal
+    met: bool = False
 
 
 @dataclass
@@ -121,11 +123,15 @@ class SlowDriver:
     def match(self, leg: int, shown: dict[str, Decimal], bid: float, ask: float, now: int) -> None:
         """Fill the leg's orders, oldest first."""
         instrument = self.tape.instruments[leg]
-        for resting in list(self.books[leg]):
+        for resting in sorted(
+            self.books[leg], key=lambda r: (r.order.limit is not None, -(r.order.limit or 0) * (1 if r.left > 0 else -1))
+        ):
             side, price, sign = ("ask", ask, 1) if resting.left > 0 else ("bid", bid, -1)
             qty = min(abs(resting.left), shown[side])
-            if not qty:
+            met, resting.met, limit = resting.met, True, resting.order.limit
+            if not qty or (limit is not None and (Decimal(repr(price)) - limit) * sign > 0):
                 continue
+            price = float(limit) if met and limit is not None else price
             shown[side] -= qty
             resting.left -= sign * qty
             if not resting.left:
@@ -159,7 +165,8 @@ class SlowDriver:
         while self.hedger.wakeup_ns is not None and self.hedger.wakeup_ns <= now:
             self.apply(Timer(ts_ns=now), intents)
         for decision in intents:
-            orders = sorted(decision.orders, key=lambda order: RANK.index(order.priority))
+            entry = decision.action is Action.OPEN
+            orders = list(decision.orders) if entry else sorted(decision.orders, key=lambda order: RANK.index(order.priority))
             closes = [order for order in orders if order.priority is Priority.CLOSE]
             self.wishes.update(decision.cancels)
             sending += [*closes, *(name for name in decision.cancels if name in self.acked), *(o for o in orders if o not in closes)]

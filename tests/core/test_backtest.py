@@ -96,7 +96,7 @@ def test_parity_on_daily_bars_with_partial_fills() -> None:
     daily = daily_tape(3, rows, fees="0.00005")
     sizes = rng.integers(20, 1500, (rows, 2, 2)).astype(float)
     tape = Tape(daily.instruments, daily.ts_ns, daily.bid, daily.ask, sizes[:, :, 0], sizes[:, :, 1], "made")
-    records = check_parity(tape, params(**DAILY | {"notional": 100_000.0}))
+    records = check_parity(tape, params(**DAILY | {"notional": 100_000.0, "patience_s": 0.0}))
     by_order: dict[str, int] = {}
     for record in records:
         if isinstance(record, Fill):

@@ -37,6 +37,13 @@ STRATEGIES = st.fixed_dictionaries(
         "tolerance": st.sampled_from([0.0, 0.02, 0.3]),
         "risk_aversion": st.sampled_from([10.0, 1e4, 1e6]),
         "bar_ticks": st.sampled_from([0, 0, 1, 2, 5]),
+        "order_type": st.sampled_from(["market", "limit"]),
+        "patience_s": st.sampled_from([0.0, 0.3, 1.0]),
+        "retries": st.integers(0, 2),
+        "accept_filled": st.sampled_from([0.5, 1.0]),
+        "slippage_cap": st.sampled_from([0.0, 0.002]),
+        "naked_limit_s": st.sampled_from([0.0, 0.2, 5.0]),
+        "max_quote_age_s": st.sampled_from([1.5, 5.0]),
     }
 )
 
@@ -75,7 +82,7 @@ def test_law_cutting_the_future_changes_no_past_decision(strategy: dict[str, Any
         return [msgspec.json.encode(record) for record in result.records if record.ts_ns <= end_ns]
 
     assert before(part) == before(whole)
-    assert len(before(part)) > 50
+    assert len(before(part)) > 50 // max(1, strategy["bar_ticks"])
 
 
 def test_the_truncation_law_catches_a_signal_that_looks_ahead() -> None:

@@ -35,7 +35,17 @@ def test_usual_values_and_default_lie_in_the_range(name: str) -> None:
 
 
 def test_the_words_are_these() -> None:
-    assert WORDS == ["structure", "signal", "reentry", "delta_model", "expiry", "hedge_expiry", "rebalance_to", "evidence_override"]
+    assert WORDS == [
+        "structure",
+        "signal",
+        "reentry",
+        "delta_model",
+        "expiry",
+        "hedge_expiry",
+        "rebalance_to",
+        "order_type",
+        "evidence_override",
+    ]
 
 
 @pytest.mark.parametrize("name", NUMBERS)

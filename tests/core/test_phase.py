@@ -37,5 +37,8 @@ def test_what_is_not_in_the_table_changes_nothing() -> None:
 
 
 def test_no_way_from_flat_to_open_but_through_opening() -> None:
-    assert {at for (at, _), to in phase.TRANSITIONS.items() if to == OPEN} == {OPENING}
-    assert {at for (at, _), to in phase.TRANSITIONS.items() if to == FLAT} == {CLOSING}
+    """Nor back but through closing; recovering goes on where it was."""
+    assert {at for (at, _), to in phase.TRANSITIONS.items() if to == OPEN} == {OPENING, RECOVERING}
+    assert {at for (at, _), to in phase.TRANSITIONS.items() if to == FLAT} == {CLOSING, RECOVERING}
+    for at in (FLAT, OPENING, OPEN, CLOSING):
+        assert phase.after(phase.after(at, phase.CUT_OFF), phase.AGREED_FLAT + at) == at

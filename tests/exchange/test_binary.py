@@ -9,8 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgekit.errors import ConfigError, DataError
-from hedgekit.exchange import BinaryMarket, Cancelled, Exchange, Executed, FillModel, Level, NewOrder, Refusal, Rejected, Status
-from hedgekit.types import Instrument, Kind
+from hedgekit.exchange import (
+    BinaryMarket,
+    Cancelled,
+    Converted,
+    Exchange,
+    Executed,
+    FillModel,
+    Level,
+    NewOrder,
+    Refusal,
+    Rejected,
+    Status,
+    Terms,
+)
+from hedgekit.types import Fill, Instrument, Kind
 
 D = Decimal
 YES, NO, ODD = (Instrument("P", name, Kind.BINARY, tick=D("0.001"), lot=D("0.01")) for name in ("YES", "NO", "ODD"))
@@ -119,18 +132,114 @@ def test_settlement_ends_orders_and_trading() -> None:
     assert send(made, "d", "P:ODD", "1", ts_ns=8) == "Executed", "the other market goes on"
 
 
-@pytest.mark.parametrize(("key", "pays"), [("P:SHARE", "1"), ("P:YES", "0.5"), ("P:ODD", "1")])
+def test_a_settlement_in_the_past_is_none() -> None:
+    made = market()
+    with pytest.raises(ValueError, match="time went back from 1 to 0"):
+        made.settle("P:YES", D(1), 0)
+    assert send(made, "a", "P:YES", "10") == "Executed", "the market goes on"
+
+
+@pytest.mark.parametrize(("pays", "yes", "no"), [("0.5", "5", "5"), ("0.3", "3", "7"), ("0.123456", "1.23456", "8.76544")])
+def test_a_split_or_scalar_outcome_pays_both(pays: str, yes: str, no: str) -> None:
+    """Polymarket resolves to 0.5 and 0.5 what has no answer; a Kalshi scalar market pays its settlement value."""
+    made = market()
+    made.split("P:YES", D(10), 2)
+    done = made.settle("P:NO", 1 - D(pays), 5)
+    assert done.payouts == {"P:NO": 1 - D(pays), "P:YES": D(pays)}
+    assert done.paid == {"P:YES": D(yes), "P:NO": D(no)}
+    assert made.ledger.cash == made.equity == 100
+
+
+def test_sets_are_made_of_cash_and_turned_back_into_it() -> None:
+    made = market()
+    made.ledger.post(_fill("old", "P:YES", "2", "0.40"))
+    assert made.split("P:NO", D(10), 2) == Converted(2, D(10), {"P:YES": D(12), "P:NO": D(10)}, D(-10))
+    assert made.ledger.cash == D(90) - D("0.8")
+    assert (made.ledger.entry("P:YES"), made.ledger.entry("P:NO")) == ((10 * D("0.5") + 2 * D("0.4")) / 12, D("0.5"))
+    assert made.merge("P:YES", D(10), 3) == Converted(3, D(-10), {"P:YES": D(2), "P:NO": D(0)}, D(10))
+    assert made.ledger.cash == D(100) - D("0.8")
+    assert [(b.what, b.amount) for b in made.ledger.bookings] == [("trade", D("-0.8")), ("split", D(-10)), ("merge", D(10))]
+
+
+def test_a_set_held_is_sold_in_halves() -> None:
+    """A set of 1, its YES sold at 0.40, its NO at 0.58: 0.02 lost, as the spread of both has it."""
+    made = market()
+    made.split("P:YES", D(10), 2)
+    assert send(made, "y", "P:YES", "-10") == send(made, "n", "P:NO", "-10") == "Executed"
+    assert made.ledger.cash == D(100) - D("0.2")
+    assert (made.ledger.profit("P:YES"), made.ledger.profit("P:NO")) == (D(-1), D("0.8"))
+
+
+def test_sets_have_a_value_before_there_is_a_quote() -> None:
+    made = Exchange([YES, NO], D(100), markets=MARKETS[:1])
+    made.split("P:YES", D(10), 1)
+    assert made.equity == 100
+    made = Exchange([YES, NO], D(100), markets=MARKETS[:1])
+    made.on_depth("P:NO", [Level(D("0.2"), D(1))], [Level(D("0.3"), D(1))], 1)
+    made.split("P:YES", D(10), 1)
+    assert made.equity == 100
+    assert made.marks["P:YES"] == D("0.75")
+
+
+def test_what_sets_cannot_be_made_or_merged() -> None:
+    made = market()
+    made.split("P:YES", D(10), 2)
+    assert send(made, "work", "P:YES", "-4", "0.9") == "Accepted"
+    for call, key, qty, why, words in (
+        (made.split, "P:ODD", "1", Refusal.INSTRUMENT, "P:ODD is in no open market of two contracts, so there are no complete sets of it"),
+        (made.split, "P:YES", "0", Refusal.QUANTITY, "quantity 0: must be above 0 and a multiple of the lot of both contracts"),
+        (made.split, "P:YES", "-1", Refusal.QUANTITY, "quantity -1: must be above 0 and a multiple of the lot of both contracts"),
+        (made.merge, "P:YES", "0.001", Refusal.QUANTITY, "quantity 0.001: must be above 0 and a multiple of the lot of both contracts"),
+        (made.merge, "P:YES", "NaN", Refusal.QUANTITY, "quantity NaN: must be above 0 and a multiple of the lot of both contracts"),
+        (made.split, "P:YES", "90.01", Refusal.BUYING_POWER, "90.01 sets cost 90.01, the account has 90 in cash"),
+        (made.merge, "P:YES", "11", Refusal.QUANTITY, "11 sets need 11 P:YES; held are 10"),
+        (made.merge, "P:YES", "7", Refusal.THROUGH_ZERO, "4 P:YES are in orders to sell, 3 would be held; cancel them first"),
+    ):
+        before = (made.ledger.cash, made.ledger.positions(), len(made.ledger.bookings))
+        no = call(key, D(qty), 3)
+        assert isinstance(no, Rejected)
+        assert (no.why, no.message) == (why, words)
+        assert (made.ledger.cash, made.ledger.positions(), len(made.ledger.bookings)) == before
+    assert isinstance(made.merge("P:YES", D(6), 3), Converted)
+
+
+def test_a_contract_sold_short_is_bought_back_first() -> None:
+    made = market()
+    send(made, "s", "P:YES", "-5")
+    no = made.split("P:YES", D(5), 3)
+    assert isinstance(no, Rejected)
+    assert no.message == "5 sets need no P:YES sold short; held are -5"
+    made = market()
+    send(made, "rest", "P:YES", "-5", "0.9")
+    no = made.split("P:YES", D(4), 3)
+    assert isinstance(no, Rejected)
+    assert no.why is Refusal.THROUGH_ZERO, "the sale was to open a short of 5; it would close 4 and open 1"
+    assert isinstance(made.split("P:YES", D(5), 3), Converted)
+
+
+def test_a_settled_market_has_no_sets() -> None:
+    made = market()
+    made.split("P:YES", D(10), 2)
+    made.settle("P:YES", D(1), 3)
+    assert isinstance(made.merge("P:YES", D(1), 4), Rejected)
+
+
+def _fill(name: str, key: str, qty: str, price: str) -> Fill:
+    return Fill(ts_ns=0, order_id="o", fill_id=name, instrument=key, venue_ns=0, qty=D(qty), price=D(price), fee=D(0))
+
+
+@pytest.mark.parametrize(("key", "pays"), [("P:SHARE", "1"), ("P:YES", "1.5"), ("P:YES", "NaN"), ("P:ODD", "1")])
 def test_what_cannot_be_settled(key: str, pays: str) -> None:
     made = Exchange([YES, NO, ODD, SHARE], D(100), markets=MARKETS)
     made.settle("P:ODD", D(0), 1)
-    with pytest.raises(ConfigError, match=r"give an unsettled binary contract \(there are: P:YES, P:NO\) and what it pays, 0 or 1"):
+    with pytest.raises(ConfigError, match=r"give an unsettled binary contract \(there are: P:YES, P:NO\) and what it pays, from 0 to 1"):
         made.settle(key, D(pays), 2)
 
 
 @pytest.mark.parametrize(
     ("markets", "message"),
     [
-        ([], r"P:YES is binary: the exchange simulates spot instruments only so far, and binary contracts whose markets are given"),
+        ([], r"P:YES is binary: say which market it is in: markets=\[BinaryMarket\(yes, no\)\]"),
         ([BinaryMarket("P:YES", "P:YES")], r"P:YES is in two markets; a contract resolves once"),
         ([BinaryMarket("P:NONE")], r"market of P:NONE: no such instrument; there are: P:YES, P:SHARE"),
         ([BinaryMarket("P:YES", "P:SHARE")], r"market of P:SHARE: it is spot, not binary"),
@@ -139,6 +248,11 @@ def test_what_cannot_be_settled(key: str, pays: str) -> None:
 def test_markets_must_fit_the_instruments(markets: list[BinaryMarket], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Exchange([YES, SHARE], markets=markets)
+
+
+def test_a_set_settles_in_one_currency() -> None:
+    with pytest.raises(ConfigError, match="market of P:YES and P:NO: they settle in different currencies; give both the same in terms"):
+        Exchange([YES, NO], {"USD": D(1), "pUSD": D(1)}, markets=MARKETS[:1], terms={"P:NO": Terms("pUSD")})
 
 
 def test_shares_keep_their_credit_beside_contracts() -> None:
@@ -165,7 +279,7 @@ def test_the_worst_outcome_never_costs_more_than_there_is(history: list[tuple[st
         for report in made.submit(NewOrder(f"o{n}", key, D(qty)), n + 2) if qty else ():
             if isinstance(report, Executed):
                 slack += abs(report.qty) * D("0.0005")
-    counted = made.ledger.cash + made.markets.floor(made.ledger.position)
+    counted = made.ledger.cash + made.markets.floor(made.ledger.position, "USD")
     assert counted >= -slack
     made.settle("P:YES", D(int(yes)), 100)
     made.settle("P:ODD", D(int(odd)), 100)

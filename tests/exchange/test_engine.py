@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from hedgekit.errors import ConfigError
-from hedgekit.exchange.engine import DAY_NS, Exchange
+from hedgekit.exchange.engine import Exchange
+from hedgekit.exchange.matching import DAY_NS
 from hedgekit.exchange.model import Accepted, Cancelled, Executed, FillModel, NewOrder, Refusal, Rejected, Report, Reports, Status, exact
-from hedgekit.types import Fees, Instrument, Kind, Quote
+from hedgekit.types import Fees, Instrument, Quote
 
 if TYPE_CHECKING:
     from hedgekit.exchange.model import Tif
@@ -199,11 +199,6 @@ def test_multiplier_turns_cents_into_dollars() -> None:
     market = exchange("touch")
     market.submit(new("a", "10", key="X:B"), 20)
     assert market.ledger.cash == D(1_000_000) - D("500.10")
-
-
-def test_only_spot_is_simulated() -> None:
-    with pytest.raises(ConfigError, match="X:P is inverse_perp"):
-        Exchange([Instrument("X", "P", kind=Kind.INVERSE_PERP)])
 
 
 def test_time_may_not_go_back() -> None:

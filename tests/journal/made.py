@@ -235,8 +235,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(typing.get_args(kind)[0]), max_size=3).map(tuple)
     if typing.get_origin(kind) is dict:
         return st.dictionaries(*map(values, typing.get_args(kind)), max_size=3)
-    if issubclass(kind, Enum):
-        return st.sampled_from(kind)
+    if typing.get_origin(kind) is typing.Literal or issubclass(kind, Enum):
+        return st.sampled_from(typing.get_args(kind) or list(kind))
     return st.builds(kind, **{name: values(field) for name, field in typing.get_type_hints(kind).items() if name in kind.__struct_fields__})
 
 

@@ -16,6 +16,12 @@ def child(code: str, *args: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+
 def line_of(process: subprocess.Popen[str]) -> str:
     """Wait for the next line that the child prints."""
     assert process.stdout is not None

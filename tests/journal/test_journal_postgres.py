@@ -1,16 +1,8 @@
-"""The journal on a real PostgreSQL server, started here on loopback and thrown away."""
+"""The journal on a real PostgreSQL server (``server.py``)."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,78 +10,10 @@ from sqlalchemy import create_engine, text
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, SessionInfo, sessions
-from hedgekit.types import Reject, Timer
-from tests import postgres
+from hedgekit.types import Ack, Reject, Timer
 from tests.journal.made import EVERY, SESSION, START, end, session, write
 from tests.journal.processes import child, finish, line_of
-
-PASSWORD = "correct-horse-battery"  # noqa: S105 - of a server that lives for seconds on loopback
-
-
-def _owner() -> list[str]:
-    """Return the prefix that runs a program as an ordinary user: initdb refuses root."""
-    if os.getuid():
-        return []
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    who = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-    return ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    engine = create_engine(url)
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        try:
-            engine.connect().close()
-        except Exception:  # noqa: BLE001 - whatever a server says that is not up yet
-            time.sleep(0.05)
-        else:
-            engine.dispose()
-            return
-    pytest.fail(f"PostgreSQL did not come up in 15 s: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    programs = postgres.ensure()
-    if programs is None:
-        pytest.fail(postgres.HELP, pytrace=False)
-    folder, user = Path(tempfile.mkdtemp(prefix="hedgekit-pg-")), _owner()
-    if user:
-        shutil.chown(folder, int(user[1].split("=")[1]))
-    (folder / "log").touch()
-    (folder / "password").write_text(PASSWORD)
-    make = [
-        programs / "initdb",
-        "-D",
-        folder / "data",
-        "-U",
-        "hedger",
-        "--auth=scram-sha-256",
-        f"--pwfile={folder / 'password'}",
-        "-E",
-        "UTF8",
-    ]
-    (folder / "password").chmod(0o644)
-    subprocess.run([*user, *make, "--locale=C", "--no-sync"], check=True, capture_output=True, cwd="/")
-    port = _free_port()
-    start = [programs / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*user, *map(str, start)], stdout=log, stderr=log, cwd="/")
-    url = f"postgresql+psycopg://hedger:{PASSWORD}@127.0.0.1:{port}/postgres"
-    try:
-        _wait(url, process, folder / "log")
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)  # fast shutdown
-        process.wait(10)
-        shutil.rmtree(folder)
+from tests.journal.server import PASSWORD, free_port, fresh
 
 
 def test_it_is_the_same_journal(server: str, tmp_path: Path) -> None:
@@ -178,6 +102,27 @@ def test_a_reader_in_a_transaction_delays_no_commit(server: str) -> None:
     engine.dispose()
 
 
+def test_reads_go_by_the_key_before_there_are_statistics(server: str) -> None:
+    """Else each page, and each poll, costs as much as the whole rest of the session: the server sorts it."""
+    place = fresh(server, "plan")
+    write(place, [[START], [Ack(ts_ns=n, order_id="o", venue_order_id="v") for n in range(3_000)]])
+    with Journal.open(place, SESSION, mode="read") as journal, journal._store.engine.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM pg_stats WHERE schemaname = 'plan'")).scalar() == 0
+        for order in ("id", "id DESC"):
+            query = f"EXPLAIN SELECT body FROM events WHERE session = '{SESSION}' AND id > 10 ORDER BY {order} LIMIT 50"  # noqa: S608 - ours
+            plan = "\n".join(row[0] for row in conn.execute(text(query)))
+            assert "Index Scan" in plan
+            assert "Sort" not in plan
+
+
+def test_what_an_address_asks_for_is_kept(server: str) -> None:
+    """The schema that a URL names is where the journal is made."""
+    place = fresh(server, "elsewhere")
+    write(place, [[START]], "mine-alone")
+    assert [info.session for info in sessions(place)] == ["mine-alone"]
+    assert "mine-alone" not in {info.session for info in sessions(server)}
+
+
 def test_a_follower_reads_it_in_pieces(server: str, tmp_path: Path) -> None:
     write(tmp_path / "j.db", session())
     with Follower(server, SESSION + "-x") as there, Follower(tmp_path / "j.db", SESSION) as here:
@@ -203,7 +148,7 @@ def test_a_reader_cannot_write(server: str) -> None:
 
 
 def test_a_server_that_is_not_there_or_refuses_gives_one_line(server: str) -> None:
-    nobody = f"postgresql+psycopg://hedger:{PASSWORD}@127.0.0.1:{_free_port()}/postgres"
+    nobody = f"postgresql+psycopg://hedger:{PASSWORD}@127.0.0.1:{free_port()}/postgres"
     for url, says in (
         (nobody, "refused.*see that the server is up"),
         (server.replace(PASSWORD, "another-password"), "authentication failed"),

@@ -188,7 +188,7 @@ def test_after_a_failed_commit_nothing_is_written(file: Path) -> None:
         journal.append(START)
         journal.commit(1)
         hand = sqlite3.connect(file, isolation_level=None)
-        hand.execute("INSERT INTO events SELECT session, 3, instant, ts_ns, type, body, hash, 0 FROM events")
+        hand.execute("INSERT INTO events SELECT session, 3, instant, ts_ns, type, body, hash, 0, 1, NULL FROM events")
         hand.close()
         journal.append(Timer(ts_ns=1))
         journal.append(Timer(ts_ns=2))

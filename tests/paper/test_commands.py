@@ -121,17 +121,17 @@ def test_stop_ends_the_session_where_it_is(rig: Rig) -> None:
     assert len(found) < 20
 
 
-@pytest.mark.parametrize("point", ["events received", "intent committed"])
+@pytest.mark.parametrize("point", ["session.received", "outbox.after_commit"])
 def test_a_killed_session_applies_a_command_once(rig: Rig, point: str) -> None:
     """Kill before and after the commit that holds the command; the file may be left behind by the second."""
     spool = Spool(rig.folder / "commands", KNOWN)
     config = rig.folder / "session.json"
-    killed = rig.run(config, kill_at="intent committed", count=6)
+    killed = rig.run(config, kill_at="outbox.after_send", count=3)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     ref = spool.send("flatten")
     again = rig.run(config, kill_at=point, count=1)
     assert again.returncode == -signal.SIGKILL, again.stderr
-    if point == "intent committed":
+    if point == "outbox.after_commit":
         (spool.folder / ref).touch()  # as if the kill had come between commit and removal
     stop = rig.run(config)
     assert stop.returncode == 0, stop.stderr
@@ -143,8 +143,8 @@ def test_a_killed_session_applies_a_command_once(rig: Rig, point: str) -> None:
 def test_flatten_closes_both_legs_and_nothing_is_entered_until_resume(rig: Rig) -> None:
     spool = Spool(rig.folder / "commands", (*KNOWN, "resume"))
     config = rig.folder / "session.json"
-    assert rig.run(config, kill_at="requests sent", count=3).returncode == -signal.SIGKILL
-    assert rig.run(config, kill_at="events received", count=8).returncode == -signal.SIGKILL
+    assert rig.run(config, kill_at="outbox.after_send", count=3).returncode == -signal.SIGKILL
+    assert rig.run(config, kill_at="session.received", count=8).returncode == -signal.SIGKILL
     with Journal.open(rig.folder / "journal.db", demo.SESSION, mode="read") as journal:
         assert all(journal.ledger().positions.values()), "both legs are held"
     spool.send("flatten")

@@ -113,7 +113,7 @@ def test_a_killed_session_goes_on(honest: Rig, tmp_path: Path) -> None:
     module = write(tmp_path, ALL_BARS)
     with sandbox(tmp_path, MARKET) as rig:
         config = rig.config(params=USER, plugin=str(module), plugin_sha256=plugins.load(module).sha256)
-        assert rig.run(config, kill_at="requests sent", count=5).returncode == -9
+        assert rig.run(config, kill_at="outbox.after_send", count=5).returncode == -9
         done = rig.run(config)
         assert done.returncode == 0, done.stderr
     with rig.journal() as ours, honest.journal() as theirs:

@@ -1,6 +1,6 @@
-"""Measure the journal against bare sqlite3 in the same run, so that a slow disk slows both.
+"""Measure the journal against bare sqlite3 in the same run, so that a slow disk slows both; what a commit of two intents costs.
 
-    python -m tests.perf.journal_speed
+    python -m tests.perf.journal_speed [--postgres]
 
 A measurement, not a test: pytest does not collect it.
 """
@@ -8,17 +8,22 @@ A measurement, not a test: pytest does not collect it.
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from hedgekit.journal import Journal
-from hedgekit.types import Quote
-from tests.journal.made import KO, SESSION, Maker
+from hedgekit.types import Decision, Quote, Reject, Timer
+from tests.journal.made import EVERY, KO, SESSION, START, Maker
+from tests.journal.server import Server
 
 ROUNDS = 5
+COMMITS = 2_000
 
 
 def quote(n: int) -> Quote:
@@ -74,6 +79,28 @@ def writes(folder: Path) -> None:
     bare.conn.close()
 
 
+def intents(where: str | Path, title: str) -> None:
+    """Print what the commit of a bar's timer and its decision with two orders costs, durable, and of as many bytes, weak; turn by turn."""
+    decided = next(r for r in EVERY if isinstance(r, Decision) and len(r.orders) == 2)
+    timer = Timer(ts_ns=decided.ts_ns)
+    note = Reject(ts_ns=decided.ts_ns, order_id="", code="", message="")
+    same = msgspec.structs.replace(note, message="x" * (len(msgspec.json.encode(decided)) - len(msgspec.json.encode(note))))
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    with Journal.open(where, SESSION) as journal:
+        journal.append(START)
+        for instant in range(2 * COMMITS):
+            durable = not instant % 2
+            journal.append(timer)
+            journal.append(decided if durable else same)
+            spent[durable].append(seconds(lambda i=instant, d=durable: journal.commit(i, durable=d)))
+    for durable, times in spent.items():
+        cut = [1e3 * time for time in quantiles(times, n=100)]
+        said = "FULL" if durable else "NORMAL"
+        print(
+            f"{title}, commit of two intents, {said:<7} p50 {cut[49]:.3f} p95 {cut[94]:.3f} p99 {cut[98]:.3f} max {1e3 * max(times):.2f} ms"
+        )
+
+
 def polls(folder: Path) -> None:
     """Print what a poll for three new records costs in a long journal, as a multiple of a short one."""
     with Journal.open(folder / "p.db", SESSION) as journal:
@@ -86,11 +113,23 @@ def polls(folder: Path) -> None:
                 return median(seconds(lambda: list(reader.records(after=after))) for _ in range(60))
 
             short = poll()
-            ours(journal, 1, 50_000)
+            ours(journal, 10_000, 5)
             print(f"poll after 50,000 more records: {poll() / short:.2f} x")
+
+
+def postgres() -> None:
+    """Print the cost of commits on a server of our own."""
+    server = Server()
+    try:
+        intents(server.url, "PostgreSQL")
+    finally:
+        server.remove()
 
 
 if __name__ == "__main__":
     with TemporaryDirectory() as folder:
+        intents(Path(folder) / "i.db", "SQLite")
         writes(Path(folder))
         polls(Path(folder))
+    if "--postgres" in sys.argv:
+        postgres()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 KEYS = {"APCA_API_KEY_ID": "AK", "APCA_API_SECRET_KEY": "AS-secret", "HEDGEKIT_CONTROL_TOKEN": "tok-secret"}
 AUTH = {"APCA-API-KEY-ID": "AK", "APCA-API-SECRET-KEY": "AS-secret"}
 MARKET = {"first": "1990-01-02", "last": "1990-01-31", "size_notional": 20_000.0, "size_sigma": 0.5}
+QUIET: dict[str, list[str]] = {"closed": [], "silent": [], "back": []}
+"""What an instant says of the connections when nothing is wrong with them."""
+
 TIMEOUT_S = 10.0
 MS = 1_000_000
 
@@ -89,6 +92,9 @@ async def inside(market: Message | None = None, **options: Any) -> AsyncIterator
     ready: asyncio.Future[Message] = loop.create_future()
     secrets = Secrets.from_env(KEYS)
     task = loop.create_task(run(Market(**(market or MARKET)).tape(), secrets, Options(**options), ready.set_result))
+    await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
     try:
         yield Inside(await ready)
     finally:
@@ -123,6 +129,7 @@ class Desk:
         self.trade: aiohttp.ClientWebSocketResponse
         self.data: aiohttp.ClientWebSocketResponse
         self.calls: dict[int, asyncio.Task[tuple[int, Any, str]]] = {}
+        self.heads: dict[int, dict[str, str]] = {}
         self.log: list[str] = []
 
     async def ask(self, **message: Any) -> Message:
@@ -171,23 +178,27 @@ class Desk:
         """Start a request; its answer comes with a later instant."""
         self.sent += 1
         headers = {"X-Hedgekit-Request": f"{self.epoch}-{self.sent}", **(AUTH if auth is None else auth)}
-        self.calls[self.sent] = asyncio.ensure_future(self._call(method, path, body, headers))
+        self.calls[self.sent] = asyncio.ensure_future(self._call(self.sent, method, path, body, headers))
         return self.sent
 
-    async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, str]:
+    async def _call(self, number: int, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, str]:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        async with self.http.request(method, self.ready["rest"] + path, data=data, headers=headers) as response:
-            raw = await response.text()
-            return response.status, json.loads(raw) if raw else None, raw
+        try:
+            async with self.http.request(method, self.ready["rest"] + path, data=data, headers=headers) as response:
+                raw = await response.text()
+                self.heads[number] = dict(response.headers)
+                return response.status, json.loads(raw) if raw else None, raw
+        except aiohttp.ClientConnectionError:
+            return 0, None, "closed without an answer"
 
     async def order(self, name: str, qty: int, symbol: str = "KO", **more: Any) -> int:
         """Start a market order."""
         body = {"symbol": symbol, "qty": str(abs(qty)), "side": "buy" if qty > 0 else "sell", "type": "market"}
         return self.send("POST", "/v2/orders", {**body, "time_in_force": "gtc", "client_order_id": name, **more})
 
-    async def advance(self, timer: int | None = None) -> Seen:
+    async def advance(self, timer: int | None = None, *, silence: float | None = None) -> Seen:
         """Acknowledge, move on, and collect everything that the next instant brings."""
-        answer = await self.ask(op="advance", done=self.done, requests=self.sent, timer=timer)
+        answer = await self.ask(op="advance", done=self.done, requests=self.sent, timer=timer, silence=silence)
         return await self.collect(answer)
 
     async def collect(self, answer: Message) -> Seen:
@@ -205,6 +216,8 @@ class Desk:
             status, body, raw = await asyncio.wait_for(self.calls[number], TIMEOUT_S)
             self.log.append(f"{status} {raw}")  # in the barrier's order: connections race each other
             seen.replies[number] = status, body
+        for name in answer["closed"]:
+            assert await over(self.data if name == "md" else self.trade), f"{name} was to be closed, and nothing else to come on it"
         return seen
 
     async def until(self, number: int) -> tuple[list[Seen], int, Any]:
@@ -257,6 +270,12 @@ async def binary(socket: aiohttp.ClientWebSocketResponse, log: list[str] | None 
         log.append(frame.data.decode())
     item: Message = json.loads(frame.data)
     return item
+
+
+async def over(socket: aiohttp.ClientWebSocketResponse) -> bool:
+    """Receive the end of a socket."""
+    frame = await socket.receive(TIMEOUT_S)
+    return frame.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import AUTH, MS, Desk, Message, desk, inside, sandbox
+from tests.sandbox.desk import AUTH, MS, QUIET, Desk, Message, desk, inside, sandbox
 
 FIRST = 631314000_000 * MS
 """1990-01-02 21:00 UTC, the tape's first row."""
@@ -25,7 +25,15 @@ async def test_time_starts_a_minute_before_the_tape_and_stands_still() -> None:
         assert attached == {"op": "attached", "instant": 0, "now": FIRST - 60_000 * MS, "first": FIRST}
         async with desk(process.ready, 2) as heir:
             await asyncio.sleep(0.05)
-            assert (await heir.advance()).answer == {"op": "instant", "n": 1, "now": FIRST + 5 * MS, "md": 2, "trade": 0, "replies": []}
+            assert (await heir.advance()).answer == {
+                "op": "instant",
+                "n": 1,
+                "now": FIRST + 5 * MS,
+                "md": 2,
+                "trade": 0,
+                "replies": [],
+                **QUIET,
+            }
 
 
 async def test_latencies_and_next_quote_fills_of_both_legs() -> None:
@@ -66,7 +74,7 @@ async def test_an_order_larger_than_the_display_fills_across_quotes() -> None:
 async def test_timers_are_instants_and_meet_messages_of_the_same_time() -> None:
     async with inside() as process, desk(process.ready) as client:
         early = await client.advance(timer=FIRST - MS)
-        assert early.answer == {"op": "instant", "n": 1, "now": FIRST - MS, "md": 0, "trade": 0, "replies": []}
+        assert early.answer == {"op": "instant", "n": 1, "now": FIRST - MS, "md": 0, "trade": 0, "replies": [], **QUIET}
         both = await client.advance(timer=FIRST + 5 * MS)
         assert (both.answer["n"], both.answer["now"], both.answer["md"]) == (2, FIRST + 5 * MS, 2)
         past = await client.advance(timer=1)
@@ -237,7 +245,7 @@ async def test_a_dead_socket_does_not_change_the_instants() -> None:
         await client.advance()
         await client.data.close()
         assert await client.ask(op="advance", done=1, requests=0, timer=None) == {
-            "op": "instant", "n": 2, "now": FIRST + DAY + 5 * MS, "md": 2, "trade": 0, "replies": [],
+            "op": "instant", "n": 2, "now": FIRST + DAY + 5 * MS, "md": 2, "trade": 0, "replies": [], **QUIET,
         }  # fmt: skip
         client.data = await client.open_data()
         assert len((await client.collect(await client.ask(op="redeliver"))).quotes) == 2, "nothing is lost"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hedgekit.errors import ConfigError
 from hedgekit.sandbox.pace import LAG_S, Pace
 from tests.paper.rig import TINY, TINY_PARAMS, sandbox
-from tests.sandbox.desk import MS, Message, desk, inside
+from tests.sandbox.desk import MS, QUIET, Message, desk, inside
 
 DAY = 86_400_000 * MS
 TIMES = [0, DAY, 4 * DAY, 5 * DAY]  # a weekend after the second row
@@ -98,15 +98,16 @@ async def test_still_releases_nothing_and_a_timer_makes_an_instant_of_the_presen
         assert [answer["op"] for answer in still] == ["still"] * 3
         assert first["now"] < still[0]["now"] < still[1]["now"] < still[2]["now"] < first["now"] + DAY
         now = await client.ask(**advance(1, wait=0.05, timer=still[2]["now"]))
-        assert now == {"op": "instant", "n": 2, "now": still[2]["now"], "md": 0, "trade": 0, "replies": []}
+        assert now == {"op": "instant", "n": 2, "now": still[2]["now"], "md": 0, "trade": 0, "replies": [], **QUIET}
 
 
 async def test_a_row_comes_no_earlier_than_its_pace() -> None:
-    async with inside(speed=10.0) as process, desk(process.ready) as client:
+    async with inside(speed=10.0) as process:
         began = time.monotonic()
-        answers = [await client.ask(**advance(done)) for done in range(6)]
+        async with desk(process.ready) as client:
+            answers = [await client.ask(**advance(done)) for done in range(6)]
         assert [answer["md"] for answer in answers] == [2] * 6
-        assert time.monotonic() - began >= 0.5 - 0.01, "six rows at ten a second"
+        assert time.monotonic() - began >= 0.5 - 0.01, "six rows at ten a second, from the attach on"
 
 
 async def test_without_a_speed_nothing_is_ever_still() -> None:

@@ -339,7 +339,7 @@ def arbitrary(name: str, made: Sequence[tuple[int, int, int, int, int, int, bool
     tables = (
         frames.frame([], frames._ORDERS),
         frames.frame(fills, frames._FILLS),
-        frames.frame([frames._decision(one) for one in said], frames._DECISIONS),
+        frames.decided(said),
         frames.frame(
             trades, {"trade": "int", "side": "int", "opened": "ts", "closed": "ts", "exit_reason": "text", "bars": "int", "n_fills": "int"}
         ),

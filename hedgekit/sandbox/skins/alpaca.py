@@ -1,4 +1,4 @@
-"""The Alpaca skin: joins exchange, timeline and market to Alpaca's REST API and streams."""
+"""The Alpaca skin: joins exchange, timeline, market and faults to Alpaca's REST API and streams."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ import msgspec
 from aiohttp import web
 
 from hedgekit.errors import SessionError
+from hedgekit.exchange.faults import FaultKind
 from hedgekit.exchange.model import Accepted, Cancelled, Executed, Rejected, Report, Reports, Status
-from hedgekit.sandbox.control import DELIVERY
+from hedgekit.sandbox.calls import Answer, Call, Keys
+from hedgekit.sandbox.courier import Courier
 from hedgekit.sandbox.recorded import Player
-from hedgekit.sandbox.skins.alpaca_rest import Answer, Call, Keys, Rest
+from hedgekit.sandbox.skins.alpaca_rest import FAULTS, Rest, failure, purpose_of
 from hedgekit.sandbox.skins.alpaca_streams import TRADE_UPDATES, DataStream, TradeStream
 from hedgekit.sandbox.skins.alpaca_wire import error, order_json, quote_json, rfc3339, symbol_of, text
+from hedgekit.sandbox.timeline import DELIVERY
 
 if TYPE_CHECKING:
     from hedgekit.data import Tape
     from hedgekit.exchange.engine import Exchange
+    from hedgekit.exchange.faults import Fault
     from hedgekit.sandbox.channel import Channel
-    from hedgekit.sandbox.control import Timeline
+    from hedgekit.sandbox.floor import Floor
+    from hedgekit.sandbox.pace import Pace
+    from hedgekit.sandbox.record import Record
+    from hedgekit.sandbox.timeline import Timeline
+    from hedgekit.sandbox.trouble import Trouble
     from hedgekit.types import Quote
 
 LABEL = "X-Hedgekit-Request"
@@ -31,60 +39,110 @@ class AlpacaSkin:
 
     Parameters
     ----------
-    exchange : Exchange
+    floor : Floor
         Where orders go.
     tape : Tape
         What the market does.
     timeline : Timeline
         What time it is.
+    trouble : Trouble
+        What goes wrong.
+    record : Record
+        Where it is written down.
     md, trade : Channel
         Where quotes and trade updates go.
     keys : Keys
         The account's.
     budget : int
         Requests in a minute.
+    pace : Pace, optional
+        Live: when the rows of the tape come.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it joins
-        self, exchange: Exchange, tape: Tape, timeline: Timeline, *, md: Channel, trade: Channel, keys: Keys, budget: int = 200
+        self,
+        floor: Floor,
+        tape: Tape,
+        timeline: Timeline,
+        trouble: Trouble,
+        record: Record,
+        *,
+        md: Channel,
+        trade: Channel,
+        keys: Keys,
+        budget: int = 200,
+        pace: Pace | None = None,
     ) -> None:
-        self._exchange, self._timeline, self._md, self._trade = exchange, timeline, md, trade
-        self._player = Player(tape, timeline, self._on_row)
-        now = partial(getattr, timeline, "now_ns")
-        self._rest = Rest(exchange, keys, now=now, publish=self._publish, session=self._session, budget=budget)
+        self._floor, self._timeline, self._trouble, self._record = floor, timeline, trouble, record
+        self._md, self._trade = md, trade
+        self._rest = Rest(
+            floor.exchange,
+            keys,
+            now=partial(getattr, timeline, "now_ns"),
+            publish=self._publish,
+            session=self._session,
+            budget=budget,
+            floor=floor,
+            shift=partial(getattr, trouble, "shift_ns"),
+        )
+        self._courier = Courier(timeline, floor.exchange.model, trouble, record, act=self._act, refuse=failure)
         self._sockets: dict[str, TradeStream | DataStream] = {
             "/stream": TradeStream(trade, keys),
             "/v2/sip": DataStream(md, keys, (i.symbol for i in tape.instruments)),
         }
+        self._player = Player(tape, timeline, self._on_row, pace)
+
+    # ---------------------------------------------------------------- requests
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one HTTP request of the venue port, or one of its WebSockets."""
         if socket := self._sockets.get(request.path):
-            return await socket.serve(request)
+            return _response(FAULTS[FaultKind.UNAVAILABLE_503]) if self._trouble.out else await socket.serve(request)
         try:
             call = _call(request, await request.read())
-            answer = await self._timeline.carry(request.headers.get(LABEL), partial(self._rest.answer, call))
-        except (SessionError, ConnectionError) as bad:
+        except ConnectionError as bad:
+            return _response(Answer(400, error(40010000, str(bad))))
+        try:
+            answer = await self._courier.carry(request.headers.get(LABEL), call, purpose_of(call))
+        except SessionError as bad:
             answer = Answer(400, error(40010000, str(bad)))
-        body = b"" if answer.body is None else msgspec.json.encode(answer.body)
-        return web.Response(status=answer.status, body=body, headers=answer.headers, content_type="application/json")
+            self._record.request(self._timeline.now_ns, call, n=None, ticket=None, fault=None, result=None, status=400)
+        if answer is None and request.transport is not None:
+            request.transport.close()
+        return web.Response() if answer is None else _response(answer)
+
+    def _act(self, call: Call, fault: Fault | None) -> Answer:
+        """Do what a request asks, with what befalls its order."""
+        with self._floor.befalls(fault):
+            answer = self._rest.answer(call)
+        if fault is not None and fault.kind is FaultKind.REJECT_HEDGE and self._floor.accepted is not None:
+            refuse = partial(self._refuse, fault, self._floor.accepted.order_id)
+            self._timeline.call_at(self._timeline.now_ns + fault.ns, refuse)
+        return answer
+
+    def _refuse(self, fault: Fault, order_id: str) -> None:
+        self._publish(self._floor.refuse(fault, order_id, self._timeline.now_ns))
+
+    # ---------------------------------------------------------------- messages
 
     def _on_row(self, quotes: list[Quote]) -> None:
+        self._trouble.row()
         for quote in quotes:
-            self._publish(self._exchange.on_quote(quote))
-        items = [(symbol_of(quote.instrument), quote_json(quote)) for quote in quotes]
-        self._later(self._md, items)
+            self._publish(self._floor.on_quote(quote))
+        self._later(self._md, [(symbol_of(quote.instrument), quote_json(quote, self._trouble.shift_ns)) for quote in quotes])
 
     def _publish(self, reports: Reports) -> None:
-        self._later(self._trade, [(TRADE_UPDATES, update) for report in reports if (update := trade_update(report))])
+        self._record.reports(reports)
+        updates = (trade_update(report, self._trouble.shift_ns) for report in reports)
+        self._later(self._trade, [(TRADE_UPDATES, update) for update in updates if update])
 
     def _later(self, channel: Channel, items: list[tuple[str, bytes]]) -> None:
         def deliver() -> None:
             for topic, message in items:
-                channel.push(topic, message)
+                self._trouble.message(channel, topic, message)
 
         if items:
-            self._timeline.call_at(self._timeline.now_ns + self._exchange.model.ws_ns, deliver, rank=DELIVERY)
+            self._timeline.call_at(self._timeline.now_ns + self._floor.exchange.model.ws_ns, deliver, rank=DELIVERY)
 
     def _session(self) -> tuple[bool, int, int]:
         """Open from start to the tape's last row: the sandbox knows no market hours."""
@@ -94,10 +152,15 @@ class AlpacaSkin:
 
 def _call(request: web.BaseRequest, body: bytes) -> Call:
     auth = Keys(request.headers.get("APCA-API-KEY-ID", ""), request.headers.get("APCA-API-SECRET-KEY", ""))
-    return Call(request.method, request.rel_url.raw_path, request.query, body, auth)
+    return Call(request.method, request.rel_url.raw_path, request.query, body, auth, request.path_qs)
 
 
-def trade_update(report: Report) -> bytes | None:
+def _response(answer: Answer) -> web.Response:
+    body = b"" if answer.body is None else msgspec.json.encode(answer.body)
+    return web.Response(status=answer.status, body=body, headers=answer.headers, content_type="application/json")
+
+
+def trade_update(report: Report, shift_ns: int = 0) -> bytes | None:
     """Return a trade update as JSON; None for a refusal before acceptance, which Alpaca tells by HTTP alone."""
     if report.order is None or (isinstance(report, Rejected) and report.order.status is not Status.REJECTED):
         return None
@@ -105,7 +168,7 @@ def trade_update(report: Report) -> bytes | None:
     if isinstance(report, Executed):
         data |= {"execution_id": report.execution_id, "price": text(report.price), "qty": text(abs(report.qty))}
         data |= {"position_qty": text(report.position), "fee": text(report.fee)}
-    data |= {"timestamp": rfc3339(report.ts_ns), "order": order_json(report.order)}
+    data |= {"timestamp": rfc3339(report.ts_ns + shift_ns), "order": order_json(report.order)}
     return msgspec.json.encode({"stream": TRADE_UPDATES, "data": data})
 
 

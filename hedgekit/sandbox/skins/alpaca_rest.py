@@ -8,16 +8,19 @@ first quote is accepted and then rejected on the stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from hmac import compare_digest
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
 
+from hedgekit.exchange.faults import FaultKind
 from hedgekit.exchange.ledger import LEVERAGE
 from hedgekit.exchange.model import NewOrder, OrderState, Refusal, Rejected, Reports
+from hedgekit.sandbox.calls import Answer, Call, Keys
+from hedgekit.sandbox.floor import Floor
+from hedgekit.sandbox.skins.alpaca_activities import FILL, Activities
 from hedgekit.sandbox.skins.alpaca_wire import (
     REFUSED,
     OrderBody,
@@ -26,6 +29,7 @@ from hedgekit.sandbox.skins.alpaca_wire import (
     order_json,
     parse_time,
     position_json,
+    quote_body,
     rfc3339,
     symbol_of,
 )
@@ -35,42 +39,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hedgekit.exchange.engine import Exchange
+    from hedgekit.exchange.faults import Fault, Purpose
 
 MINUTE_NS = 60 * NS
 PAGE = 50
 PAGE_MAX = 500
+DATA = "/v2/stocks/"
+"""Where market data is; at Alpaca it has a host of its own."""
 
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The account's key and secret; never shown."""
-
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-
-    def match(self, key: str, secret: str) -> bool:
-        """Whether both are right, in a time that does not depend on them."""
-        return compare_digest(self.key.encode(), key.encode()) & compare_digest(self.secret.encode(), secret.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request as it was read."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: bytes
-    auth: Keys
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to send back; a body of None is no body."""
-
-    status: int
-    body: object = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+QUOTES = f"{DATA}quotes/latest"
 
 
 class Budget:
@@ -109,7 +86,11 @@ class Rest:
     session : callable
         Returns (is open, next open, next close) for ``/v2/clock``.
     budget : int
-        Requests in a minute.
+        Requests in a minute: so many for trading, and as many for market data, which Alpaca counts apart.
+    floor : Floor, optional
+        Takes the orders to the exchange, where that is more than handing them over.
+    shift : callable
+        Returns by how many nanoseconds the venue's clock is off.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it joins
@@ -121,9 +102,13 @@ class Rest:
         publish: Callable[[Reports], None],
         session: Callable[[], tuple[bool, int, int]],
         budget: int = 200,
+        floor: Floor | None = None,
+        shift: Callable[[], int] = int,
     ) -> None:
         self._exchange, self._keys, self._now, self._publish, self._session = exchange, keys, now, publish, session
-        self._budget = Budget(budget)
+        self._budget, self._data_budget = Budget(budget), Budget(budget)
+        self._floor, self._shift = floor or Floor(exchange), shift
+        self._fills = Activities(exchange)
         self._keys_by_symbol = {i.symbol: key for key, i in exchange.instruments.items()}
         self._named = 0
         self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
@@ -133,7 +118,10 @@ class Rest:
             ("GET", "/v2/orders:by_client_order_id"): self._by_client,
             ("GET", "/v2/positions"): self._positions,
             ("GET", "/v2/account"): self._account,
+            ("GET", "/v2/account/activities"): self._activities,
+            ("GET", f"/v2/account/activities/{FILL}"): self._activities,
             ("GET", "/v2/clock"): self._clock,
+            ("GET", QUOTES): self._latest,
         }
         self._items: dict[tuple[str, str], Callable[[str], Answer]] = {
             ("GET", "/v2/orders"): self._order,
@@ -145,7 +133,8 @@ class Rest:
         """Do what a request asks, now."""
         if not self._keys.match(call.auth.key, call.auth.secret):
             return Answer(401, error(40110000, "request is not authorized: check APCA-API-KEY-ID and APCA-API-SECRET-KEY"))
-        within, headers = self._budget.take(self._now()), self._budget.headers()
+        budget = self._data_budget if call.path.startswith(DATA) else self._budget
+        within, headers = budget.take(self._now()), budget.headers()
         answer = self._route(call) if within else Answer(429, error(42910000, "rate limit exceeded"))
         return Answer(answer.status, answer.body, headers)
 
@@ -175,7 +164,7 @@ class Rest:
             return Answer(422, error(42210000, str(problem)))
         qty, kind = body.qty if body.side == "buy" else -body.qty, "limit" if body.type == "limit" else "market"
         new = NewOrder(body.client_order_id or self._name(), key, qty, kind, body.limit_price, body.time_in_force)  # type: ignore[arg-type] # problem() left only these
-        reports = self._exchange.submit(new, self._now())
+        reports = self._floor.submit(new, self._now())
         self._publish(reports)
         first = reports[0]
         return _refusal(first) if isinstance(first, Rejected) else Answer(200, order_json(first.order))
@@ -186,24 +175,24 @@ class Rest:
 
     def _orders(self, call: Call) -> Answer:
         try:
-            chosen = _select(self._exchange.orders(), call.query)
+            chosen = _select(self._floor.orders(), call.query)
         except ValueError as bad:
             return Answer(422, error(42210000, str(bad)))
         return Answer(200, [order_json(state) for state in chosen])
 
     def _order(self, order_id: str) -> Answer:
-        return self._found(self._exchange.order(order_id), order_id)
+        return self._found(self._floor.order(order_id), order_id)
 
     def _by_client(self, call: Call) -> Answer:
         name = call.query.get("client_order_id", "")
-        return self._found(self._exchange.by_client(name), name)
+        return self._found(self._floor.by_client(name), name)
 
     @staticmethod
     def _found(state: OrderState | None, name: str) -> Answer:
         return Answer(404, error(40410000, f"order not found for {name}")) if state is None else Answer(200, order_json(state))
 
     def _cancel(self, order_id: str) -> Answer:
-        reports = self._exchange.cancel(order_id, self._now())
+        reports = self._floor.cancel(order_id, self._now())
         if isinstance(reports[0], Rejected):
             return _refusal(reports[0])
         self._publish(reports)
@@ -211,9 +200,9 @@ class Rest:
 
     def _cancel_all(self, _: Call) -> Answer:
         done = []
-        for state in [state for state in self._exchange.orders() if state.leaves]:
-            self._publish(self._exchange.cancel(state.order_id, self._now()))
-            over = self._exchange.order(state.order_id) or state
+        for state in [state for state in self._floor.orders() if state.leaves]:
+            self._publish(self._floor.cancel(state.order_id, self._now()))
+            over = self._floor.order(state.order_id) or state
             done.append({"id": state.order_id, "status": 200, "body": order_json(over)})
         return Answer(207, done)
 
@@ -231,10 +220,28 @@ class Rest:
     def _account(self, _: Call) -> Answer:
         return Answer(200, account_json(self._exchange, LEVERAGE))
 
+    def _activities(self, call: Call) -> Answer:
+        try:
+            return Answer(200, self._fills.page(call.query))
+        except ValueError as bad:
+            return Answer(422, error(42210000, str(bad)))
+
     def _clock(self, _: Call) -> Answer:
         is_open, opens, closes = self._session()
-        times = {"timestamp": rfc3339(self._now()), "next_open": rfc3339(opens), "next_close": rfc3339(closes)}
+        times = {"timestamp": rfc3339(self._now() + self._shift()), "next_open": rfc3339(opens), "next_close": rfc3339(closes)}
         return Answer(200, times | {"is_open": is_open})
+
+    # ------------------------------------------------------------- market data
+
+    def _latest(self, call: Call) -> Answer:
+        """Return the present quotes; a symbol without one is left out, as Alpaca does."""
+        wanted = [symbol for symbol in call.query.get("symbols", "").split(",") if symbol]
+        if not wanted or set(call.query) - {"symbols", "feed"}:
+            return Answer(400, error(40010000, "symbols is required, feed is allowed; nothing else is simulated"))
+        if unknown := [symbol for symbol in wanted if symbol not in self._keys_by_symbol]:
+            return Answer(400, error(40010000, f"invalid symbol: {', '.join(unknown)}"))
+        found = {symbol: self._floor.quotes.get(self._keys_by_symbol[symbol]) for symbol in wanted}
+        return Answer(200, {"quotes": {symbol: quote_body(quote) for symbol, quote in found.items() if quote is not None}})
 
 
 def _refusal(report: Rejected) -> Answer:
@@ -276,3 +283,26 @@ def _matches(state: OrderState, query: Mapping[str, str]) -> bool:
         and ("after" not in query or state.created_ns > parse_time(query["after"]))
         and ("until" not in query or state.created_ns < parse_time(query["until"]))
     )
+
+
+def purpose_of(call: Call) -> Purpose:
+    """Return what a request is for, as faults count it."""
+    if (call.method, call.path) == ("POST", "/v2/orders"):
+        return "submit"
+    return "cancel" if call.method == "DELETE" and call.path.startswith("/v2/orders") else "query"
+
+
+FAULTS = {
+    FaultKind.TOO_MANY: Answer(429, error(42910000, "rate limit exceeded")),
+    FaultKind.TOO_EARLY: Answer(425, error(42510000, "too early")),
+    FaultKind.ERROR_500: Answer(500, error(50010000, "internal server error occurred")),
+    FaultKind.UNAVAILABLE_503: Answer(503, error(50310000, "service unavailable")),
+    FaultKind.GATEWAY_504_AFTER: Answer(504, error(50410000, "gateway timeout")),
+}
+"""What the venue says when it, or a gateway before it, fails."""
+
+
+def failure(fault: Fault) -> Answer:
+    """Return the answer of a failing venue, with Retry-After in whole seconds where the fault has a time."""
+    plain = FAULTS[fault.kind]
+    return Answer(plain.status, plain.body, {"Retry-After": str(ceil(fault.seconds))}) if fault.seconds else plain

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
-from hedgekit.sandbox.skins.alpaca_rest import Keys
+from hedgekit.sandbox.calls import Keys
 from hedgekit.sandbox.skins.alpaca_wire import error
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class TradeStream(_Stream):
             return web.json_response(error(42910000, "one trade stream for an account: another one is connected"), status=429)
         socket = web.WebSocketResponse(compress=False, autoping=False)
         await socket.prepare(request)
+        self._channel.join(socket, request.transport)
         known = False
         try:
             while message := await self._receive(socket):
@@ -126,6 +127,7 @@ class DataStream(_Stream):
         """Serve one connection."""
         socket = web.WebSocketResponse(compress=False, autoping=False)
         await socket.prepare(request)
+        self._channel.join(socket, request.transport)
         try:
             await self._say(socket, [{"T": "success", "msg": "connected"}])
             if await self._login(socket):

@@ -228,12 +228,17 @@ def account_json(exchange: Exchange, leverage: Decimal) -> dict[str, object]:
     }
 
 
-def quote_json(quote: Quote) -> bytes:
-    """Return a quote of the market-data stream."""
+def quote_json(quote: Quote, shift_ns: int = 0) -> bytes:
+    """Return a quote of the market-data stream, its time off by so much."""
+    return msgspec.json.encode({"T": "q", "S": symbol_of(quote.instrument)} | quote_body(quote, shift_ns))
+
+
+def quote_body(quote: Quote, shift_ns: int = 0) -> dict[str, object]:
+    """Return what a quote says, without its symbol."""
     bid, bid_size = _side(quote.bid, quote.bid_size)
     ask, ask_size = _side(quote.ask, quote.ask_size)
-    item = {"T": "q", "S": symbol_of(quote.instrument), "bx": "V", "bp": bid, "bs": bid_size, "ax": "V", "ap": ask, "as": ask_size}
-    return msgspec.json.encode(item | {"c": ["R"], "z": "C", "t": rfc3339(quote.venue_ns)})
+    item = {"bx": "V", "bp": bid, "bs": bid_size, "ax": "V", "ap": ask, "as": ask_size}
+    return item | {"c": ["R"], "z": "C", "t": rfc3339(quote.venue_ns + shift_ns)}
 
 
 def _side(price: float, size: float) -> tuple[float, float]:

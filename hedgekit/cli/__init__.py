@@ -12,12 +12,12 @@ import signal
 import sys
 from collections.abc import Coroutine
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hedgekit.cli.journals import JournalPath, SessionName, journal_app, only
 from hedgekit.errors import HedgekitError
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(journal_app, name="journal")
+
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
 WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
-JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, or an SQLAlchemy URL.")]
 PluginFile = Annotated[
     Path | None, typer.Option("--plugin", help="Python file with a signal or hedge of your own: scores(mids), ratios(mids).")
 ]
 PluginHash = Annotated[str | None, typer.Option("--plugin-sha256", help="SHA-256 that the plugin's file must have.")]
-SessionName = Annotated[str | None, typer.Option("--session", help="Which session; the only one by default.")]
 
 
 def _money(text: str) -> Decimal:
@@ -72,20 +72,45 @@ def sandbox(  # noqa: PLR0913 - one for each option
     control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
     cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
     budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time.")] = 200,
-    model: Annotated[str, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel).")] = "{}",
-    speed: Annotated[float | None, typer.Option(help="Rows of the tape a second; as fast as the session can by default.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel); without latencies live.")
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(help="Rows of the tape a second, as 20; live also 60x, in its own time. As fast as the session can; live 20."),
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(help="What is to go wrong: a JSON list of faults (hedgekit.exchange.faults), or a file that holds one.")
+    ] = "[]",
+    seed: Annotated[int | None, typer.Option(help="Let faults happen at random, the same ones for the same seed.")] = None,
+    mean_faults: Annotated[float | None, typer.Option(help="How many random faults over the tape, in the mean; 10.")] = None,
+    log: Annotated[Path | None, typer.Option(help="New folder for the exchange's own record: requests, ledger, faults.")] = None,
     *,
+    live: Annotated[bool, typer.Option("--live", help="Do not wait for a session: the tape plays in the machine's time.")] = False,
     die_with_parent: WithParent = False,
 ) -> None:
     """Run the sandbox exchange on 127.0.0.1: Alpaca's protocol, recorded prices, paper money.
 
-    Prints its addresses as one line of JSON. Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
+    Prints its addresses as one line of JSON, and runs until it is stopped. Keys are taken from APCA_API_KEY_ID,
+    APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
     """
-    from hedgekit.sandbox.server import Options, market_of, model_of, serve
+    from hedgekit.sandbox.options import Options, faults_at_random, faults_of, market_of, model_of, speed_of
+    from hedgekit.sandbox.server import serve
 
     _watch(die_with_parent)
-    options = Options(venue_port=venue_port, control_port=control_port, cash=cash, budget=budget, model=model_of(model), speed=speed)
-    tape = market_of(market).tape()
+    tape, (rows, times) = market_of(market).tape(), speed_of(speed)
+    options = Options(
+        venue_port=venue_port,
+        control_port=control_port,
+        cash=cash,
+        budget=budget,
+        model=model_of(model, live=live),
+        live=live,
+        speed=rows,
+        times=times,
+        faults=(*faults_of(faults), *faults_at_random(seed, mean_faults, tape)),
+        log=None if log is None else str(log),
+    )
     _run(serve(tape, options), stopped=0)
 
 
@@ -125,7 +150,7 @@ def paper_start(  # noqa: PLR0913 - one for each option
 
     from hedgekit import desk
     from hedgekit.errors import ConfigError
-    from hedgekit.sandbox.server import market_of
+    from hedgekit.sandbox.options import market_of
 
     try:
         numbers = msgspec.json.decode(params, type=dict[str, Any])
@@ -216,26 +241,12 @@ def report(
     name: Annotated[str | None, typer.Option(help="File name without suffix; the session's by default.")] = None,
 ) -> None:
     """Write the report of a finished session as one HTML page that opens offline."""
-    session = session or _only(journal)
+    session = session or only(journal)
     from hedgekit.report import run_report
 
     done = run_report(journal, session, out, name)
     typer.echo(done.summary.text())
     typer.echo(f"\nreport: {done.path_html}")
-
-
-class View(StrEnum):
-    """What to show of a journal."""
-
-    SESSIONS = "sessions"
-    VERIFY = "verify"
-    REPLAY = "replay"
-    ORDERS = "orders"
-    FILLS = "fills"
-    DECISIONS = "decisions"
-    EQUITY = "equity"
-    TRADES = "trades"
-    PLANS = "plans"
 
 
 @app.command()
@@ -301,45 +312,6 @@ def _assignment(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name, value
-
-
-@app.command()
-def journal(
-    journal: JournalPath,
-    view: Annotated[View, typer.Argument(help="What to show.")] = View.SESSIONS,
-    session: SessionName = None,
-    rows: Annotated[int, typer.Option(help="Newest rows to show.")] = 20,
-) -> None:
-    """Look into a journal: its sessions, its frames; verify its hash chain; replay its decisions."""
-    from hedgekit.journal import Journal, sessions
-
-    if view is View.SESSIONS:
-        for info in sessions(journal):
-            typer.echo(f"{info.session}: {info.records} records, {info.ended or 'not ended'}")
-        return
-    with Journal.open(journal, session or _only(journal), mode="read") as book:
-        if view is View.VERIFY:
-            book.verify()
-            typer.echo(f"hash chain whole, head {book.digest()}")
-        elif view is View.REPLAY:
-            from hedgekit.replay import replay
-
-            done = replay(book.records())
-            typer.echo(f"{done.decisions} decisions from {done.events} events, all identical")
-        else:
-            typer.echo(getattr(book, view.value)().tail(rows).to_string())
-
-
-def _only(journal: str) -> str:
-    """Return the only session of a journal."""
-    from hedgekit.errors import ConfigError
-    from hedgekit.journal import sessions
-
-    names = [info.session for info in sessions(journal)]
-    if len(names) != 1:
-        msg = f"{journal} holds {len(names)} sessions ({', '.join(names) or 'none'}); choose one with --session"
-        raise ConfigError(msg)
-    return names[0]
 
 
 def _watch(die: bool) -> None:  # noqa: FBT001 - a flag of the command line

@@ -1,18 +1,10 @@
-"""The nouns of hedgekit: frozen, slotted, and the same in every room.
-
-Time is int nanoseconds since 1970-01-01 UTC. Quantities are signed (+ long,
-- short). Money that must balance (orders, fills, fees, ledger) is ``Decimal``;
-quotes are floats, because the decision core computes in floats.
-
-Everything is a :class:`msgspec.Struct`, so an event is written to the journal
-and read back by its type alone, with the same bytes every time: field order is
-the encoding order, ``Decimal`` travels as a string, a missing number is null.
-"""
+"""What is traded, ordered, asked and decided with: frozen, slotted, the same in every room."""
 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -79,6 +71,14 @@ class Reason(StrEnum):
     WORKING = "working"
     LEG_SHORTFALL = "leg_shortfall"
     LEG_REJECTED = "leg_rejected"
+    ORDER_OVERDUE = "order_overdue"
+    SHORT_ACCEPTED = "short_accepted"
+    CUT_BACK = "cut_back"
+    NAKED_LIMIT = "naked_limit"
+    VENUE_SILENT = "venue_silent"
+    VENUE_BACK = "venue_back"
+    RECONCILING = "reconciling"
+    RECONCILED = "reconciled"
     FILLED = "filled"
     PAUSED = "paused"
     FLATTEN = "flatten"
@@ -206,7 +206,7 @@ class Order(msgspec.Struct, frozen=True):
     expected: Decimal
     priority: Priority
     trade: int
-    kind: str = "market"
+    kind: Literal["market", "limit"] = "market"
     limit: Decimal | None = None
     tif: str = "gtc"
 
@@ -223,171 +223,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to a request. Status 0: none came (connection lost or timed out), outcome unknown."""
+    """The answer to a request. Status 0: none came (connection lost or timed out), outcome unknown.
+
+    ``headers`` has the ones that a rate limit speaks by, names in lower case.
+    """
 
     status: int
     body: bytes = b""
-
-
-# --------------------------------------------------------------------- events
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Something that happened. ``ts_ns`` is when the session received it."""
-
-    ts_ns: int
-
-
-class Quote(Event, frozen=True, tag="quote"):
-    """Best bid and ask of one instrument; sizes in units of quantity."""
-
-    instrument: str
-    venue_ns: int
-    bid: float
-    ask: float
-    bid_size: float
-    ask_size: float
-
-
-class Timer(Event, frozen=True, tag="timer"):
-    """The scheduler reached the time that the core asked to be woken at."""
-
-
-class Ack(Event, frozen=True, tag="ack"):
-    """The venue has the order."""
-
-    order_id: str
-    venue_order_id: str
-
-
-class Fill(Event, frozen=True, tag="fill"):
-    """An execution: signed quantity, exact price and fee.
-
-    ``fill_id`` is the venue's execution id; a second fill with the same id is the same fill.
-    """
-
-    order_id: str
-    fill_id: str
-    instrument: str
-    venue_ns: int
-    qty: Decimal
-    price: Decimal
-    fee: Decimal
-
-
-class Reject(Event, frozen=True, tag="reject"):
-    """The venue refused the order; nothing of it will execute."""
-
-    order_id: str
-    code: str
-    message: str
-
-
-class Cancelled(Event, frozen=True, tag="cancelled"):
-    """The order is over; what is not filled by now will not be (also: expired)."""
-
-    order_id: str
-
-
-class PlanRevised(Event, frozen=True, tag="plan_revised"):
-    """A new hedge ratio. The whole window of z is re-based on it."""
-
-    plan: HedgePlan
-
-
-class Score(Event, frozen=True, tag="score"):
-    """A user's own score of the bar that was just closed (``signal="user"``): None for no opinion.
-
-    ``sd`` is what one unit of z is worth as a fraction of the primary's value (A20); None for the log spread's.
-    """
-
-    z: float | None
-    sd: float | None = None
-
-
-class Command(Event, frozen=True, tag="command"):
-    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop`` or ``halt``.
-
-    ``ref`` names the message by which it came, so that a restarted session does not apply it twice;
-    empty for what the session itself wished (the stop at a tape's end); "plugin FILE: ..." where it stopped a user's module.
-    """
-
-    name: str
-    ref: str = ""
-
-
-class Gap(Event, frozen=True, tag="gap"):
-    """Prices were missed from ``since_ns`` on; the signal re-warms before it may enter."""
-
-    since_ns: int
-
-
-class Reconciled(Event, frozen=True, tag="reconciled"):
-    """The venue's own word on positions (instrument key to signed quantity) and cash."""
-
-    positions: dict[str, Decimal]
-    cash: Decimal
-    agrees: bool
-
-
-Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Score | Command | Gap | Reconciled
-"""What the Hedger accepts."""
-
-
-class Decision(Event, frozen=True, tag="decision"):
-    """What was decided, why, and on which figures; "hold" is a decision too.
-
-    ``z``, ``ratio``, ``delta`` and each mid are None until they are defined.
-    ``delta`` is the net exposure as a fraction of the trade's notional; ``cost``
-    and ``benefit`` are in the quote currency (A16, A20). Tuples have one item per leg.
-    """
-
-    action: Action
-    reason: Reason
-    phase: Phase
-    trade: int
-    z: float | None
-    ratio: float | None
-    delta: float | None
-    cost: float
-    benefit: float
-    mids: tuple[float | None, ...]
-    positions: tuple[float, ...]
-    targets: tuple[float, ...]
-    orders: tuple[Order, ...] = ()
-    cancels: tuple[str, ...] = ()
-
-
-class SessionStarted(Event, frozen=True, tag="session_started"):
-    """First record of a journal: all that a replay needs to rebuild the Hedger."""
-
-    session: str
-    instruments: tuple[Instrument, ...]
-    params: dict[str, float | int | str | bool | None]
-    market: dict[str, str]
-    version: str
-
-
-class SessionEnded(Event, frozen=True, tag="session_ended"):
-    """Last record: why the session stopped ("tape ended", "stopped", ...)."""
-
-    reason: str
-
-
-Record = (
-    SessionStarted
-    | Quote
-    | Timer
-    | Ack
-    | Fill
-    | Reject
-    | Cancelled
-    | PlanRevised
-    | Score
-    | Command
-    | Gap
-    | Reconciled
-    | Decision
-    | SessionEnded
-)
-"""What a journal holds, in the order in which it happened."""
+    headers: dict[str, str] = {}

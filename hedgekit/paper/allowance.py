@@ -1,0 +1,40 @@
+"""The rate limits of an account as a session finds them: new, or used up by the process before it (A17)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hedgekit.net.limiter import Budget, Limiter
+from hedgekit.paper.config import SessionConfig
+from hedgekit.types import NS, Decision, Priority
+
+if TYPE_CHECKING:
+    from hedgekit.types import Record
+
+_MEMORY_NS = 120 * NS
+"""No venue counts for longer."""
+
+
+def limiter_of(venue: ModuleType, config: SessionConfig, records: Iterable[Record], now_ns: int) -> Limiter:
+    """Return the limiter of a session; its jitter is drawn from the session's name.
+
+    On a tape time stands still between two processes, and what was decided in the last minutes is counted as sent. At
+    live speed a restarted session does not know what the one before it has asked beside that: all counts as used up.
+    """
+    seed = int.from_bytes(hashlib.sha256(config.session.encode()).digest()[:8])
+    budgets = [
+        Budget(**budget | {"reserve": {Priority(name): kept for name, kept in budget["reserve"].items()}}) for budget in venue.BUDGETS
+    ]
+    decisions = [record for record in records if isinstance(record, Decision)]
+    live = not config.control
+    limiter = Limiter(budgets, np.random.default_rng(seed), spent_ns=now_ns if live and decisions else None)
+    for decision in decisions if not live else ():
+        if decision.ts_ns > now_ns - _MEMORY_NS:
+            for kind in (*("submit" for _ in decision.orders), *("cancel" for _ in decision.cancels)):
+                limiter.recall(kind, decision.ts_ns)
+    return limiter

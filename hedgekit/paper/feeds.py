@@ -1,0 +1,151 @@
+"""The two sockets of an account: opened, noticed when they end, and opened again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+from hedgekit.errors import SessionError, VenueError
+from hedgekit.net.transport import Stream
+from hedgekit.paper.config import SessionConfig
+from hedgekit.paper.pacer import Inbox
+from hedgekit.types import NS
+
+_FIRST_NS, _MOST_NS = NS, 30 * NS
+HEARTBEAT_S = 10.0
+"""Real seconds between pings; a socket that does not answer half as long is over."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One socket: its address, where its frames go, and when to try again while there is none."""
+
+    url: str
+    title: str
+    stream: Stream | None = None
+    again_ns: int = 0
+    wait_ns: int = _FIRST_NS
+    lost_ns: int = 0
+    attempt: asyncio.Task[None] | None = None
+
+
+class Feeds:
+    """Market data ("md") and trade updates ("trade") of one account.
+
+    Parameters
+    ----------
+    venue : module
+        One of ``hedgekit.venues``.
+    config : SessionConfig
+        Addresses and instruments.
+    keys : tuple of str
+        Key and secret.
+    inbox : Inbox
+        Where frames and ends go.
+    """
+
+    def __init__(self, venue: ModuleType, config: SessionConfig, keys: tuple[str, str], inbox: Inbox) -> None:
+        self._venue, self._keys, self._inbox = venue, keys, inbox
+        self._symbols = [instrument.key for instrument in config.instruments]
+        self._live = not config.control
+        self._answered_ns = 0
+        self._silent: set[str] = set()
+        self._seats = {"trade": _Seat(config.stream, "trade-updates"), "md": _Seat(config.data, "market-data")}
+
+    async def open(self) -> None:
+        """Open both.
+
+        Raises
+        ------
+        SessionError
+            If the venue cannot be reached.
+        VenueError
+            If it does not accept the login.
+        """
+        for name in self._seats:
+            await self._open(name)
+
+    async def _open(self, name: str) -> None:
+        seat = self._seats[name]
+        stream = await Stream.open(seat.url, self._login(name), name=seat.title, heartbeat_s=HEARTBEAT_S if self._live else None)
+        seat.stream, seat.wait_ns = stream, _FIRST_NS
+        take = self._inbox.on_trade if name == "trade" else self._inbox.on_quotes
+        stream.pump(take, lambda _: self._inbox.on_end(name))
+
+    def _login(self, name: str) -> Iterator[tuple[bytes | None, str]]:
+        if name == "trade":
+            login: Iterator[tuple[bytes | None, str]] = self._venue.stream_login(*self._keys)
+            return login
+        return self._venue.data_login(*self._keys, self._symbols)  # type: ignore[no-any-return] # as above
+
+    async def ended(self, names: list[str], now_ns: int) -> None:
+        """Note that sockets are over; the first try to open them again is at once."""
+        for name in names:
+            seat = self._seats[name]
+            if seat.stream is not None:
+                await seat.stream.close()
+            seat.stream, seat.again_ns, seat.lost_ns = None, now_ns, now_ns
+
+    async def mend(self, now_ns: int) -> list[str]:
+        """Try again what is due; return what is open again."""
+        opened = []
+        for name, seat in self._seats.items():
+            if seat.attempt is None and (seat.stream is not None or seat.again_ns > now_ns):
+                continue
+            seat.attempt = seat.attempt or asyncio.create_task(self._try(name))
+            if self._live and not seat.attempt.done():
+                continue  # a handshake that hangs must not hold up an order
+            try:
+                await seat.attempt
+                opened.append(name)
+            except (SessionError, VenueError):
+                seat.again_ns, seat.wait_ns = now_ns + seat.wait_ns, min(2 * seat.wait_ns, _MOST_NS)
+            seat.attempt = None
+        return opened
+
+    async def _try(self, name: str) -> None:
+        try:
+            await self._open(name)
+        finally:
+            self._inbox.wake()
+
+    @property
+    def whole(self) -> bool:
+        """Whether both are open."""
+        return all(seat.stream is not None for seat in self._seats.values())
+
+    def next_ns(self) -> int | None:
+        """When to try again; None if both are open."""
+        lost = [seat for seat in self._seats.values() if seat.stream is None and seat.attempt is None]
+        return min((seat.again_ns for seat in lost), default=None)
+
+    # ---------------------------------------------------- signs of life, live
+
+    def answered(self, now_ns: int) -> None:
+        """Note an answer to a request."""
+        self._answered_ns = now_ns
+
+    def ask_ns(self, limit_s: float) -> int | None:
+        """When to ask for a sign of life by REST: after a third of the limit without an answer; None for never."""
+        return self._answered_ns + round(limit_s * NS / 3) if limit_s and self._answered_ns else None
+
+    def signs(self, now_ns: int, limit_s: float) -> tuple[list[str], list[str]]:
+        """Return what has just become silent for longer than the limit, and what is heard again (live; a tape says it itself)."""
+        limit_ns = round(limit_s * NS)
+        late = {name for name, seat in self._seats.items() if seat.stream is None and now_ns - seat.lost_ns >= limit_ns}
+        if self._answered_ns and now_ns - self._answered_ns >= limit_ns:
+            late.add("rest")
+        late = late if limit_ns else set()
+        silent, back, self._silent = sorted(late - self._silent), sorted(self._silent - late), late
+        return silent, back
+
+    async def close(self) -> None:
+        """Close both."""
+        for seat in self._seats.values():
+            if seat.attempt is not None:
+                seat.attempt.cancel()
+                await asyncio.gather(seat.attempt, return_exceptions=True)
+            if seat.stream is not None:
+                await seat.stream.close()

@@ -1,0 +1,108 @@
+"""The words of the control port; :class:`hedgekit.sandbox.control.Control` has the protocol."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hedgekit.exchange.faults import Fault
+
+
+class Attach(msgspec.Struct, frozen=True, tag_field="op", tag="attach"):
+    """A session takes hold: its epoch, and the last instant that it has durably processed."""
+
+    epoch: int
+    done: int
+
+
+class Redeliver(msgspec.Struct, frozen=True, tag_field="op", tag="redeliver"):
+    """Send the last instant's messages again."""
+
+
+class Advance(msgspec.Struct, frozen=True, tag_field="op", tag="advance"):
+    """Instant ``done`` is durable, ``requests`` were sent in this epoch, wake me at ``timer``.
+
+    ``idle`` is a timer that does not keep the tape going: if nothing else is to come, the tape is over.
+    ``wait`` (real seconds) asks for an answer within them on a paced tape; ``silence`` (seconds of the tape's
+    time) asks to be told when the venue has given no sign of life for so long.
+    """
+
+    done: int
+    requests: int
+    timer: int | None = None
+    wait: float | None = None
+    silence: float | None = None
+    idle: int | None = None
+
+
+class AskLedger(msgspec.Struct, frozen=True, tag_field="op", tag="ledger"):
+    """Ask for the exchange's exact ledger."""
+
+
+class AddFault(Fault, frozen=True, tag_field="op", tag="fault"):
+    """Let a fault happen, with the fields of :class:`~hedgekit.exchange.faults.Fault`."""
+
+
+class AskFaults(msgspec.Struct, frozen=True, tag_field="op", tag="faults"):
+    """Ask which faults have come to pass."""
+
+
+class Attached(msgspec.Struct, frozen=True, tag_field="op", tag="attached"):
+    """Answer to :class:`Attach`: last instant released, virtual now, first time of the tape."""
+
+    instant: int
+    now: int
+    first: int
+
+
+class Instant(msgspec.Struct, frozen=True, tag_field="op", tag="instant"):
+    """An instant: how many messages went out on each socket, which requests are answered, and what happened to the connections.
+
+    ``replies`` has a request whose connection was closed instead of an answer, too. ``closed`` names the sockets ("md",
+    "trade") that were closed after these messages. ``silent`` names what has been without a sign of life for too long
+    ("md", "trade", "rest"), ``back`` what is alive again.
+    """
+
+    n: int
+    now: int
+    md: int
+    trade: int
+    replies: list[int]
+    closed: list[str]
+    silent: list[str]
+    back: list[str]
+
+
+class Still(msgspec.Struct, frozen=True, tag_field="op", tag="still"):
+    """Nothing is due yet on a paced tape; ``now`` is the virtual time that the pace has reached."""
+
+    now: int
+
+
+class End(msgspec.Struct, frozen=True, tag_field="op", tag="end"):
+    """Nothing is pending on either side."""
+
+    now: int
+
+
+class Faulted(msgspec.Struct, frozen=True, tag_field="op", tag="faulted"):
+    """The fault is planned; what is due now has begun."""
+
+
+class Hits(msgspec.Struct, frozen=True, tag_field="op", tag="faults"):
+    """How often each kind of fault has come to pass since the exchange began; every kind is named."""
+
+    hits: dict[str, int]
+
+
+class Error(msgspec.Struct, frozen=True, tag_field="op", tag="error"):
+    """What was wrong with the last message."""
+
+    message: str
+
+
+Step = Attach | Redeliver | Advance
+"""What only a sandbox in step understands."""
+
+Op = Step | AskLedger | AddFault | AskFaults
+
+decode = msgspec.json.Decoder(Op).decode

@@ -1,0 +1,179 @@
+"""Alpaca's two sockets: market data and trade updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from hedgekit.errors import VenueError
+from hedgekit.types import Ack, Cancelled, Fill, Quote, Reject
+from hedgekit.venues.alpaca.wire import NAME, UNREADABLE, Name, parse_time, symbol
+
+
+def data_login(key: str, secret: str, keys: list[str]) -> Iterator[tuple[bytes | None, str]]:
+    """Yield (message to send or None, text that the answer must hold), in turn."""
+    yield None, '"connected"'
+    yield msgspec.json.encode({"action": "auth", "key": key, "secret": secret}), '"authenticated"'
+    yield msgspec.json.encode({"action": "subscribe", "quotes": [symbol(k) for k in keys]}), '"subscription"'
+
+
+class _Message(msgspec.Struct):
+    T: str
+    S: str = ""
+    bp: float | None = None
+    bs: float | None = None
+    ap: float | None = None
+    as_: float | None = msgspec.field(default=None, name="as")
+    t: str = ""
+    code: int = 0
+    msg: str = ""
+
+
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+
+
+def quotes_of(frame: bytes | str, ts_ns: int) -> list[Quote]:
+    """Parse a market-data frame; every message in it must be a quote.
+
+    Raises
+    ------
+    VenueError
+        If the frame is an error of the venue's, or not understood: nothing is dropped.
+    """
+    try:
+        messages = _MESSAGES.decode(frame)
+    except UNREADABLE as error:
+        msg = f"alpaca: market data cannot be read ({error}): {frame[:200]!r}"
+        raise VenueError(msg) from error
+    return [_quote(message, ts_ns) for message in messages]
+
+
+def _quote(message: _Message, ts_ns: int) -> Quote:
+    if message.T == "error":
+        msg = f"alpaca: market data error {message.code}: {message.msg}"
+        raise VenueError(msg, code=message.code)
+    if message.T != "q":
+        msg = f"alpaca: market data message of type {message.T!r} is not understood"
+        raise VenueError(msg)
+    bid, ask, bid_size, ask_size = message.bp, message.ap, message.bs, message.as_
+    if not message.S or bid is None or ask is None or bid_size is None or ask_size is None:
+        msg = f"alpaca: a quote of {message.S or 'nothing'!r} came without S, bp, bs, ap or as"
+        raise VenueError(msg)
+    return Quote(
+        ts_ns=ts_ns,
+        instrument=f"{NAME}:{message.S}",
+        venue_ns=parse_time(message.t),
+        bid=bid,
+        ask=ask,
+        bid_size=bid_size,
+        ask_size=ask_size,
+    )
+
+
+def stream_login(key: str, secret: str) -> Iterator[tuple[bytes | None, str]]:
+    """Yield (message to send or None, text that the answer must hold), in turn."""
+    yield msgspec.json.encode({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}), '"authorized"'
+    yield msgspec.json.encode({"action": "listen", "data": {"streams": ["trade_updates"]}}), '"trade_updates"'
+
+
+class _StreamOrder(msgspec.Struct):
+    id: Name
+    client_order_id: str
+    symbol: str
+    side: Literal["buy", "sell"]
+    filled_qty: Decimal | None = None
+
+
+class _Update(msgspec.Struct):
+    event: str
+    order: _StreamOrder
+    timestamp: str = ""
+    execution_id: str = ""
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    fee: Decimal = Decimal(0)
+
+
+class _Frame(msgspec.Struct):
+    stream: Literal["trade_updates"]
+    data: _Update
+
+
+_FRAMES = msgspec.json.Decoder(_Frame)
+_OVER = frozenset({"canceled", "expired", "replaced"})
+_NO_NEWS = frozenset(
+    {
+        "pending_new",
+        "pending_cancel",
+        "pending_replace",
+        "stopped",
+        "calculated",
+        "suspended",
+        "done_for_day",  # a gtc order goes on the next day
+        "order_cancel_rejected",
+        "order_replace_rejected",
+    }
+)
+
+
+class Update(NamedTuple):
+    """A trade update, and how much of its order was executed by then in all (unsigned; None if it does not say)."""
+
+    event: Ack | Fill | Cancelled | Reject
+    filled: Decimal | None
+
+
+def update_of(frame: bytes | str, ts_ns: int) -> Update | None:
+    """Parse a trade update; None for those that change nothing yet (pending states).
+
+    Raises
+    ------
+    VenueError
+        If the frame is not understood: nothing is dropped.
+    """
+    try:
+        update = _FRAMES.decode(frame).data
+    except UNREADABLE as error:
+        msg = f"alpaca: trade update cannot be read ({error}): {frame[:200]!r}"
+        raise VenueError(msg) from error
+    event = _event(update, ts_ns)
+    return None if event is None else Update(event, update.order.filled_qty)
+
+
+def _event(update: _Update, ts_ns: int) -> Ack | Fill | Cancelled | Reject | None:
+    name = update.order.client_order_id
+    if update.event in ("new", "accepted"):
+        return Ack(ts_ns=ts_ns, order_id=name, venue_order_id=update.order.id)
+    if update.event in ("fill", "partial_fill"):
+        return _fill(update, ts_ns)
+    if update.event in _OVER:
+        return Cancelled(ts_ns=ts_ns, order_id=name)
+    if update.event == "rejected":
+        return Reject(ts_ns=ts_ns, order_id=name, code="rejected", message="rejected after acceptance")
+    if update.event in _NO_NEWS:
+        return None
+    msg = f"alpaca: trade update {update.event!r} is not understood"
+    raise VenueError(msg)
+
+
+def _fill(update: _Update, ts_ns: int) -> Fill:
+    if update.price is None or update.qty is None or not update.execution_id:
+        msg = f"alpaca: a fill of {update.order.client_order_id!r} came without price, qty or execution_id"
+        raise VenueError(msg)
+    price, qty, fee = update.price, update.qty, update.fee
+    if not (price.is_finite() and price > 0 and qty.is_finite() and qty > 0 and fee.is_finite()):
+        msg = f"alpaca: a fill of {update.order.client_order_id!r} says price {price}, qty {qty}, fee {fee}: not amounts"
+        raise VenueError(msg)
+    return Fill(
+        ts_ns=ts_ns,
+        order_id=update.order.client_order_id,
+        fill_id=update.execution_id,
+        instrument=f"{NAME}:{update.order.symbol}",
+        venue_ns=parse_time(update.timestamp),
+        qty=qty if update.order.side == "buy" else -qty,
+        price=price,
+        fee=fee,
+    )

@@ -1,0 +1,92 @@
+"""What every part of the Alpaca client shares: names, hosts, times, and reading without guessing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from hedgekit.errors import VenueError
+
+NAME = "ALPACA"
+REST = "https://paper-api.alpaca.markets"
+STREAM = "wss://paper-api.alpaca.markets/stream"
+DATA = "wss://stream.data.alpaca.markets/v2/iex"
+QUOTES = "https://data.alpaca.markets"
+ORDER_HOSTS = frozenset({"paper-api.alpaca.markets"})
+"""Hosts that may get orders besides loopback (L8)."""
+
+DATA_HOSTS = frozenset({"stream.data.alpaca.markets", "data.alpaca.markets"})
+"""Hosts that may be asked for prices besides loopback: they get the keys too (L9)."""
+
+KEY_ENV = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+"""Environment variables that hold the account's key and secret."""
+
+DUPLICATE = "client_order_id must be unique"
+
+OVER = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
+"""Statuses of an order of which nothing more will execute; ``done_for_day`` goes on the next day."""
+
+KINDS = ("submit", "void", "cancel", "lookup", "fills", "account", "positions", "quotes")
+BUDGETS = (
+    {
+        "name": "requests",
+        "capacity": 50,
+        "refill_per_s": Decimal("2.5"),
+        "costs": dict.fromkeys(KINDS, 1),
+        "reserve": {"close": 10, "hedge": 8},
+    },
+)
+"""200 requests a minute, for trading and basic data together: 50 at once and 2.5 a second are within it in any minute (A17)."""
+
+
+Name = Annotated[str, msgspec.Meta(min_length=1)]  # an empty id in a path would address all orders
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def decode(body: bytes, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
+    """Read JSON as a type; VenueError with the words that cannot be read."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UNREADABLE as error:
+        msg = f"alpaca: {what} cannot be read ({error}): {body[:200]!r}"
+        raise VenueError(msg) from error
+
+
+def finite(number: Decimal, what: str) -> Decimal:
+    """Return a number that is an amount; VenueError for NaN and infinity."""
+    if not number.is_finite():
+        msg = f"alpaca: {what} holds {number}, which is no amount"
+        raise VenueError(msg)
+    return number
+
+
+def symbol(key: str) -> str:
+    """Return the venue's symbol of an instrument key."""
+    return key.partition(":")[2]
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def parse_time(text: str) -> int:
+    """Return nanoseconds UTC of an RFC 3339 time, all nine digits kept."""
+    msg = f"alpaca: {text[:60]!r} is not an RFC 3339 time with at most nine digits of a second"
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise VenueError(msg)
+    head, fraction, zone = found.groups()
+    try:
+        seconds = int(datetime.fromisoformat(head + zone.replace("Z", "+00:00")).timestamp())
+    except (ValueError, OverflowError):
+        raise VenueError(msg) from None
+    return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+
+
+def text_time(ns: int) -> str:
+    """Return nanoseconds UTC as an RFC 3339 time."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
