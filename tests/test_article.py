@@ -24,13 +24,32 @@ from hedgekit.errors import ConfigError, LiveHostRefused
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import routine
 from hedgekit.journal import Journal
+from hedgekit.net.budget import Budget
+from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.transport import require_paper
 from hedgekit.paper import session
 from hedgekit.paper.config import secret
 from hedgekit.params import Params
 from hedgekit.stats import ratio, sizing
-from hedgekit.types import NS, Action, Decision, Fill, Instrument, Kind, Phase, PlanRevised, Reason, SessionStarted, Timer
+from hedgekit.types import (
+    NS,
+    Action,
+    Cancelled,
+    Decision,
+    Fill,
+    Instrument,
+    Kind,
+    Link,
+    Phase,
+    PlanRevised,
+    Priority,
+    Reason,
+    Reconciled,
+    Reply,
+    SessionStarted,
+    Timer,
+)
 from hedgekit.venues import alpaca
 from hedgekit.verdict import Result, assess
 from tests.core.core_made import DAILY, Desk, daily_tape, legs, ou_pair, params, plan
@@ -44,9 +63,6 @@ RULES = [f"A{n}" for n in range(1, 31)]
 NOT_YET = {
     "A11": "later: both legs leave in one decision (A13), but the time from trigger to order is not measured",
     "A12": "later: Alpaca only, one venue at a time",
-    "A17": "later: requests have their order and a backoff, but there is no rate budget",
-    "A18": "later: a partial hedge is kept and its rest works on; no ladder, no limit on the naked leg",
-    "A19": "later: no circuit breaker",
 }
 
 
@@ -221,13 +237,9 @@ def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None
         require_paper("https://api.alpaca.markets", alpaca.ORDER_HOSTS)
     outbox = Outbox(alpaca)
     request = outbox.requests_of(opened()[1])[0]
-    delays = []
-    for number in (1, 2):
-        outbox.sent(number, request)
-        again = outbox.lost(number)
-        assert again is not None
-        assert again[0] == request
-        delays.append(again[1])
+    delays = [outbox.on_reply(request, Reply(0), 1).again_ns for _ in (1, 2)]
+    assert delays[0] is not None
+    assert delays[1] is not None
     assert delays[0] < delays[1]
 
 
@@ -236,7 +248,7 @@ def test_A13_the_hedge_fires_with_the_primary() -> None:
     desk, entry = opened()
     assert [order.leg for order in entry.orders] == [0, 1]
     assert len({order.ts_ns for order in entry.orders}) == 1
-    assert [request.order_id for request in Outbox(alpaca).requests_of(entry)] == ["s-1-1", "s-1-0"]
+    assert [request.order_id for request in Outbox(alpaca).requests_of(entry)] == ["s-1-0", "s-1-1"]
     fill(desk, entry)
     desk.now_ns += 2 * NS + NS // 10
     assert [(o.leg, o.qty > 0) for o in desk.quote(0, 115.0).orders] == [(1, True)]
@@ -281,6 +293,46 @@ def test_A16_never_rebalance_at_a_loss() -> None:
         decision = desk.quote(0, 113.3)
         outcomes.append((decision.action, decision.benefit > decision.cost > 0))
     assert outcomes == [(Action.SKIP, False), (Action.REBALANCE, True)]
+
+
+def test_A17_rate_limits_backoff_and_priority() -> None:
+    """A17: a budget of 200 requests a minute; a close waits behind nothing, and a refusal is answered by a longer pause each time."""
+    (budget,) = alpaca.BUDGETS
+    assert budget["capacity"] + 60 * budget["refill_per_s"] <= 200
+    line = Limiter([Budget("requests", 1, {"submit": 1, "account": 1}, refill_per_s=1.0)], np.random.default_rng(1))
+    for key, kind, priority in ((1, "account", Priority.QUERY), (2, "account", Priority.QUERY), (3, "submit", Priority.CLOSE)):
+        line.ask(key, kind, priority)
+    assert line.release(0) == [3]
+    line.answered(3, 0, 429, retry_after_ns=7 * NS)
+    assert line.release(NS) == []
+    assert line.next_ns(NS) == 7 * NS
+
+
+def test_A18_partial_fills_by_an_explicit_ladder() -> None:
+    """A18: primary full and hedge 60 %: accepted, or cancelled and ordered anew, by parameters."""
+    for accept, reason in ((0.6, Reason.SHORT_ACCEPTED), (1.0, Reason.LEG_SHORTFALL)):
+        desk, entry = opened(accept_filled=accept, patience_s=0.1, naked_limit_s=0.0)
+        primary, hedge = entry.orders
+        desk.fill(primary)
+        desk.fill(hedge, hedge.qty * Decimal("0.6"))
+        desk.now_ns += NS // 5
+        desk.quote(1, 100.0)  # a newer one, which has left the rest unfilled
+        assert desk.hedger.on(Timer(ts_ns=desk.now_ns)).reason is Reason.ORDER_OVERDUE
+        over = desk.hedger.on(Cancelled(ts_ns=desk.now_ns, order_id=hedge.order_id))
+        assert over.reason is reason
+        assert [order.qty for order in over.orders] == ([] if accept < 1 else [hedge.qty * Decimal("0.4")])
+
+
+def test_A19_a_silent_venue_stops_trading_and_then_both_legs_are_closed() -> None:
+    """A19: no word from the venue for 30 to 60 s: nothing new; on its return reconcile, close both legs (with sockets: tests/paper)."""
+    assert 30.0 <= Params.model_fields["breaker_s"].default <= 60.0
+    desk, entry = opened()
+    fill(desk, entry)
+    down, up = (Link(ts_ns=desk.now_ns, venue="T", state=state, since_ns=0) for state in ("down", "up"))
+    assert desk.hedger.on(down).phase is Phase.RECOVERING
+    assert not desk.hedger.on(up).orders
+    close = desk.hedger.on(Reconciled(ts_ns=desk.now_ns, positions={}, cash=Decimal(0), agrees=True))
+    assert (close.action, close.phase, len(close.orders)) == (Action.CLOSE, Phase.CLOSING, 2)
 
 
 def test_A20_a_slippage_buffer_in_profitability() -> None:

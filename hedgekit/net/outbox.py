@@ -7,62 +7,27 @@ outcome is unknown (no answer, 5xx, a restart) is posted again under the same cl
 first one (``venues/alpaca.py``); then it is looked up. One that is not wanted any more is not posted again: an order that
 cannot fill takes its id (``venue.void``), so that the first one, should it be under way still, will be refused.
 
-**Nothing lost.** An *audit* asks the venue what became of every order that may be there (by our ids), what was executed, and,
-if it is a full one, what is held and how much cash there is. It runs after every interruption, when a cancel came too late, and
-when an order that is known to be there stays silent while its market moves.
+**Nothing lost.** An *audit* asks the venue what became of every order that may be there, what was executed, and, if it is a full
+one, what is held. It runs after every interruption, when a cancel came too late, and when an order stays silent in a market that moves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import ModuleType
 
 from hedgekit.errors import VenueError
 from hedgekit.hedger import in_turn
-from hedgekit.types import NS, Ack, Cancelled, Decision, Fill, Input, Link, Order, Priority, Reconciled, Reject, Reply, Request
+from hedgekit.net.life import SILENCE_NS, Audit, Life, Outcome
+from hedgekit.types import NS, Ack, Cancelled, Decision, Fill, Input, Link, Priority, Reconciled, Reject, Reply, Request
 
 _BACKOFF_NS = NS // 2
 _BACKOFF_MAX_NS = 30 * NS
-_SILENCE_NS = 10 * NS
 _LONGEST_NS = 300 * NS
 _SKEW_NS = 60 * NS
 _OK, _REFUSED, _TOO_EARLY, _SERVER, _NOT_FOUND = 200, 400, 425, 500, 404
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an answer means: events, requests to send, and the same request again after so many ns."""
-
-    events: list[Input] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    again_ns: int | None = None
-
-
-@dataclass(slots=True)
-class _Life:
-    """An order that is not over."""
-
-    order: Order
-    left: Decimal
-    venue_id: str = ""
-    unwanted: bool = False
-    posted: bool = False
-    heard_ns: int = 0
-    patience_ns: int = _SILENCE_NS
-
-
-@dataclass(slots=True)
-class _Audit:
-    """Questions that are still to be answered."""
-
-    full: bool
-    orders: set[str]
-    states: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
-    held: Reply | None = None
-    again: bool = False
 
 
 class Outbox:
@@ -76,11 +41,11 @@ class Outbox:
 
     def __init__(self, venue: ModuleType) -> None:
         self.venue = venue
-        self._open: dict[str, _Life] = {}
+        self._open: dict[str, Life] = {}
         self._names: dict[str, str] = {}
         self._fills: set[str] = set()
         self._tries: dict[tuple[str, str | None], int] = {}
-        self._audit: _Audit | None = None
+        self._audit: Audit | None = None
         self._quoted_ns = 0
 
     @property
@@ -103,7 +68,7 @@ class Outbox:
     def requests_of(self, decision: Decision) -> list[Request]:
         """Return the requests of a durable decision: cancels and closes first, an entry's hedge after its primary (A13, A17)."""
         for order in decision.orders:
-            self._open[order.order_id] = _Life(order, order.qty, heard_ns=order.ts_ns)
+            self._open[order.order_id] = Life(order, order.qty, heard_ns=order.ts_ns)
         wanted = [self.venue.submit(order) for order in in_turn(decision.orders, decision.action)]
         for order_id in decision.cancels:
             if order_id in self._open:  # else it has ended since, in the same instant
@@ -144,7 +109,7 @@ class Outbox:
         life.unwanted = True
         return [self.venue.cancel(order_id, life.venue_id)] if life.venue_id else []
 
-    def _post(self, life: _Life) -> Request:
+    def _post(self, life: Life) -> Request:
         request: Request = self.venue.void(life.order) if life.unwanted and life.posted else self.venue.submit(life.order)
         return request
 
@@ -188,16 +153,21 @@ class Outbox:
         if reply.status == _OK:
             return Outcome(self._acknowledged(order_id, self.venue.state_of(reply).venue_id, ts_ns))
         if self.venue.duplicate(reply):
-            return Outcome(requests=[self.venue.lookup(order_id)])
+            return self._taken(order_id)
         code, message = self.venue.error_of(reply)
         return Outcome([Reject(ts_ns=ts_ns, order_id=order_id, code=code, message=message)] if order_id in self._open else [])
+
+    def _taken(self, order_id: str) -> Outcome:
+        if order_id in self._open:
+            self._open[order_id].taken = True
+        return Outcome(requests=[self.venue.lookup(order_id)])
 
     def _on_void(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
         order_id = request.order_id or ""
         if reply.status == _OK:  # the id is used up, and not by the order
             return Outcome([Cancelled(ts_ns=ts_ns, order_id=order_id)] if order_id in self._open else [])
         if self.venue.duplicate(reply):
-            return Outcome(requests=[self.venue.lookup(order_id)])
+            return self._taken(order_id)
         return Outcome(again_ns=self._again(request), requests=[self.venue.lookup(order_id)])
 
     def _on_cancelled(self, request: Request, reply: Reply, _: int) -> Outcome:
@@ -220,7 +190,7 @@ class Outbox:
                 self._audit.states[order_id] = (state.status, state.filled)
             elif state.over and order_id in self._open:
                 outcome.requests = self.audit()
-        elif reply.status != _NOT_FOUND:
+        elif reply.status != _NOT_FOUND or (order_id in self._open and self._open[order_id].taken):
             code, message = self.venue.error_of(reply)
             msg = f"the venue refused the look-up of order {order_id!r} ({code}): {message}"
             raise VenueError(msg, status=reply.status, code=code)
@@ -252,10 +222,10 @@ class Outbox:
             self._audit.again, self._audit.full = True, self._audit.full or full
             return []
         asked = [name for name, life in self._open.items() if life.posted]
-        self._audit = _Audit(full, set(asked))
+        self._audit = Audit(full, set(asked))
         return [self.venue.lookup(name) for name in asked] or self._balance(self._audit)
 
-    def _all_found(self, audit: _Audit, outcome: Outcome, ts_ns: int) -> None:
+    def _all_found(self, audit: Audit, outcome: Outcome, ts_ns: int) -> None:
         """Every order was looked up: ask for executions if some are not told yet, else go on."""
         if all(filled == self._told(name) for name, (_, filled) in audit.states.items() if name in self._open):
             self._ends(audit, outcome, ts_ns)
@@ -266,7 +236,7 @@ class Outbox:
         """Return when the oldest order that is not over was decided, less what clocks may differ by."""
         return min((life.order.ts_ns for life in self._open.values()), default=0) - _SKEW_NS
 
-    def _ends(self, audit: _Audit, outcome: Outcome, ts_ns: int) -> None:
+    def _ends(self, audit: Audit, outcome: Outcome, ts_ns: int) -> None:
         """End the orders that are over at the venue and wholly told; then ask what is held, or be done."""
         for name, (status, filled) in audit.states.items():
             if name not in self._open:
@@ -278,7 +248,7 @@ class Outbox:
                 outcome.events.append(Cancelled(ts_ns=ts_ns, order_id=name))
         outcome.requests += self._balance(audit)
 
-    def _balance(self, audit: _Audit) -> list[Request]:
+    def _balance(self, audit: Audit) -> list[Request]:
         if audit.again:
             self._audit = None
             return self.audit(full=audit.full)
@@ -388,7 +358,7 @@ class Outbox:
         if life is None:
             return
         life.left -= fill.qty
-        life.heard_ns, life.patience_ns = fill.ts_ns, _SILENCE_NS
+        life.heard_ns, life.patience_ns = fill.ts_ns, SILENCE_NS
         if not life.left:
             del self._open[fill.order_id]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hedgekit.net.limiter import Budget, Limiter
+from hedgekit.net.budget import Budget
+from hedgekit.net.limiter import Limiter
 from hedgekit.paper.config import SessionConfig
 from hedgekit.types import NS, Decision, Priority
 

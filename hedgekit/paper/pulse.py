@@ -38,22 +38,30 @@ class Pulse:
         self._wait_ns = self._limit_ns * 2 // 3
         self._asked_ns = 0
         self._suspect = False
+        self._still = False
+        self._missed = False
 
     def restore(self, link: Link) -> None:
         """Take up the state that the journal ends with."""
         self.state = link.state if link.state != "restarted" else self.state
+        self._still = link.state == "frozen"
 
     def signs(self, silent: Iterable[str], back: Iterable[str], now_ns: int) -> list[Link]:
         """Take the transport's word on "md", "trade" and "rest"."""
         self._silent = (self._silent | set(silent)) - set(back)
-        return self._say("down" if "rest" in self._silent else "frozen" if self._silent else "up", now_ns)
+        return self._say(now_ns)
+
+    def reopened(self) -> None:
+        """Note that the feed was opened again: what it said meanwhile was missed, and is no sign that it stands still."""
+        self._missed = True
 
     def quote(self, quote: Quote) -> list[Link]:
         """Note a quote from the feed."""
         self._streamed[quote.instrument] = max(quote.venue_ns, self._streamed.get(quote.instrument, 0))
         self.heard_ns = self._asked_ns = quote.ts_ns
         self._wait_ns, self._suspect = self._limit_ns * 2 // 3, False
-        return self._say("up", quote.ts_ns) if self.state == "frozen" and not self._silent else []
+        self._still = self._missed = False
+        return self._say(quote.ts_ns)
 
     def ask_ns(self, *, exposed: bool) -> int | None:
         """When to ask for the latest quotes; None if nothing depends on it."""
@@ -67,6 +75,8 @@ class Pulse:
 
     def latest(self, times: Mapping[str, int], now_ns: int) -> list[Link]:
         """Take the answer: the venue's time of each instrument's latest quote."""
+        if self._missed:
+            self._streamed, self._missed = dict(times), False
         newer = any(at_ns > self._streamed.get(key, 0) + _IN_FLIGHT_NS for key, at_ns in times.items())
         if not newer:
             self._wait_ns, self._suspect = self._wait_ns * _SLOWER, False
@@ -74,9 +84,11 @@ class Pulse:
         if not self._suspect and now_ns - self.heard_ns < self._limit_ns:
             self._suspect, self._wait_ns = True, max(self._limit_ns // 3, 1)
             return []
-        return self._say("frozen", now_ns)
+        self._still = True
+        return self._say(now_ns)
 
-    def _say(self, state: str, now_ns: int) -> list[Link]:
+    def _say(self, now_ns: int) -> list[Link]:
+        state = "down" if "rest" in self._silent else "frozen" if self._silent or self._still else "up"
         if state == self.state:
             return []
         self.state = state

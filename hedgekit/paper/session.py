@@ -313,6 +313,7 @@ class Session:
         opened = await self._feeds.mend(instant.now_ns)
         if "md" in opened:
             self._apply(Gap(ts_ns=instant.now_ns, since_ns=self._pulse.heard_ns))
+            self._pulse.reopened()
         if "trade" in opened:
             self._sender.ask(self._outbox.audit(full=True))
         if opened:

@@ -17,7 +17,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """Return the URL of a PostgreSQL server; each test writes sessions of its own names."""
+    """Return the URL of a PostgreSQL server; each test writes sessions of its own names, or into a place of its own (``fresh``)."""
     made = Server()
     yield made.url
     made.remove()

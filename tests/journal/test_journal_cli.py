@@ -63,7 +63,7 @@ def test_help_reads_well(command: list[str]) -> None:
 
 
 def test_list(real: Path) -> None:
-    assert hedgekit("list", real) == f"{DEMO}: 648 records, tape ended\n{SESSION}: 65 records, not ended\n"
+    assert hedgekit("list", real) == f"{DEMO}: 387 records, tape ended\n{SESSION}: 65 records, not ended\n"
 
 
 # --------------------------------------------------------------------- verify
@@ -112,7 +112,7 @@ def test_verify_finds_a_cut_tail_by_the_head(made: Path, tmp_path: Path) -> None
 
 
 def test_replay_says_how_many(real: Path) -> None:
-    assert hedgekit("replay", real, "--session", DEMO) == f"{DEMO}: 160 decisions from 486 events, all identical\n"
+    assert hedgekit("replay", real, "--session", DEMO) == f"{DEMO}: 96 decisions from 289 events, all identical\n"
 
 
 def test_replay_tells_the_first_difference(real: Path, tmp_path: Path) -> None:

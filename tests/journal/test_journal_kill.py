@@ -34,7 +34,7 @@ def ends(script: Script) -> list[tuple[int, int]]:
     return list(zip(counts, instants, strict=True))
 
 
-def killed(killer: Killer, script: Script, where: str, told: Path, gather: Gather | None, point: str, count: int) -> None:  # noqa: PLR0913
+def killed(killer: Killer, script: Script, where: str, told: Path, gather: Gather | None, point: str, count: int) -> None:  # noqa: PLR0913 - what is killed, where and when
     """Kill a writer, look at what it left, let another go on, and compare with what the script says."""
     job = Job(script, where, SESSION, str(told), (gather.records, gather.span_ns) if gather else None, point, count)
     code = killer.do(job)

@@ -17,6 +17,7 @@ from tests.journal.server import PASSWORD, free_port, fresh
 
 
 def test_it_is_the_same_journal(server: str, tmp_path: Path) -> None:
+    server = fresh(server, "same")
     groups = [*session(), [Reject(ts_ns=1, order_id="o", code="1", message="100% of ünïcode \U0001f600 %(x)s ? \\ \x00")], [end()]]
     assert write(server, groups[:9]) != write(server, groups[9:], first_instant=10) == write(tmp_path / "j.db", groups)
     with Journal.open(server, SESSION, mode="read") as there, Journal.open(tmp_path / "j.db", SESSION, mode="read") as here:

@@ -1,6 +1,6 @@
 """Stores of an older schema version: refused with the way out, brought up to date in one piece, and the same session afterwards.
 
-``schema1.sqlite`` was written by hedgekit before there was a version 2: a session of KO and PEP against the sandbox on 146 days of
+``schema1.sqlite`` was written by hedgekit before there was a version 2: a session of KO and PEP against the sandbox on 90 days of
 1990, which has ended, and the session of ``made.py``, which has not, with an instant 29 that left no record.
 """
 
@@ -28,12 +28,12 @@ from tests.journal.scripts import by_hand, feed
 OLD = Path(__file__).with_name("schema1.sqlite")
 DEMO = "demo-ko-pep"
 HEADS = {
-    DEMO: "e46b91f0bbfd30308a73c95c12a60076389c0ecdfb72012438ceb711a5effe50",
+    DEMO: "153f7af9d9ae0cf616be6ef14fed138d464c135c130fbdff3d188129a7ff6c11",
     SESSION: "434406f6c564f7b48f61e5b81cb1a531088d95382e026b30cd4dbfbb72d9c9e8",
 }
 """What the hedgekit that wrote the file said."""
 
-INFOS = [SessionInfo(DEMO, 631313940000000000, 649458001000000000, 648, "tape ended"), SessionInfo(SESSION, 0, 603000000000, 65, None)]
+INFOS = [SessionInfo(DEMO, 631313940000000000, 642286801000000000, 387, "tape ended"), SessionInfo(SESSION, 0, 603000000000, 65, None)]
 
 SAYS = r"journal of schema version 1, read here is 2; `hedgekit journal migrate` brings it up to date"
 
@@ -80,8 +80,8 @@ def whole(where: Any) -> None:
             assert journal.head == head
             assert list(journal.records()) == [decode(body) for body in bodies(OLD, name)]
     with Journal.open(where, DEMO, mode="read") as journal:
-        assert replay(journal.records()) == replay(decode(body) for body in bodies(OLD, DEMO)) == Replay(decisions=160, events=486)
-        assert (len(journal.fills()), list(journal.trades()["side"]), journal.last_instant) == (23, [-1, 1, -1, 1], 313)
+        assert replay(journal.records()) == Replay(decisions=96, events=289)
+        assert (len(journal.fills()), list(journal.trades()["side"]), journal.last_instant) == (8, [-1, 1], 189)
     with Journal.open(where, SESSION, mode="read") as journal:
         assert list(journal.records()) == EVERY
         assert journal.last_instant == 29, "the instant that left no record"

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from hedgekit.errors import ConfigError
-from hedgekit.net.limiter import Budget, Limiter
+from hedgekit.net.budget import Budget
+from hedgekit.net.limiter import Limiter
 from hedgekit.sandbox.skins.alpaca_rest import Budget as SandboxMinute
 from hedgekit.types import NS, Priority
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
+from hedgekit.net.life import Outcome
 from hedgekit.net.outbox import Outbox
 from hedgekit.types import NS, Ack, Action, Cancelled, Decision, Fill, Order, Phase, Priority, Reason, Reconciled, Reject, Reply, Request
 from hedgekit.venues import alpaca
@@ -25,10 +26,10 @@ def order(number: int, qty: int = 10, priority: Priority = Priority.PRIMARY) -> 
     return Order(f"s-{number}-0", 1, 0, "ALPACA:KO", Decimal(qty), Decimal(50), priority, 1)
 
 
-def decision(orders: tuple[Order, ...] = (), cancels: tuple[str, ...] = ()) -> Decision:
+def decision(orders: tuple[Order, ...] = (), cancels: tuple[str, ...] = (), action: Action = Action.REPAIR) -> Decision:
     return Decision(
         ts_ns=1,
-        action=Action.OPEN,
+        action=action,
         reason=Reason.ENTRY,
         phase=Phase.OPENING,
         trade=1,
@@ -66,11 +67,6 @@ def fill(order_id: str, qty: int, number: int = 1) -> Fill:
     )
 
 
-def sent(outbox: Outbox, requests: list[Request], first: int = 1) -> None:
-    for number, request in enumerate(requests, first):
-        outbox.sent(number, request)
-
-
 def what(requests: list[Request]) -> list[tuple[str, str | None]]:
     return [(request.purpose, request.order_id) for request in requests]
 
@@ -97,18 +93,24 @@ def test_a_cancel_waits_for_the_ack() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 422])
-def test_a_cancel_that_worked_or_came_too_late_leaves_it_to_the_stream(status: int) -> None:
+def test_a_cancel_of_what_is_over_here_leaves_it_to_the_stream(status: int) -> None:
     outbox = Outbox(alpaca)
-    outbox.sent(1, alpaca.cancel("s-1-0", "v"))
-    assert outbox.on_reply(1, Reply(status, b'{"code":42210000,"message":"order is already filled"}'), 1) == ([], [], None)
+    said = outbox.on_reply(alpaca.cancel("s-1-0", "v"), Reply(status, b'{"code":42210000,"message":"order is already filled"}'), 1)
+    assert said == Outcome()
+
+
+def test_a_cancel_that_came_too_late_for_an_order_still_open_here_asks_what_became_of_it() -> None:
+    outbox = Outbox(alpaca)
+    outbox.requests_of(decision((order(1),)))
+    outbox.note(ack("s-1-0"))
+    said = outbox.on_reply(alpaca.cancel("s-1-0", "v-s-1-0"), Reply(422, b'{"code":42210000,"message":"order is already filled"}'), 1)
+    assert what(said.requests) == [("lookup", "s-1-0")]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_cancel_refused_for_another_reason_is_told(status: int) -> None:
-    outbox = Outbox(alpaca)
-    outbox.sent(1, alpaca.cancel("s-1-0", "v"))
     with pytest.raises(VenueError, match="refused to cancel order 's-1-0'"):
-        outbox.on_reply(1, Reply(status, b'{"code":1,"message":"no"}'), 1)
+        Outbox(alpaca).on_reply(alpaca.cancel("s-1-0", "v"), Reply(status, b'{"code":1,"message":"no"}'), 1)
 
 
 @pytest.mark.parametrize(
@@ -129,96 +131,129 @@ def test_a_cancel_of_an_order_that_ended_in_the_same_instant_is_not_remembered(e
 def test_an_accepted_order_is_acknowledged_once_whoever_says_it_first() -> None:
     for stream_first in (True, False):
         outbox = Outbox(alpaca)
-        sent(outbox, outbox.requests_of(decision((order(1),))))
+        (request,) = outbox.requests_of(decision((order(1),)))
         if stream_first:
             assert outbox.fresh(ack("s-1-0"))
             outbox.note(ack("s-1-0"))
-        events, requests, again = outbox.on_reply(1, accepted("s-1-0"), 7)
-        assert events == ([] if stream_first else [Ack(ts_ns=7, order_id="s-1-0", venue_order_id="v-s-1-0")])
-        assert (requests, again) == ([], None)
-        for event in events:
+        said = outbox.on_reply(request, accepted("s-1-0"), 7)
+        assert said == Outcome([] if stream_first else [Ack(ts_ns=7, order_id="s-1-0", venue_order_id="v-s-1-0")])
+        for event in said.events:
             outbox.note(event)
         assert not outbox.fresh(ack("s-1-0"))
 
 
 def test_a_refusal_is_a_reject_with_the_venues_words() -> None:
     outbox = Outbox(alpaca)
-    sent(outbox, outbox.requests_of(decision((order(1),))))
-    events, _, _ = outbox.on_reply(1, REFUSED, 7)
-    assert events == [Reject(ts_ns=7, order_id="s-1-0", code="40310000", message="insufficient buying power")]
+    (request,) = outbox.requests_of(decision((order(1),)))
+    said = outbox.on_reply(request, REFUSED, 7)
+    assert said.events == [Reject(ts_ns=7, order_id="s-1-0", code="40310000", message="insufficient buying power")]
 
 
-@pytest.mark.parametrize("status", [0, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [0, 425, 500, 502, 503])
 def test_an_unknown_outcome_is_posted_again_under_the_same_id(status: int) -> None:
     outbox = Outbox(alpaca)
-    requests = outbox.requests_of(decision((order(1),)))
-    sent(outbox, requests)
-    events, more, again = outbox.on_reply(1, Reply(status), 7)
-    assert (events, more) == ([], [])
-    assert again == (requests[0], NS // 2)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    assert outbox.on_reply(request, Reply(status), 7) == Outcome(again_ns=NS // 2)
+    assert outbox.current(request) == request
+
+
+def test_what_is_not_wanted_any_more_is_not_posted_again_but_its_id_is_taken() -> None:
+    outbox = Outbox(alpaca)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    outbox.posted(request)
+    outbox.on_reply(request, Reply(0), 7)
+    assert outbox.requests_of(decision((), ("s-1-0",))) == []
+    void = outbox.current(request)
+    assert void is not None
+    body = msgspec.json.decode(void.body or b"")
+    assert (body["client_order_id"], body["type"], body["time_in_force"], body["limit_price"]) == ("s-1-0", "limit", "ioc", "0.01")
+    assert outbox.on_reply(void, accepted("s-1-0"), 9).events == [Cancelled(ts_ns=9, order_id="s-1-0")]
+    assert what(outbox.on_reply(void, DUPLICATE, 9).requests) == [("lookup", "s-1-0")]
 
 
 def test_a_refused_duplicate_is_looked_up() -> None:
     outbox = Outbox(alpaca)
-    sent(outbox, outbox.requests_of(decision((order(1),))))
-    events, requests, again = outbox.on_reply(1, DUPLICATE, 7)
-    assert (events, what(requests), again) == ([], [("lookup", "s-1-0")], None)
-    sent(outbox, requests, 2)
-    events, requests, again = outbox.on_reply(2, accepted("s-1-0"), 8)
-    assert (events, requests, again) == ([Ack(ts_ns=8, order_id="s-1-0", venue_order_id="v-s-1-0")], [], None)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    (lookup,) = outbox.on_reply(request, DUPLICATE, 7).requests
+    assert what([lookup]) == [("lookup", "s-1-0")]
+    assert outbox.on_reply(lookup, accepted("s-1-0"), 8) == Outcome([Ack(ts_ns=8, order_id="s-1-0", venue_order_id="v-s-1-0")])
 
 
 def test_a_venue_that_refuses_a_duplicate_it_does_not_have_is_not_believed() -> None:
     outbox = Outbox(alpaca)
-    sent(outbox, outbox.requests_of(decision((order(1),))))
-    sent(outbox, outbox.on_reply(1, DUPLICATE, 7)[1], 2)
-    with pytest.raises(VenueError, match="'s-1-0' was refused as a duplicate but its look-up answered 404"):
-        outbox.on_reply(2, Reply(404, b"{}"), 8)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    (lookup,) = outbox.on_reply(request, DUPLICATE, 7).requests
+    with pytest.raises(VenueError, match="look-up of order 's-1-0'"):
+        outbox.on_reply(lookup, Reply(404, b"{}"), 8)
 
 
 def test_back_off_doubles_to_thirty_seconds_and_starts_anew_after_a_success() -> None:
     outbox = Outbox(alpaca)
-    request = outbox.requests_of(decision((order(1),)))[0]
-    delays = []
-    for number in range(1, 9):
-        outbox.sent(number, request)
-        again = outbox.lost(number) if number % 2 else outbox.on_reply(number, Reply(429), 1)[2]
-        assert again is not None
-        delays.append(again[1] / NS)
-    assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    outbox.sent(9, request)
-    outbox.on_reply(9, accepted("s-1-0"), 1)
-    outbox.sent(10, request)
-    again = outbox.lost(10)
-    assert again is not None
-    assert again[1] == NS // 2
+    (request,) = outbox.requests_of(decision((order(1),)))
+    delays = [outbox.on_reply(request, Reply(0), 1).again_ns for _ in range(8)]
+    assert delays == [NS // 2, NS, 2 * NS, 4 * NS, 8 * NS, 16 * NS, 30 * NS, 30 * NS]
+    outbox.on_reply(request, accepted("s-1-0"), 1)
+    assert outbox.on_reply(request, Reply(0), 1).again_ns == NS // 2
 
 
-def test_an_answer_after_the_time_out_is_not_taken_twice() -> None:
+# ----------------------------------------------------------------------- audits
+
+
+def state(order_id: str, status: str, filled: int) -> Reply:
+    return Reply(
+        200, msgspec.json.encode({"id": "v-" + order_id, "client_order_id": order_id, "status": status, "filled_qty": str(filled)})
+    )
+
+
+def activity(order_id: str, qty: int, number: int) -> dict[str, str]:
+    return {
+        "id": f"20240102150000000::{order_id}-{number}",
+        "order_id": "v-" + order_id,
+        "symbol": "KO",
+        "side": "buy",
+        "price": "50",
+        "qty": str(qty),
+        "transaction_time": "2024-01-02T15:00:00Z",
+    }
+
+
+def test_an_audit_finds_what_the_stream_has_not_told() -> None:
+    """Two executions, of which the stream told one, and the end of the order."""
     outbox = Outbox(alpaca)
-    sent(outbox, outbox.requests_of(decision((order(1),))))
-    assert outbox.flying(1)
-    assert outbox.lost(1) is not None
-    assert not outbox.flying(1)
-    assert outbox.on_reply(1, accepted("s-1-0"), 7) == ([], [], None)
-    assert outbox.lost(1) is None
+    (request,) = outbox.requests_of(decision((order(1),)))
+    outbox.posted(request)
+    outbox.note(ack("s-1-0"))
+    outbox.note(fill("s-1-0", 3, 1))
+    (lookup,) = outbox.audit(full=True)
+    (fills,) = outbox.on_reply(lookup, state("s-1-0", "canceled", 7), 5).requests
+    assert fills.purpose == "fills"
+    said = outbox.on_reply(fills, Reply(200, msgspec.json.encode([activity("s-1-0", 3, 1), activity("s-1-0", 4, 2)])), 6)
+    found, end = said.events
+    assert isinstance(found, Fill)
+    assert (found.fill_id, found.qty, found.ts_ns) == ("s-1-0-2", 4, 6)
+    assert end == Cancelled(ts_ns=6, order_id="s-1-0")
+    (positions,) = said.requests
+    (account,) = outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).requests
+    events = outbox.on_reply(account, Reply(200, b'{"cash":"12.5"}'), 8).events
+    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True)]
+    assert not outbox.auditing
 
 
-def test_account_and_positions_together_are_one_reconciliation() -> None:
+def test_an_update_whose_count_is_higher_than_ours_is_not_whole() -> None:
     outbox = Outbox(alpaca)
-    requests = outbox.reconcile()
-    assert what(requests) == [("account", None), ("positions", None)]
-    sent(outbox, requests)
-    assert outbox.on_reply(2, Reply(200, b'[{"symbol":"KO","qty":"-5","side":"short"}]'), 7) == ([], [], None)
-    events, _, _ = outbox.on_reply(1, Reply(200, b'{"cash":"12.5"}'), 8)
-    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(-5)}, cash=Decimal("12.5"), agrees=True)]
+    outbox.requests_of(decision((order(1),)))
+    outbox.note(ack("s-1-0"))
+    assert outbox.whole(fill("s-1-0", 3), Decimal(3))
+    assert not outbox.whole(fill("s-1-0", 3), Decimal(5))
+    assert not outbox.whole(Cancelled(ts_ns=1, order_id="s-1-0"), Decimal(2))
+    assert outbox.whole(Cancelled(ts_ns=1, order_id="s-1-0"), None)
 
 
 def test_a_refused_question_is_the_venues_fault() -> None:
     outbox = Outbox(alpaca)
-    sent(outbox, outbox.reconcile())
-    with pytest.raises(VenueError, match=r"question for account .*: forbidden") as caught:
-        outbox.on_reply(1, Reply(403, b'{"code":1,"message":"forbidden"}'), 7)
+    (request,) = outbox.audit(full=True)
+    with pytest.raises(VenueError, match=r"question for positions .*: forbidden") as caught:
+        outbox.on_reply(request, Reply(403, b'{"code":1,"message":"forbidden"}'), 7)
     assert caught.value.status == 403
 
 
@@ -273,12 +308,18 @@ def test_no_order_is_executed_twice_or_lost_whatever_the_network_does(fates: lis
             crash_after = -1
             continue
         request, number = waiting.pop(0), number + 1
-        outbox.sent(number, request)
-        events, more, again = outbox.on_reply(number, venue.answer(request, fates.pop(0) if fates else "ok"), number)
-        for event in events:
+        outbox.posted(request)
+        reply = venue.answer(request, fates.pop(0) if fates else "ok")
+        if reply.status == 429:  # the limiter's business
+            waiting.append(request)
+            continue
+        said = outbox.on_reply(request, reply, number)
+        for event in said.events:
             journal.append(event)
             outbox.note(event)
-        waiting += more + ([again[0]] if again else [])
+        waiting += said.requests
+        if said.again_ns is not None and (again := outbox.current(request)) is not None:
+            waiting.append(again)
     assert len(venue.taken) == len(set(venue.taken))
     told = {name: {body for n, body in venue.posts if n == name} for name, _ in venue.posts}
     assert all(len(bodies) == 1 for bodies in told.values())
@@ -351,8 +392,7 @@ def test_a_restart_knows_what_the_living_outbox_knew(history: tuple[list[Any], l
     before, after = live(instants), Outbox(alpaca)
     after.restore(records)
     assert after._open == before._open
-    assert set(after._wish_cancel) == set(before._wish_cancel)
-    assert after._known == before._known
+    assert after._names == before._names
     assert what(after.resume()) == what(before.resume())
 
 
@@ -361,13 +401,13 @@ def test_a_restart_repeats_what_had_no_answer_and_cancels_not_confirmed() -> Non
     outbox.restore(
         [decision((order(1), order(2), order(3))), ack("s-1-0"), ack("s-3-0"), fill("s-3-0", 10), decision((), ("s-1-0", "s-2-0"))]
     )
-    assert what(outbox.resume()) == [("cancel", "s-1-0"), ("submit", "s-2-0")]
+    assert what(outbox.resume()) == [("void", "s-2-0"), ("cancel", "s-1-0")]
 
 
 def test_a_partly_filled_order_stays_open_with_the_rest() -> None:
     outbox = Outbox(alpaca)
     outbox.restore([decision((order(1, -10),)), ack("s-1-0"), fill("s-1-0", -4)])
-    assert outbox._open["s-1-0"].qty == -6
+    assert outbox._open["s-1-0"].left == -6
     outbox.note(fill("s-1-0", -6, 2))
     assert outbox._open == {}
     assert outbox.note(fill("s-9-0", 1)) == []

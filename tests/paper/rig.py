@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +74,11 @@ class Rig:
 
 
 @contextmanager
-def sandbox(folder: Path, market: Recipe = SHORT, *, speed: float | None = None) -> Iterator[Rig]:
+def sandbox(folder: Path, market: Recipe = SHORT, *, speed: float | None = None, options: Sequence[str] = ()) -> Iterator[Rig]:
     """Run a sandbox for the time of a test, as fast as the session can or at a speed."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
-    command = ["sandbox", "--market", demo.encode(market), *([] if speed is None else ["--speed", str(speed)])]
+    command = ["sandbox", "--market", demo.encode(market), *([] if speed is None else ["--speed", str(speed)]), *options]
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
         yield Rig(folder, market, keys, msgspec.json.decode(child.line()))
 

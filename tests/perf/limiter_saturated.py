@@ -14,7 +14,8 @@ from statistics import median
 
 import numpy as np
 
-from hedgekit.net.limiter import Budget, Limiter
+from hedgekit.net.budget import Budget
+from hedgekit.net.limiter import Limiter
 from hedgekit.types import NS, Priority
 
 KINDS = ("submit", "cancel", "account")

@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from hedgekit.errors import VenueError
 from hedgekit.types import Ack, Cancelled, Fill, Order, Priority, Quote, Reject, Reply
 from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import streams
 
 PAYLOADS = Path(__file__).parent / "payloads"
+
+
+def told(frame: bytes | str, ts_ns: int) -> Any:
+    """Return the event of a trade update."""
+    update = alpaca.update_of(frame, ts_ns)
+    return None if update is None else update.event
 
 
 def payload(name: str) -> bytes:
@@ -73,7 +80,7 @@ def test_priorities() -> None:
 
 
 def test_answers() -> None:
-    assert alpaca.order_id_of(Reply(200, payload("order"))) == "61e69015-8549-4bfd-b9c3-01e75843f47d"
+    assert alpaca.state_of(Reply(200, payload("order"))).venue_id == "61e69015-8549-4bfd-b9c3-01e75843f47d"
     assert alpaca.cash_of(Reply(200, payload("account"))) == Decimal("-23140.2")
     assert alpaca.error_of(Reply(403, payload("error_buying_power"))) == ("40310000", "insufficient buying power")
     assert alpaca.duplicate(Reply(422, payload("error_duplicate")))
@@ -94,8 +101,8 @@ def test_a_refusal_that_is_not_alpacas_is_quoted() -> None:
 @pytest.mark.parametrize(
     ("call", "body", "word"),
     [
-        (alpaca.order_id_of, b"{}", "order"),
-        (alpaca.order_id_of, b'{"id":"","client_order_id":"a","status":"new"}', "order"),
+        (alpaca.state_of, b"{}", "order"),
+        (alpaca.state_of, b'{"id":"","client_order_id":"a","status":"new"}', "order"),
         (alpaca.positions_of, b'{"symbol":"KO"}', "positions"),
         (alpaca.positions_of, b'[{"symbol":"KO","qty":"1","side":"sideways"}]', "positions"),
         (alpaca.positions_of, b'[{"symbol":"KO","qty":"NaN","side":"long"}]', "positions holds NaN"),
@@ -201,7 +208,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_a_partial_sell_is_a_negative_fill() -> None:
-    assert alpaca.update_of(payload("partial_fill"), 9) == Fill(
+    assert told(payload("partial_fill"), 9) == Fill(
         ts_ns=9,
         order_id="s1-1-0",
         fill_id="2f63ea93-423d-4169-b3f6-3fdafc10c418",
@@ -214,7 +221,7 @@ def test_a_partial_sell_is_a_negative_fill() -> None:
 
 
 def test_a_buy_with_the_sandboxs_fee() -> None:
-    fill = alpaca.update_of(changed("partial_fill", event="fill", order__side="buy", fee="0.0300"), 9)
+    fill = told(changed("partial_fill", event="fill", order__side="buy", fee="0.0300"), 9)
     assert isinstance(fill, Fill)
     assert (fill.qty, fill.fee) == (Decimal(4), Decimal("0.0300"))
 
@@ -228,11 +235,11 @@ def test_a_buy_with_the_sandboxs_fee() -> None:
         ("expired", Cancelled),
         ("replaced", Cancelled),
         ("rejected", Reject),
-        *((quiet, type(None)) for quiet in sorted(alpaca._NO_NEWS)),
+        *((quiet, type(None)) for quiet in sorted(streams._NO_NEWS)),
     ],
 )
 def test_every_documented_event_is_understood(event: str, kind: type) -> None:
-    update = alpaca.update_of(changed("new", event=event), 9)
+    update = told(changed("new", event=event), 9)
     assert type(update) is kind
     assert update is None or (update.ts_ns, update.order_id) == (9, "s1-1-0")
     if isinstance(update, Ack):
@@ -245,12 +252,12 @@ def test_the_documentations_list_of_events_is_complete() -> None:
         "pending_replace calculated suspended order_replace_rejected order_cancel_rejected"
     )
     for event in documented.split():
-        alpaca.update_of(changed("partial_fill", event=event), 9)
+        told(changed("partial_fill", event=event), 9)
 
 
 def test_done_for_day_is_not_the_end_of_an_order() -> None:
     """A gtc order goes on the next day; taking it for over would order the rest twice."""
-    assert alpaca.update_of(changed("new", event="done_for_day"), 9) is None
+    assert told(changed("new", event="done_for_day"), 9) is None
 
 
 @pytest.mark.parametrize(
@@ -274,7 +281,7 @@ def test_done_for_day_is_not_the_end_of_an_order() -> None:
 )
 def test_updates_without_meaning_are_refused(frame: bytes, word: str) -> None:
     with pytest.raises(VenueError, match="alpaca") as caught:
-        alpaca.update_of(frame, 1)
+        told(frame, 1)
     assert word in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -284,7 +291,7 @@ def test_updates_without_meaning_are_refused(frame: bytes, word: str) -> None:
 PARSERS: list[Any] = [
     lambda data: alpaca.quotes_of(data, 1),
     lambda data: alpaca.update_of(data, 1),
-    lambda data: alpaca.order_id_of(Reply(200, data)),
+    lambda data: alpaca.state_of(Reply(200, data)),
     lambda data: alpaca.positions_of(Reply(200, data)),
     lambda data: alpaca.cash_of(Reply(200, data)),
     lambda data: alpaca.error_of(Reply(400, data)),
