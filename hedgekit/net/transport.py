@@ -15,7 +15,6 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from hedgekit.errors import LiveHostRefused, SessionError, VenueError
 from hedgekit.types import Reply, Request
@@ -84,7 +83,7 @@ class Rest:
         quotes_url: str = "",
     ) -> None:
         self._http = aiohttp.ClientSession(headers=headers, timeout=_NO_TIMEOUT)
-        self._bases = (URL(base_url), URL(quotes_url or base_url))
+        self._bases = (base_url.rstrip("/"), (quotes_url or base_url).rstrip("/"))
         self._on_reply, self._label = on_reply, label
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.sent = 0
@@ -114,7 +113,7 @@ class Rest:
 
     async def _exchange(self, number: int, request: Request) -> None:
         try:
-            url = self._bases[request.purpose == "quotes"].join(URL(request.path, encoded=True))
+            url = self._bases[request.purpose == "quotes"] + request.path
             async with self._http.request(
                 request.method, url, data=request.body, headers=self._label(number), allow_redirects=False
             ) as response:

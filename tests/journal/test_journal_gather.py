@@ -80,7 +80,7 @@ def test_an_intent_takes_along_what_was_kept_in_one_transaction(file: Path) -> N
             journal.append(record)
         said.clear()
         journal.commit(3)
-        assert [point for point, _ in said] == ["before insert", "after insert", "before commit", "after commit"]
+        assert said == [("before insert", 1), ("after insert", 1), ("before commit", 1), ("after commit", 7)]
         assert [(entry.id, entry.instant) for entry in journal.entries(after=1)] == [(2, 2), (3, 2), (4, 2), (5, 3), (6, 3), (7, 3)]
         assert list(journal.records(after=4)) == decision
 
@@ -90,6 +90,8 @@ def test_an_instant_without_a_record_is_kept_and_written_too(file: Path, journal
     tick(journal, 7, 10, count=0)
     assert journal.last_instant == 1
     journal.flush()
+    with Journal.open(file, SESSION, mode="read") as reader:
+        assert (reader.last_instant, reader.count) == (7, 2)
     tick(journal, 9, 20, count=0)
     assert (journal.last_instant, journal.due_ns) == (7, 120)
     journal.close()
