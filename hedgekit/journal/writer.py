@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,14 +236,15 @@ class Writer:
             if not self._broken and self.due_ns is not None:
                 self._write(durable=True)
         finally:
-            self._broken = f"{self._store.name}: this journal is closed; open it again to write"
+            failed, self._broken = bool(self._broken), f"{self._store.name}: this journal is closed; open it again to write"
             self._pending.clear()
-            self._let_go()
+            self._let_go(suppress(JournalError) if failed else nullcontext())
 
-    def _let_go(self) -> None:
+    def _let_go(self, of_errors: AbstractContextManager[None]) -> None:
+        """Release the lock; after a failed commit it may have gone with the connection."""
         try:
             if isinstance(self._lock, AdvisoryLock) and not self._conn.invalidated:
-                with self._store.told():
+                with of_errors, self._store.told():
                     self._lock.release()
         finally:
             self._conn.close()

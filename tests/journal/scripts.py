@@ -87,13 +87,18 @@ _OTHERS = st.lists(RECORDS.filter(lambda r: not isinstance(r, SessionStarted | S
 
 @st.composite
 def scripts(draw: st.DrawFn, most: int = 8, *, long: bool = True) -> Script:
-    """Return commits of a session that goes on; the first has its start."""
-    parts = st.lists(st.one_of(_RUNS, _OTHERS, _LONG if long and draw(st.booleans()) else _RUNS), max_size=4)
+    """Return commits of a session that goes on; the first has its start. One in four has no record, one in three is durable."""
     now, out = 0, [Commit((START,), 1, durable=True, now_ns=0)]
-    for part in draw(st.lists(parts, max_size=most)):
-        records = tuple(record for run in part for record in run)
+    kinds = [
+        st.just([]),
+        _RUNS,
+        st.one_of(_RUNS, _LONG) if long else _RUNS,
+        st.tuples(_RUNS, _OTHERS, _RUNS).map(lambda runs: [*runs[0], *runs[1], *runs[2]]),
+    ]
+    for _ in range(draw(st.integers(0, most))):
+        records = tuple(draw(draw(st.sampled_from(kinds))))
         now += draw(st.sampled_from([0, 1, 5, 100]))
-        durable = any(map(intends, records)) or draw(st.booleans())
+        durable = any(map(intends, records)) or draw(st.sampled_from([True, False, False]))
         out.append(Commit(records, draw(st.integers(0 if records else 1, 2)), durable=durable, now_ns=now))
     return out
 
@@ -132,4 +137,4 @@ def perform(  # noqa: PLR0913 - how it may be done
         return journal.head
 
 
-GATHERS = st.one_of(st.none(), st.builds(Gather, records=st.sampled_from([1, 10, 100, 3_000]), span_ns=st.sampled_from([0, 3, 10**9])))
+GATHERS = st.sampled_from([None, Gather(1), Gather(10, 3), Gather(100), Gather(3_000, 50), Gather(3_000)])

@@ -18,7 +18,7 @@ from hedgekit.errors import JournalError
 from hedgekit.journal import Entry, Journal, frames, performance
 from hedgekit.journal.story import Story, economic_digest, ledger
 from hedgekit.types import Ack, Fill, PlanRevised, Quote, Reconciled, Record, SessionStarted
-from tests.journal.made import KO, PEP, SESSION, SKIPPED, WAIT, Group, Maker, ns, session, write
+from tests.journal.made import DRIFTED, KO, PEP, SESSION, SKIPPED, TARGET, WAIT, Group, Maker, ns, session, write
 
 CENT = {"rtol": 0, "atol": 1e-9}
 
@@ -186,6 +186,17 @@ def test_trades_by_hand(book: Journal) -> None:
     assert list(trades["z_entry"]) == [-2.1, 2.5, 2.2]
     np.testing.assert_equal(trades["z_exit"].to_numpy(), [-0.4, 2.5, np.nan])
     assert list(trades["n_fills"]) == [5, 2, 2]
+
+
+def test_a_trade_without_an_entry_has_no_exit() -> None:
+    """An order was sent, but no decision of this session opened the trade."""
+    m = Maker()
+    order = m.order("1-0", 61, 7, "10", "4")
+    story = story_of([[m.start()], m.quotes(60, ("4", "4"), ("4", "4")), m.bar(61, DRIFTED, 7, 0.1, (order,))])
+    story.extend(Entry(n, n, record) for n, record in enumerate([m.fill("1-0", "f", 62, "10", "4", "0"), *m.bar(121, TARGET, 7, 0.1)], 9))
+    row = performance.trades(story).iloc[0]
+    assert (row["trade"], row["n_fills"]) == (7, 1)
+    assert row[["exit_reason", "opened", "closed", "z_entry", "z_exit"]].isna().all()
 
 
 def test_trades_add_up_to_equity(book: Journal) -> None:

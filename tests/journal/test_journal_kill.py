@@ -61,19 +61,21 @@ def killed(killer: Killer, script: Script, where: str, told: Path, gather: Gathe
         assert (journal.count, journal.last_instant) == places[-1]
 
 
-@settings(max_examples=50)
-@given(scripts(most=5, long=False), GATHERS, st.sampled_from(POINTS), st.integers(1, 6))
+@pytest.mark.parametrize("point", POINTS)
+@settings(max_examples=15)
+@given(scripts(most=5, long=False), GATHERS, st.integers(1, 4))
 def test_law_a_killed_writer_leaves_whole_commits(  # noqa: PLR0913 - the fixtures, and what is drawn
-    tmp_path_factory: pytest.TempPathFactory, killer: Killer, script: Script, gather: Gather | None, point: str, count: int
+    tmp_path_factory: pytest.TempPathFactory, killer: Killer, point: str, script: Script, gather: Gather | None, count: int
 ) -> None:
     folder = tmp_path_factory.mktemp("kill")
     killed(killer, script, str(folder / "j.db"), folder / "told", gather, point, count)
 
 
-@settings(max_examples=10)
-@given(scripts(most=4, long=False), st.sampled_from(POINTS), st.integers(2, 5))
+@pytest.mark.parametrize("point", POINTS)
+@settings(max_examples=3)
+@given(scripts(most=4, long=False), st.integers(1, 3))
 def test_law_on_postgres_too(  # noqa: PLR0913 - the fixtures, and what is drawn
-    server: str, tmp_path_factory: pytest.TempPathFactory, killer: Killer, script: Script, point: str, count: int
+    server: str, tmp_path_factory: pytest.TempPathFactory, killer: Killer, point: str, script: Script, count: int
 ) -> None:
     folder = tmp_path_factory.mktemp("kill")
     killed(killer, script, fresh(server, folder.name), folder / "told", Gather(records=20), point, count)

@@ -105,7 +105,8 @@ def test_what_was_weak_is_durable_with_the_next_durable_commit() -> None:
                 journal.commit(12 if n == 1 else 11)
             made.crash()
             with pytest.raises(JournalError, match="see that the server is up"):
-                journal.close()
+                journal.commit(99)
+            journal.close()  # has been told already
             made.start()
             with Journal.open(made.url, name, mode="read") as after:
                 after.verify()

@@ -233,3 +233,18 @@ def test_a_row_must_be_of_one_type_and_end_with_its_latest(file: Path) -> None:
             reseal(hand, records, type_, ts_ns)
             with pytest.raises(JournalError, match="its type or time is not that of its body"):
                 journal.verify()
+
+
+def test_a_row_must_hold_as_many_records_as_it_says(file: Path) -> None:
+    """Whoever makes the last row anew, hash and all, cannot leave its first record out."""
+    write(file, [[START, *feed(0, 20)]])
+    bodies = [msgspec.json.encode(record, order="deterministic") for record in feed(1, 19)]
+    link = bytes.fromhex(sealed([START])[0][1])
+    for id_, body in enumerate(bodies, 3):
+        link = sha256(link + SESSION.encode() + b"\0" + str(id_).encode() + b"\0" + body).digest()
+    packed = zlib.compress(b"[[1,[%b]]]" % b",".join(bodies))
+    with by_hand(file) as hand, Journal.open(file, SESSION, mode="read") as journal:
+        change = "UPDATE events SET packed = ?, body = ?, hash = ? WHERE id = 21"
+        hand.execute(change, [packed, sha256(packed).hexdigest(), link.hex()])
+        with pytest.raises(JournalError, match=r"one of the records 2 to 21, a batch, .* this is not what was packed"):
+            journal.verify()
