@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from hedgekit import demo
+from hedgekit.data import Recipe, SyntheticMarket
 from hedgekit.exchange import FillModel
 from hedgekit.journal import Journal
 from hedgekit.launch import Child
@@ -33,7 +35,7 @@ from hedgekit.types import (
     SessionStarted,
 )
 from hedgekit.venues import alpaca
-from tests.paper.rig import TINY, TINY_PARAMS, Rig
+from tests.paper.rig import Rig
 
 INSTRUMENTS = (Instrument("MADE", "AA"), Instrument("MADE", "BB"))
 KEYS = tuple(instrument.key for instrument in INSTRUMENTS)
@@ -41,14 +43,19 @@ MS = 1_000_000
 SECOND = NS
 
 
-def finished(folder: Path, model: FillModel) -> Rig:
+BY_SECOND = SyntheticMarket(rows=600, half_life=8.0, spread_sd=0.004, hedge_vol=0.0005)
+SECOND_PARAMS = {**demo.PARAMS, "bar_s": 1.0, "bar_offset_s": 0.5, "fit_bars": 60}
+"""A market in which an answer that takes seconds takes several quotes."""
+
+
+def finished(folder: Path, model: FillModel, market: Recipe, params: Mapping[str, Any]) -> Rig:
     """Run one whole session against a sandbox with these latencies."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
-    command = ["sandbox", "--market", demo.encode(TINY), "--model", msgspec.json.encode(model).decode()]
+    command = ["sandbox", "--market", demo.encode(market), "--model", msgspec.json.encode(model).decode()]
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
-        rig = Rig(folder, TINY, keys, msgspec.json.decode(child.line()))
-        done = rig.run(rig.config(params=TINY_PARAMS))
+        rig = Rig(folder, market, keys, msgspec.json.decode(child.line()))
+        done = rig.run(rig.config(params=dict(params)))
         assert done.returncode == 0, done.stderr
     return rig
 
