@@ -4,7 +4,7 @@ Beside an SQLite file it is a POSIX record lock on ``<file>.<session>.lock``;
 it is not inherited by a forked child, so a stray worker cannot keep a session
 locked. It belongs to the process, so a second writer inside this process is
 refused by a list kept here. In PostgreSQL it is an advisory lock of the
-writer's own connection.
+writer's own connection. Who holds a record lock is asked of the kernel, which takes none for it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import struct
+import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -22,9 +24,13 @@ from sqlalchemy.exc import DBAPIError
 from hedgekit.errors import JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+_FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
+"""Layout of struct flock: type, whence, start, length, process; macOS has them in another order."""
 
 _held: dict[Path, int] = {}  # lock file -> process that took it
 
@@ -40,19 +46,51 @@ def _refuse(session: str, holder: str) -> JournalError:
     return JournalError(f"session {session!r} is being written by {holder}; {_ADVISE}")
 
 
+def holder(lock: Path) -> int | None:
+    """Return the process that holds a record lock on a file, None if nobody does."""
+    try:
+        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": 0, "length": 0, "process": 0}
+        answer = dict(zip(_order(), struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, _pack(asked))), strict=True))
+    finally:
+        os.close(fd)
+    return None if answer["type"] == fcntl.F_UNLCK else int(answer["process"])
+
+
+def _order() -> tuple[str, ...]:
+    linux = ("type", "whence", "start", "length", "process")
+    return ("start", "length", "process", "type", "whence") if sys.platform == "darwin" else linux
+
+
+def _pack(values: dict[str, int]) -> bytes:
+    return struct.pack(_FLOCK, *(values[name] for name in _order()))
+
+
 class FileLock:
     """An exclusive lock on a file beside the journal.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    session : str
+        Who wants it.
+    refuse : callable
+        Makes the error of (session, holder).
 
     Raises
     ------
     JournalError
-        If another writer holds it (the message names it) or the file cannot be made.
+        Or what ``refuse`` makes, if another holds it (the message names it) or the file cannot be made.
     """
 
-    def __init__(self, path: Path, session: str) -> None:
-        self.path = path
+    def __init__(self, path: Path, session: str, refuse: Callable[[str, str], Exception] = _refuse) -> None:
+        self.path, self._refuse = path, refuse
         if _held.get(self.path) == os.getpid():
-            raise _refuse(session, f"this {this_process()}")
+            raise refuse(session, f"this {this_process()}")
         self._fd = self._take(session)
         _held[self.path] = os.getpid()
         os.ftruncate(self._fd, 0)
@@ -66,7 +104,7 @@ class FileLock:
             except OSError:
                 holder = os.pread(fd, 200, 0).decode(errors="replace") or "another process"
                 os.close(fd)
-                raise _refuse(session, holder) from None
+                raise self._refuse(session, holder) from None
             if self._is_current(fd):
                 return fd
             os.close(fd)  # the holder removed this file between our open and our lock

@@ -67,10 +67,11 @@ _MAKING = 7202215
 def version(conn: Connection) -> int:
     """Return the schema version of a database: 0 if it has no journal, -1 if what it says is no version."""
     found = inspect(conn)
+    made = found.has_table(EVENTS.name)  # first: tables that are being made meanwhile are not taken for a version 1
     if found.has_table(SCHEMA.name):
         said = conn.execute(select(SCHEMA.c.version)).scalar()
         return said if isinstance(said, int) and said > 0 else -1
-    return int(found.has_table(EVENTS.name))
+    return int(made)
 
 
 def check(found: int, name: str) -> None:

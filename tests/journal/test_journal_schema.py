@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, SessionInfo, migrate, sessions
 from hedgekit.journal.codec import decode
-from hedgekit.journal.schema import VERSION
+from hedgekit.journal.schema import VERSION, version
 from hedgekit.replay import Replay, replay
 from tests.journal.made import EVERY, SESSION, START
 from tests.journal.processes import child, finish, run
@@ -212,3 +212,23 @@ def test_there_must_be_something_to_migrate(tmp_path: Path) -> None:
     conn.close()
     with pytest.raises(JournalError, match="a database without a journal; check the path"):
         migrate(tmp_path / "other.db")
+
+
+def test_tables_made_while_a_reader_looks_are_no_older_version(tmp_path: Path) -> None:
+    """Whichever look comes before and whichever after the tables were made: there is no journal yet, or a present one."""
+    for moment in (1, 2, 3):
+        file = tmp_path / f"{moment}.db"
+        sqlite3.connect(file).close()
+        engine = create_engine(f"sqlite:///{file}")
+        looks = 0
+
+        def make(*_: object, file: Path = file, moment: int = moment) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == moment:
+                Journal.open(file, SESSION, mode="write").close()
+
+        event.listen(engine, "after_cursor_execute", make)
+        with engine.connect() as conn:
+            assert version(conn) in {0, VERSION}
+        engine.dispose()
