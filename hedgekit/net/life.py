@@ -1,12 +1,14 @@
-"""What the outbox knows of an order that is not over, of an audit under way, and what an answer means."""
+"""What the outbox knows of an order that is not over, of an audit under way, of failed tries, and what an answer means."""
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hedgekit.types import NS, Input, Order, Reply, Request
+from hedgekit.types import NS, Fill, Input, Order, Reject, Reply, Request
 
+_BACKOFF_NS, _BACKOFF_MAX_NS = NS // 2, 30 * NS
 SILENCE_NS = 10 * NS
 """An order of which nothing was heard for so long, in a market that moves, is asked after."""
 
@@ -22,16 +24,41 @@ class Outcome:
 
 @dataclass(slots=True)
 class Life:
-    """An order that is not over."""
+    """An order that is not over.
+
+    ``leader`` is the primary whose entry this one hedges. ``doubts`` counts its posts of which the venue has not said that it did not
+    take them; ``taken`` says that the venue has refused its id as used, ``barred`` that it has refused the order that was to take
+    it; ``denied`` counts the look-ups that did not find what is there. ``refusal`` answered one post while another was in doubt.
+    """
 
     order: Order
     left: Decimal
+    leader: str = ""
     venue_id: str = ""
     unwanted: bool = False
-    posted: bool = False
+    doubts: int = 0
+    posted_ns: int = 0
     taken: bool = False
+    barred: bool = False
+    denied: int = 0
+    refusal: Reject | None = None
     heard_ns: int = 0
     patience_ns: int = SILENCE_NS
+
+    @property
+    def posted(self) -> bool:
+        """Whether the venue may have it."""
+        return bool(self.doubts or self.venue_id)
+
+    def told(self, events: Iterable[Input] = ()) -> Decimal:
+        """Return how much of it was executed as far as we know, events that are about to be told included; unsigned."""
+        new = (abs(event.qty) for event in events if isinstance(event, Fill) and event.order_id == self.order.order_id)
+        return abs(self.order.qty) - abs(self.left) + sum(new, Decimal(0))
+
+    @property
+    def known(self) -> bool:
+        """Whether the venue has said that it has it."""
+        return bool(self.taken or self.venue_id)
 
 
 @dataclass(slots=True)
@@ -43,3 +70,29 @@ class Audit:
     states: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     held: Reply | None = None
     again: bool = False
+
+    def behind(self, lives: Mapping[str, Life], events: Iterable[Input] = ()) -> bool:
+        """Whether executions that the venue counts are not told yet."""
+        return any(lives[name].told(events) < filled for name, (_, filled) in self.states.items() if name in lives)
+
+    def over(self, lives: Mapping[str, Life], statuses: Container[str]) -> list[str]:
+        """Return the orders that have ended at the venue without being filled."""
+        states = ((name, *state) for name, state in self.states.items() if name in lives)
+        return [name for name, status, filled in states if status in statuses and filled < abs(lives[name].order.qty)]
+
+
+class Backoff:
+    """When to ask again what was not answered: after 0.5 s, 1 s, 2 s ... at most 30 s (A17)."""
+
+    def __init__(self) -> None:
+        self._tries: dict[tuple[str, str | None], int] = {}
+
+    def next_ns(self, request: Request) -> int:
+        """Return for how long a request waits that failed once more."""
+        key = (request.purpose, request.order_id)
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        return min(_BACKOFF_NS << min(tries - 1, 16), _BACKOFF_MAX_NS)
+
+    def over(self, request: Request) -> None:
+        """Begin anew after an answer."""
+        self._tries.pop((request.purpose, request.order_id), None)

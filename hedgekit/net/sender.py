@@ -5,12 +5,13 @@ Sans-I/O: the session posts what :meth:`Sender.leave` names, hands in answers an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 
-from hedgekit.hedger import in_turn
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Action, Decision, Input, Reply, Request
+from hedgekit.types import NS, Decision, Input, Link, Reply, Request
 
 TIMEOUT_NS = 10 * NS
 """An answer that has not come by then counts as lost."""
@@ -31,15 +32,24 @@ class Sender:
         Sends a request and returns its number.
     forget : callable
         Told the number of a request whose answer is not awaited any more.
+    keys : iterator of int
+        Numbers in the limiter's line; the same one for all senders that share a limiter (:func:`leave`).
     """
 
-    def __init__(self, outbox: Outbox, limiter: Limiter, post: Callable[[Request], int], forget: Callable[[int], object]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        limiter: Limiter,
+        post: Callable[[Request], int],
+        forget: Callable[[int], object],
+        keys: Iterator[int] | None = None,
+    ) -> None:
         self.outbox, self._limiter, self._post, self._forget = outbox, limiter, post, forget
+        self._keys = count(1) if keys is None else keys
         self._line: dict[int, Request] = {}
         self._flying: dict[int, tuple[int, Request, int]] = {}
         self._later: list[tuple[int, Request]] = []
         self._riders: dict[str, list[Request]] = {}
-        self._keys = 0
 
     @property
     def quiet(self) -> bool:
@@ -49,59 +59,75 @@ class Sender:
     # ----------------------------------------------------------------- to leave
 
     def intend(self, decision: Decision, now_ns: int) -> list[Input]:
-        """Put a durable decision's requests in line; return the ends of orders that were cancelled before they had left.
-
-        An entry's hedge follows its primary: it never leaves while that one waits, and at once when it has left, on the
-        tokens that are reserved for hedges (A11, A13, A17).
-        """
-        ended = [event for name in decision.cancels for event in self._take_back(name, now_ns)]
+        """Put a durable decision's requests in line; return the ends of orders that were cancelled before they had left."""
+        ended = self._take_back(decision.cancels, now_ns)
         gone = {getattr(event, "order_id", "") for event in ended}
-        requests = [request for request in self.outbox.requests_of(decision) if request.order_id not in gone]
-        orders = in_turn(decision.orders, decision.action)
-        first = orders[0].order_id if decision.action is Action.OPEN and orders and orders[0].leg == 0 else ""
-        follow = {order.order_id for order in orders if order.order_id != first} if first else set()
-        self.ask(request for request in requests if request.order_id not in follow)
-        if follow:
-            self._riders[first] = [request for request in requests if request.order_id in follow]
+        self.ask(request for request in self.outbox.requests_of(decision) if request.order_id not in gone)
         return ended
 
     def ask(self, requests: Iterable[Request]) -> None:
         """Put requests in line."""
         for request in requests:
-            self._keys += 1
-            self._line[self._keys] = request
-            self._limiter.ask(self._keys, request.purpose, request.priority)
+            key = next(self._keys)
+            self._line[key] = request
+            self._limiter.ask(key, request.purpose, request.priority)
 
     def leave(self, now_ns: int) -> None:
-        """Send everything that may leave now, the most urgent first (A17, L5)."""
-        due, self._later = [r for at, r in self._later if at <= now_ns], [(at, r) for at, r in self._later if at > now_ns]
-        again = [self.outbox.current(request) for request in due]
-        self.ask(request for request in [*again, *self.outbox.look(now_ns)] if request is not None)
-        while keys := self._limiter.release(now_ns):
-            for key in keys:
-                request = self._line.pop(key)
-                self.outbox.posted(request)
-                self._flying[self._post(request)] = (key, request, now_ns + TIMEOUT_NS)
-                if request.purpose == "submit":
-                    self.ask(self._riders.pop(request.order_id or "", ()))
+        """Send everything that may leave now, the most urgent first: :func:`leave`."""
+        leave([self], now_ns)
 
-    def _take_back(self, order_id: str, now_ns: int) -> list[Input]:
-        """Take an order out of the line that has never left, with those that were to follow it."""
-        for leader, riders in self._riders.items():
-            if any(request.order_id == order_id for request in riders):
-                self._riders[leader] = [request for request in riders if request.order_id != order_id]
-                return self.outbox.never_left(order_id, now_ns)
+    def _prepare(self, now_ns: int) -> None:
+        """Put in line what is to be repeated or looked after, and out of it what is not to be sent any more."""
+        due, self._later = [r for at, r in self._later if at <= now_ns], [(at, r) for at, r in self._later if at > now_ns]
+        self.ask([*due, *self.outbox.look(now_ns)])
+        self._arrange()
+
+    def _let_go(self, key: int, now_ns: int) -> bool:
+        """Send a request; return whether another may follow it now."""
+        request = self._line.pop(key)
+        self.outbox.posted(request, now_ns)
+        self._flying[self._post(request)] = (key, request, now_ns + TIMEOUT_NS)
+        return request.purpose == "submit" and self._follow(request.order_id or "")
+
+    def _arrange(self) -> None:
+        """Take out of the line what is not to be sent any more, or not yet: a hedge whose primary stands there too."""
         for key, request in list(self._line.items()):
-            if request.order_id == order_id and request.purpose == "submit" and not self.outbox.was_posted(order_id):
-                self._limiter.drop(key)
-                del self._line[key]
-                followers = [rider.order_id or "" for rider in self._riders.pop(order_id, ())]
-                return [event for name in (order_id, *followers) for event in self.outbox.never_left(name, now_ns)]
-        return []
+            if (current := self.outbox.current(request)) != request:
+                self._step_out(key)
+                self.ask([] if current is None else [current])
+        entries = {request.order_id for request in self._line.values() if request.purpose == "submit"}
+        for leader in [name for name in self._riders if name not in entries]:
+            self._follow(leader)
+        for key, request in list(self._line.items()):
+            leader = self.outbox.leader_of(request.order_id or "")
+            if request.purpose == "submit" and leader in entries:
+                self._step_out(key)
+                self._riders.setdefault(leader, []).append(request)
+
+    def _step_out(self, key: int) -> None:
+        self._limiter.drop(key)
+        del self._line[key]
+
+    def _follow(self, leader: str) -> bool:
+        """Put in line what was to follow an order; return whether there is any."""
+        riders = self._riders.pop(leader, ())
+        self.ask(current for request in riders if (current := self.outbox.current(request)) is not None)
+        return bool(riders)
+
+    def _take_back(self, names: Iterable[str], now_ns: int) -> list[Input]:
+        """Take orders out of the line that have never left, with those that were to follow them."""
+        waiting = [name for name in names if not self.outbox.was_posted(name)]
+        followers = [other for name in waiting for other in self.outbox.followers(name) if not self.outbox.was_posted(other)]
+        gone = dict.fromkeys([*waiting, *followers])
+        for key in [key for key, request in self._line.items() if request.purpose == "submit" and request.order_id in gone]:
+            self._step_out(key)
+        left = {leader: [r for r in riders if r.order_id not in gone] for leader, riders in self._riders.items() if leader not in gone}
+        self._riders = {leader: riders for leader, riders in left.items() if riders}
+        return [event for name in gone for event in self.outbox.never_left(name, now_ns)]
 
     def give_up(self, now_ns: int) -> list[Input]:
         """Drop stale intents (L6): take back what has not left; return the ends. The outbox does the rest when it notes the outage."""
-        return [event for name in self.outbox.open for event in self._take_back(name, now_ns)]
+        return self._take_back(self.outbox.open, now_ns)
 
     # ----------------------------------------------------------------- came back
 
@@ -115,7 +141,7 @@ class Sender:
         self._limiter.answered(key, now_ns, reply.status, retry_after_ns=wait_ns, remaining=left)
         if reply.status == _TOO_MANY:
             self._line[key] = request  # the limiter has kept its place
-            return []
+            return self._take_back(self.outbox.turned_away(request), now_ns)
         outcome = self.outbox.on_reply(request, reply, now_ns)
         self.ask(outcome.requests)
         if outcome.again_ns is not None:
@@ -134,8 +160,10 @@ class Sender:
             self.reply(number, Reply(0), now_ns)
 
     def note(self, event: Input) -> None:
-        """Follow an event that is about to be journalled."""
+        """Follow an event that is about to be journalled; once the venue is heard again, nothing waits for its turn to be repeated."""
         self.ask(self.outbox.note(event))
+        if isinstance(event, Link) and event.state == "up":
+            self._later = [(event.ts_ns, request) for _, request in self._later]
 
     def next_ns(self, now_ns: int) -> int | None:
         """When something may leave, or an answer is overdue."""
@@ -143,3 +171,31 @@ class Sender:
         leaving = self._limiter.next_ns(now_ns)
         times += [] if leaving is None else [leaving]
         return min(times, default=None)
+
+
+def leave(senders: Sequence[Sender], now_ns: int) -> None:
+    """Send everything of one account that may leave now, the most urgent first, whichever pair it is of (A17, L5).
+
+    An entry's hedge follows its primary: it never leaves while that one waits, and at once when it has left, on the
+    tokens that are reserved for hedges (A11, A13, A17).
+
+    Parameters
+    ----------
+    senders : sequence of Sender
+        All that share a limiter, with one iterator of keys.
+    now_ns : int
+        The time.
+    """
+    for sender in senders:
+        sender._prepare(now_ns)  # noqa: SLF001 - this function is the class's own, for several of them
+    if not senders:
+        return
+    release, keys = senders[0]._limiter.release, deque[int]()  # noqa: SLF001 - as above
+    keys.extend(release(now_ns))
+    while keys:
+        key = keys.popleft()
+        owner = next(sender for sender in senders if key in sender._line)  # noqa: SLF001 - as above
+        if owner._let_go(key, now_ns):  # noqa: SLF001 - as above
+            keys.extendleft(reversed(release(now_ns)))  # a hedge goes before what is less urgent and has its tokens already
+        if not keys:
+            keys.extend(release(now_ns))

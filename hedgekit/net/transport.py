@@ -58,6 +58,14 @@ async def _stay(_: aiohttp.ClientSession, __: object, params: aiohttp.TraceReque
     raise aiohttp.ClientConnectionError
 
 
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request once. aiohttp would repeat a GET or DELETE whose connection was lost, and the limiter would not know (A17)."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError from error
+
+
 class Rest:
     """Sends numbered requests; each answer is handed to ``on_reply(number, reply)``.
 
@@ -82,7 +90,7 @@ class Rest:
         *,
         quotes_url: str = "",
     ) -> None:
-        self._http = aiohttp.ClientSession(headers=headers, timeout=_NO_TIMEOUT)
+        self._http = aiohttp.ClientSession(headers=headers, timeout=_NO_TIMEOUT, middlewares=(_once,))
         self._bases = (base_url.rstrip("/"), (quotes_url or base_url).rstrip("/"))
         self._on_reply, self._label = on_reply, label
         self._tasks: dict[int, asyncio.Task[None]] = {}

@@ -1,9 +1,7 @@
-"""The outbox without a network: no intent under two ids, none lost, none doubled, whatever the answers."""
+"""The outbox alone: what it sends, and what each answer means. Under faults, with sender and limiter: test_sender_machine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -15,61 +13,9 @@ from hypothesis import strategies as st
 from hedgekit.errors import VenueError
 from hedgekit.net.life import Outcome
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Ack, Action, Cancelled, Decision, Fill, Order, Phase, Priority, Reason, Reconciled, Reject, Reply, Request
+from hedgekit.types import NS, Ack, Cancelled, Decision, Priority, Reject, Reply, Request
 from hedgekit.venues import alpaca
-
-DUPLICATE = Reply(422, b'{"code":40010001,"message":"client_order_id must be unique"}')
-REFUSED = Reply(403, b'{"code":40310000,"message":"insufficient buying power"}')
-
-
-def order(number: int, qty: int = 10, priority: Priority = Priority.PRIMARY) -> Order:
-    return Order(f"s-{number}-0", 1, 0, "ALPACA:KO", Decimal(qty), Decimal(50), priority, 1)
-
-
-def decision(orders: tuple[Order, ...] = (), cancels: tuple[str, ...] = (), action: Action = Action.REPAIR) -> Decision:
-    return Decision(
-        ts_ns=1,
-        action=action,
-        reason=Reason.ENTRY,
-        phase=Phase.OPENING,
-        trade=1,
-        z=None,
-        ratio=None,
-        delta=None,
-        cost=0.0,
-        benefit=0.0,
-        mids=(1.0, 1.0),
-        positions=(0.0, 0.0),
-        targets=(0.0, 0.0),
-        orders=orders,
-        cancels=cancels,
-    )
-
-
-def accepted(order_id: str) -> Reply:
-    return Reply(200, msgspec.json.encode({"id": "v-" + order_id, "client_order_id": order_id, "status": "new"}))
-
-
-def ack(order_id: str) -> Ack:
-    return Ack(ts_ns=1, order_id=order_id, venue_order_id="v-" + order_id)
-
-
-def fill(order_id: str, qty: int, number: int = 1) -> Fill:
-    return Fill(
-        ts_ns=1,
-        order_id=order_id,
-        fill_id=f"{order_id}-{number}",
-        instrument="ALPACA:KO",
-        venue_ns=1,
-        qty=Decimal(qty),
-        price=Decimal(50),
-        fee=Decimal(0),
-    )
-
-
-def what(requests: list[Request]) -> list[tuple[str, str | None]]:
-    return [(request.purpose, request.order_id) for request in requests]
-
+from tests.net.orders_made import DUPLICATE, MISSING, REFUSED, accepted, ack, decision, fill, order, rejected, state, what
 
 # -------------------------------------------------------------------- requests
 
@@ -145,8 +91,8 @@ def test_an_accepted_order_is_acknowledged_once_whoever_says_it_first() -> None:
 def test_a_refusal_is_a_reject_with_the_venues_words() -> None:
     outbox = Outbox(alpaca)
     (request,) = outbox.requests_of(decision((order(1),)))
-    said = outbox.on_reply(request, REFUSED, 7)
-    assert said.events == [Reject(ts_ns=7, order_id="s-1-0", code="40310000", message="insufficient buying power")]
+    outbox.posted(request, 1)
+    assert outbox.on_reply(request, REFUSED, 7).events == [rejected(7)]
 
 
 @pytest.mark.parametrize("status", [0, 425, 500, 502, 503])
@@ -160,15 +106,17 @@ def test_an_unknown_outcome_is_posted_again_under_the_same_id(status: int) -> No
 def test_what_is_not_wanted_any_more_is_not_posted_again_but_its_id_is_taken() -> None:
     outbox = Outbox(alpaca)
     (request,) = outbox.requests_of(decision((order(1),)))
-    outbox.posted(request)
+    outbox.posted(request, 1)
     outbox.on_reply(request, Reply(0), 7)
     assert outbox.requests_of(decision((), ("s-1-0",))) == []
     void = outbox.current(request)
     assert void is not None
     body = msgspec.json.decode(void.body or b"")
     assert (body["client_order_id"], body["type"], body["time_in_force"], body["limit_price"]) == ("s-1-0", "limit", "ioc", "0.01")
-    assert outbox.on_reply(void, accepted("s-1-0"), 9).events == [Cancelled(ts_ns=9, order_id="s-1-0")]
+    assert outbox.on_reply(void, accepted("s-1-0", status="canceled"), 9).events == [Cancelled(ts_ns=9, order_id="s-1-0")]
     assert what(outbox.on_reply(void, DUPLICATE, 9).requests) == [("lookup", "s-1-0")]
+    (ack,) = outbox.on_reply(void, accepted("s-1-0"), 9).events  # it is still there, and takes one share of what can be sold or bought
+    assert what(outbox.note(ack)) == [("cancel", "s-1-0")]
 
 
 def test_a_refused_duplicate_is_looked_up() -> None:
@@ -179,12 +127,59 @@ def test_a_refused_duplicate_is_looked_up() -> None:
     assert outbox.on_reply(lookup, accepted("s-1-0"), 8) == Outcome([Ack(ts_ns=8, order_id="s-1-0", venue_order_id="v-s-1-0")])
 
 
-def test_a_venue_that_refuses_a_duplicate_it_does_not_have_is_not_believed() -> None:
+def test_a_venue_that_refuses_a_duplicate_is_asked_until_it_finds_it_and_if_it_never_does_is_not_believed() -> None:
     outbox = Outbox(alpaca)
     (request,) = outbox.requests_of(decision((order(1),)))
     (lookup,) = outbox.on_reply(request, DUPLICATE, 7).requests
+    for found in (True, False):
+        assert [outbox.on_reply(lookup, MISSING, 8) for _ in range(6)] == [Outcome(again_ns=n * NS) for n in (2, 4, 8, 16, 32, 64)]
+        if found:
+            outbox.on_reply(lookup, accepted("s-1-0"), 9)
     with pytest.raises(VenueError, match="look-up of order 's-1-0'"):
-        outbox.on_reply(lookup, Reply(404, b"{}"), 8)
+        outbox.on_reply(lookup, MISSING, 8)
+
+
+def in_doubt() -> tuple[Outbox, Request, Request]:
+    """Return an outbox of which one post was lost and the next refused; its request, and what it sends now."""
+    outbox = Outbox(alpaca)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    for reply in (Reply(0), REFUSED):
+        outbox.posted(request, 5)
+        said = outbox.on_reply(request, reply, 7)
+    assert said.events == []  # the lost one may arrive when the account can bear it
+    (void,) = said.requests
+    assert what([void]) == [("void", "s-1-0")]
+    return outbox, request, void
+
+
+def test_a_refusal_is_no_end_while_an_earlier_post_may_arrive_but_the_id_is_taken() -> None:
+    outbox, request, void = in_doubt()
+    assert outbox.current(request) == void
+    assert outbox.on_reply(void, state("s-1-0", "canceled", 0), 9).events == [rejected(9)]
+    outbox, _, void = in_doubt()
+    (lookup,) = outbox.on_reply(void, DUPLICATE, 9).requests
+    (found,) = outbox.on_reply(lookup, accepted("s-1-0"), 9).events
+    assert what(outbox.note(found)) == [("cancel", "s-1-0")]
+
+
+def test_where_the_venue_refuses_the_void_too_the_id_is_in_quarantine() -> None:
+    outbox, _, void = in_doubt()
+    said = outbox.on_reply(void, REFUSED, 9)
+    assert (said.events, said.again_ns, what(said.requests)) == ([], NS // 2, [("lookup", "s-1-0")])
+    for ts_ns, events in ((120 * NS, []), (120 * NS + 5, [rejected(120 * NS + 5)])):  # posted at 5
+        assert outbox.on_reply(said.requests[0], MISSING, ts_ns).events == events
+
+
+def test_an_order_turned_away_with_429_has_not_been_there() -> None:
+    outbox = Outbox(alpaca)
+    (request,) = outbox.requests_of(decision((order(1),)))
+    outbox.posted(request, 1)
+    assert outbox.was_posted("s-1-0")
+    assert outbox.turned_away(request) == []
+    assert not outbox.was_posted("s-1-0")
+    outbox.posted(request, 2)
+    outbox.requests_of(decision((), ("s-1-0",)))
+    assert outbox.turned_away(request) == ["s-1-0"]  # to be taken back
 
 
 def test_back_off_doubles_to_thirty_seconds_and_starts_anew_after_a_success() -> None:
@@ -194,139 +189,6 @@ def test_back_off_doubles_to_thirty_seconds_and_starts_anew_after_a_success() ->
     assert delays == [NS // 2, NS, 2 * NS, 4 * NS, 8 * NS, 16 * NS, 30 * NS, 30 * NS]
     outbox.on_reply(request, accepted("s-1-0"), 1)
     assert outbox.on_reply(request, Reply(0), 1).again_ns == NS // 2
-
-
-# ----------------------------------------------------------------------- audits
-
-
-def state(order_id: str, status: str, filled: int) -> Reply:
-    return Reply(
-        200, msgspec.json.encode({"id": "v-" + order_id, "client_order_id": order_id, "status": status, "filled_qty": str(filled)})
-    )
-
-
-def activity(order_id: str, qty: int, number: int) -> dict[str, str]:
-    return {
-        "id": f"20240102150000000::{order_id}-{number}",
-        "order_id": "v-" + order_id,
-        "symbol": "KO",
-        "side": "buy",
-        "price": "50",
-        "qty": str(qty),
-        "transaction_time": "2024-01-02T15:00:00Z",
-    }
-
-
-def test_an_audit_finds_what_the_stream_has_not_told() -> None:
-    """Two executions, of which the stream told one, and the end of the order."""
-    outbox = Outbox(alpaca)
-    (request,) = outbox.requests_of(decision((order(1),)))
-    outbox.posted(request)
-    outbox.note(ack("s-1-0"))
-    outbox.note(fill("s-1-0", 3, 1))
-    (lookup,) = outbox.audit(full=True)
-    (fills,) = outbox.on_reply(lookup, state("s-1-0", "canceled", 7), 5).requests
-    assert fills.purpose == "fills"
-    said = outbox.on_reply(fills, Reply(200, msgspec.json.encode([activity("s-1-0", 3, 1), activity("s-1-0", 4, 2)])), 6)
-    found, end = said.events
-    assert isinstance(found, Fill)
-    assert (found.fill_id, found.qty, found.ts_ns) == ("s-1-0-2", 4, 6)
-    assert end == Cancelled(ts_ns=6, order_id="s-1-0")
-    (positions,) = said.requests
-    (account,) = outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).requests
-    events = outbox.on_reply(account, Reply(200, b'{"cash":"12.5"}'), 8).events
-    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True)]
-    assert not outbox.auditing
-
-
-def test_an_update_whose_count_is_higher_than_ours_is_not_whole() -> None:
-    outbox = Outbox(alpaca)
-    outbox.requests_of(decision((order(1),)))
-    outbox.note(ack("s-1-0"))
-    assert outbox.whole(fill("s-1-0", 3), Decimal(3))
-    assert not outbox.whole(fill("s-1-0", 3), Decimal(5))
-    assert not outbox.whole(Cancelled(ts_ns=1, order_id="s-1-0"), Decimal(2))
-    assert outbox.whole(Cancelled(ts_ns=1, order_id="s-1-0"), None)
-
-
-def test_a_refused_question_is_the_venues_fault() -> None:
-    outbox = Outbox(alpaca)
-    (request,) = outbox.audit(full=True)
-    with pytest.raises(VenueError, match=r"question for positions .*: forbidden") as caught:
-        outbox.on_reply(request, Reply(403, b'{"code":1,"message":"forbidden"}'), 7)
-    assert caught.value.status == 403
-
-
-# --------------------------------------------------- L2, against a hostile network
-
-
-@dataclass
-class Venue:
-    """A venue as ``alpaca`` describes it: an id is taken once, whatever becomes of the order."""
-
-    taken: list[str] = field(default_factory=list)
-    posts: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def answer(self, request: Request, fate: str) -> Reply:
-        """Answer one request; what is ``lost before`` never arrives, ``lost after`` only its answer does not."""
-        if fate == "lost before":
-            return Reply(0)
-        if fate == "429":
-            return Reply(429)
-        reply = self.do(request, refuse=fate == "refused")
-        return Reply(0) if fate == "lost after" else Reply(503) if fate == "503" else reply
-
-    def do(self, request: Request, *, refuse: bool) -> Reply:
-        """Do what a request that arrived asks for."""
-        name = request.order_id or ""
-        if request.purpose == "lookup":
-            return accepted(name) if name in self.taken else Reply(404, b"{}")
-        self.posts.append((name, request.body or b""))
-        if name in self.taken:
-            return DUPLICATE
-        if refuse:
-            return REFUSED
-        self.taken.append(name)
-        return accepted(name)
-
-
-FATES = st.lists(st.sampled_from(["ok", "lost before", "lost after", "429", "503", "refused"]), max_size=25)
-
-
-@given(fates=FATES, orders=st.integers(1, 4), crash_after=st.integers(0, 30))
-def test_no_order_is_executed_twice_or_lost_whatever_the_network_does(fates: list[str], orders: int, crash_after: int) -> None:
-    outbox, venue = Outbox(alpaca), Venue()
-    said = decision(tuple(order(n) for n in range(orders)))
-    journal: list[Any] = [said]
-    waiting = outbox.requests_of(said)
-    number = 0
-    while waiting:
-        if number == crash_after:  # a new process knows the journal only
-            outbox = Outbox(alpaca)
-            outbox.restore(journal)
-            waiting = outbox.resume()
-            crash_after = -1
-            continue
-        request, number = waiting.pop(0), number + 1
-        outbox.posted(request)
-        reply = venue.answer(request, fates.pop(0) if fates else "ok")
-        if reply.status == 429:  # the limiter's business
-            waiting.append(request)
-            continue
-        said = outbox.on_reply(request, reply, number)
-        for event in said.events:
-            journal.append(event)
-            outbox.note(event)
-        waiting += said.requests
-        if said.again_ns is not None and (again := outbox.current(request)) is not None:
-            waiting.append(again)
-    assert len(venue.taken) == len(set(venue.taken))
-    told = {name: {body for n, body in venue.posts if n == name} for name, _ in venue.posts}
-    assert all(len(bodies) == 1 for bodies in told.values())
-    assert {msgspec.json.decode(body)["client_order_id"] for bodies in told.values() for body in bodies} == set(told)
-    ends = [(type(event), event.order_id) for event in journal[1:]]
-    assert sorted(name for kind, name in ends if kind is Ack) == sorted(venue.taken)
-    assert len(ends) == len(set(ends)) == orders
 
 
 # --------------------------------------------------------------------- restart

@@ -204,6 +204,25 @@ async def test_a_connection_that_breaks_is_an_unknown_outcome() -> None:
             assert await answers.get() == (1, Reply(0))
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+async def test_a_request_whose_connection_breaks_is_sent_once(method: str) -> None:
+    """A17: what is repeated is repeated by the sender, through the limiter."""
+    arrived: list[str] = []
+
+    async def second_breaks(request: web.Request) -> web.StreamResponse:
+        arrived.append(request.method)
+        if len(arrived) > 1:
+            assert request.transport is not None
+            request.transport.close()
+        return web.Response()
+
+    async with serving(second_breaks) as address, rest_to(address) as (rest, answers):
+        for status in (200, 0):  # the connection that breaks is one that was used before
+            rest.send(Request(method, "/v2/orders/v1", "cancel", Priority.CLOSE))
+            assert (await answers.get())[1].status == status
+    assert arrived == [method, method]
+
+
 async def test_closing_does_not_wait_for_answers() -> None:
     arrived = asyncio.Event()
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Ack, Cancelled, Fill, Order, Priority, Quote, Reject, Reply
+from hedgekit.types import Ack, Cancelled, Fill, MarketStatus, Order, Priority, Quote, Reject, Reply
 from hedgekit.venues import alpaca
 from hedgekit.venues.alpaca import streams
 
@@ -120,9 +120,41 @@ def test_answers_without_meaning_name_what(call: Any, body: bytes, word: str) ->
 
 
 def test_quotes() -> None:
-    ko, pep = alpaca.quotes_of(payload("quotes"), 9)
+    ko, pep = alpaca.market_of(payload("quotes"), 9)
     assert ko == Quote(ts_ns=9, instrument="ALPACA:KO", venue_ns=1_740_239_505_335_689_322, bid=87.66, ask=87.68, bid_size=1, ask_size=4)
     assert (pep.bid, pep.bid_size, pep.venue_ns % 10**9) == (0.0, 0.0, 335_600_000)
+
+
+STATUS = '{{"T":"s","S":"KO","sc":"{}","sm":"as the venue says","rc":"T12","rm":"why","t":"2025-02-22T19:15:00Z","z":"C"}}'
+"""In the form of docs.alpaca.markets/docs/real-time-stock-pricing-data, "Trading Status", with its codes of both tapes."""
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("2", "halted"), ("H", "halted"), ("P", "paused"), ("Q", "paused"), ("3", "open"), ("T", "open")],
+)
+def test_a_trading_status_is_whether_an_instrument_can_be_traded(code: str, status: str) -> None:
+    frame = f"[{STATUS.format(code)}]"
+    assert alpaca.market_of(frame, 9) == [MarketStatus(ts_ns=9, instrument="ALPACA:KO", status=status)]  # type: ignore[arg-type] # one of them
+
+
+@pytest.mark.parametrize("code", list("56789ACDEF"))
+def test_an_indication_stops_nothing_and_quotes_beside_it_are_kept(code: str) -> None:
+    quote = '{"T":"q","S":"KO","bp":1,"bs":1,"ap":2,"as":1,"t":"2025-02-22T15:51:45Z"}'
+    assert [type(event) for event in alpaca.market_of(f"[{STATUS.format(code)},{quote}]", 9)] == [Quote]
+
+
+@pytest.mark.parametrize("frame", [f"[{STATUS.format('Z')}]", f"[{STATUS.format('')}]", f"[{STATUS.format('H').replace('KO', '')}]"])
+def test_a_trading_status_without_meaning_is_refused(frame: str) -> None:
+    with pytest.raises(VenueError, match=r"alpaca: trading status '.?' \(as the venue says\) of '(KO|nothing)' is not understood"):
+        alpaca.market_of(frame, 1)
+
+
+def test_the_login_asks_for_quotes_and_statuses() -> None:
+    *_, (asked, answer) = alpaca.data_login("key", "secret", ["ALPACA:KO"])
+    assert asked is not None
+    assert msgspec.json.decode(asked) == {"action": "subscribe", "quotes": ["KO"], "statuses": ["KO"]}
+    assert answer in '{"T":"subscription","quotes":["KO"],"statuses":["KO"]}'
 
 
 @pytest.mark.parametrize(
@@ -144,14 +176,14 @@ def test_quotes() -> None:
 )
 def test_market_data_without_meaning_is_refused(frame: bytes, word: str) -> None:
     with pytest.raises(VenueError, match="alpaca") as caught:
-        alpaca.quotes_of(frame, 1)
+        alpaca.market_of(frame, 1)
     assert word in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
 def test_an_error_keeps_its_code() -> None:
     with pytest.raises(VenueError) as caught:
-        alpaca.quotes_of('[{"T":"error","code":402,"msg":"auth failed"}]', 1)
+        alpaca.market_of('[{"T":"error","code":402,"msg":"auth failed"}]', 1)
     assert caught.value.code == 402
 
 
@@ -289,7 +321,7 @@ def test_updates_without_meaning_are_refused(frame: bytes, word: str) -> None:
 # ------------------------------------------------------------------------ fuzz
 
 PARSERS: list[Any] = [
-    lambda data: alpaca.quotes_of(data, 1),
+    lambda data: alpaca.market_of(data, 1),
     lambda data: alpaca.update_of(data, 1),
     lambda data: alpaca.state_of(Reply(200, data)),
     lambda data: alpaca.positions_of(Reply(200, data)),

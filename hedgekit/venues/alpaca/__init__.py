@@ -29,9 +29,8 @@ from hedgekit.venues.alpaca.replies import (
     state_of,
 )
 from hedgekit.venues.alpaca.requests import account, cancel, fills, headers, latest, lookup, positions, submit, void
-from hedgekit.venues.alpaca.streams import Update, data_login, quotes_of, stream_login, update_of
+from hedgekit.venues.alpaca.streams import Update, data_login, market_of, stream_login, update_of
 from hedgekit.venues.alpaca.wire import (
-    BUDGETS,
     DATA,
     DATA_HOSTS,
     KEY_ENV,
@@ -39,14 +38,15 @@ from hedgekit.venues.alpaca.wire import (
     ORDER_HOSTS,
     OVER,
     QUOTES,
+    REQUESTS,
     REST,
     STREAM,
+    budgets,
     parse_time,
     symbol,
 )
 
 __all__ = [
-    "BUDGETS",
     "DATA",
     "DATA_HOSTS",
     "KEY_ENV",
@@ -54,12 +54,14 @@ __all__ = [
     "ORDER_HOSTS",
     "OVER",
     "QUOTES",
+    "REQUESTS",
     "REST",
     "STREAM",
     "Execution",
     "State",
     "Update",
     "account",
+    "budgets",
     "cancel",
     "cash_of",
     "data_login",
@@ -72,11 +74,11 @@ __all__ = [
     "latest_of",
     "limits_of",
     "lookup",
+    "market_of",
     "over_already",
     "parse_time",
     "positions",
     "positions_of",
-    "quotes_of",
     "state_of",
     "stream_login",
     "submit",

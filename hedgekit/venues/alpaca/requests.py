@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -11,7 +10,6 @@ from hedgekit.types import Order, Priority, Request
 from hedgekit.venues.alpaca.wire import symbol, text_time
 
 _PAGE = 100
-_LOWEST, _HIGHEST = Decimal("0.01"), Decimal("999999.99")
 
 
 def headers(key: str, secret: str) -> dict[str, str]:
@@ -37,17 +35,17 @@ def submit(order: Order) -> Request:
 def void(order: Order) -> Request:
     """Encode an order that takes the id of one whose outcome is unknown, and cannot fill.
 
-    One lot on the same side, far from any market, good for now or never. Accepted, it proves that the venue never had the
-    first one, and makes it refuse that one should it still be under way; refused as a duplicate, the first one is there.
+    One share to buy at the lowest price, now or never. Accepted, it proves that the venue never had the first one, and makes it
+    refuse that one should it still be under way; refused as a duplicate, the first one is there. A purchase whichever side the
+    first one has: a short sale far above the market would need buying power for its limit price.
     """
-    buy = order.qty > 0
     body = {
         "symbol": symbol(order.instrument),
         "qty": "1",
-        "side": "buy" if buy else "sell",
+        "side": "buy",
         "type": "limit",
         "time_in_force": "ioc",
-        "limit_price": format(_LOWEST if buy else _HIGHEST, "f"),
+        "limit_price": "0.01",
         "client_order_id": order.order_id,
     }
     return Request("POST", "/v2/orders", "void", Priority.CLOSE, msgspec.json.encode(body), order.order_id)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Ack, Cancelled, Fill, Quote, Reject
+from hedgekit.types import Ack, Cancelled, Fill, MarketStatus, Quote, Reject
 from hedgekit.venues.alpaca.wire import NAME, UNREADABLE, Name, parse_time, symbol
 
 
@@ -17,7 +17,8 @@ def data_login(key: str, secret: str, keys: list[str]) -> Iterator[tuple[bytes |
     """Yield (message to send or None, text that the answer must hold), in turn."""
     yield None, '"connected"'
     yield msgspec.json.encode({"action": "auth", "key": key, "secret": secret}), '"authenticated"'
-    yield msgspec.json.encode({"action": "subscribe", "quotes": [symbol(k) for k in keys]}), '"subscription"'
+    symbols = [symbol(key) for key in keys]
+    yield msgspec.json.encode({"action": "subscribe", "quotes": symbols, "statuses": symbols}), '"subscription"'
 
 
 class _Message(msgspec.Struct):
@@ -28,6 +29,8 @@ class _Message(msgspec.Struct):
     ap: float | None = None
     as_: float | None = msgspec.field(default=None, name="as")
     t: str = ""
+    sc: str = ""
+    sm: str = ""
     code: int = 0
     msg: str = ""
 
@@ -35,20 +38,39 @@ class _Message(msgspec.Struct):
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 
 
-def quotes_of(frame: bytes | str, ts_ns: int) -> list[Quote]:
-    """Parse a market-data frame; every message in it must be a quote.
+_STATUSES: dict[str, Literal["open", "halted", "paused"]] = {
+    **dict.fromkeys(("3", "T"), "open"),  # resume (CTA); trading resumption (UTP)
+    **dict.fromkeys(("2", "H"), "halted"),  # trading halt
+    **dict.fromkeys(("P", "Q"), "paused"),  # volatility trading pause; quotes again, and no trades yet (UTP)
+}
+_INDICATIONS = frozenset("56789ACDEF")
+"""Tape A and B: price and range indications, imbalances, short-sale restriction, price bands; none stops or resumes trading."""
+
+
+def market_of(frame: bytes | str, ts_ns: int) -> list[Quote | MarketStatus]:
+    """Parse a market-data frame: quotes, and whether an instrument can be traded.
 
     Raises
     ------
     VenueError
-        If the frame is an error of the venue's, or not understood: nothing is dropped.
+        If the frame is an error of the venue's, or not understood: nothing is dropped but what tells of no halt and no resumption.
     """
     try:
         messages = _MESSAGES.decode(frame)
     except UNREADABLE as error:
         msg = f"alpaca: market data cannot be read ({error}): {frame[:200]!r}"
         raise VenueError(msg) from error
-    return [_quote(message, ts_ns) for message in messages]
+    events = (_status(message, ts_ns) if message.T == "s" else _quote(message, ts_ns) for message in messages)
+    return [event for event in events if event is not None]
+
+
+def _status(message: _Message, ts_ns: int) -> MarketStatus | None:
+    if message.sc in _INDICATIONS:
+        return None
+    if message.sc not in _STATUSES or not message.S:
+        msg = f"alpaca: trading status {message.sc!r} ({message.sm[:60]}) of {message.S or 'nothing'!r} is not understood"
+        raise VenueError(msg)
+    return MarketStatus(ts_ns=ts_ns, instrument=f"{NAME}:{message.S}", status=_STATUSES[message.sc])
 
 
 def _quote(message: _Message, ts_ns: int) -> Quote:

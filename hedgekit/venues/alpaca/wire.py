@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from hedgekit.errors import VenueError
+from hedgekit.errors import ConfigError, VenueError
 
 NAME = "ALPACA"
 REST = "https://paper-api.alpaca.markets"
@@ -31,16 +31,25 @@ OVER = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 """Statuses of an order of which nothing more will execute; ``done_for_day`` goes on the next day."""
 
 KINDS = ("submit", "void", "cancel", "lookup", "fills", "account", "positions", "quotes")
-BUDGETS = (
-    {
-        "name": "requests",
-        "capacity": 50,
-        "refill_per_s": Decimal("2.5"),
-        "costs": dict.fromkeys(KINDS, 1),
-        "reserve": {"close": 10, "hedge": 8},
-    },
-)
-"""200 requests a minute, for trading and basic data together: 50 at once and 2.5 a second are within it in any minute (A17)."""
+REQUESTS = 200
+"""Requests a minute that an account may make, for trading and basic data together; Alpaca grants more on request."""
+
+
+def budgets(per_minute: int = REQUESTS) -> tuple[dict[str, Any], ...]:
+    """Return what the venue counts (A17): a quarter of a minute's requests at once and the rest steadily is within it in any minute.
+
+    Raises
+    ------
+    ConfigError
+        If so few requests leave no room for a close beside a hedge.
+    """
+    burst = per_minute // 4
+    if burst < 2:  # noqa: PLR2004 - one to close, one for all else
+        msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {REQUESTS}"
+        raise ConfigError(msg)
+    refill = Decimal(per_minute - burst) / 60
+    reserve = {"close": burst // 5, "hedge": burst // 6}
+    return ({"name": "requests", "capacity": burst, "refill_per_s": refill, "costs": dict.fromkeys(KINDS, 1), "reserve": reserve},)
 
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]  # an empty id in a path would address all orders
