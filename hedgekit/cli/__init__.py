@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hedgekit.cli.alerting import alerts
 from hedgekit.cli.journals import JournalPath, SessionName, journal_app, only
 from hedgekit.errors import HedgekitError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 app.add_typer(journal_app, name="journal")
+app.command("alerts")(alerts)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
 WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
@@ -122,18 +124,23 @@ SessionId = Annotated[str | None, typer.Argument(help="Which session; the one th
 
 @paper_app.command("run")
 def paper_run(
-    config: Annotated[Path, typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes it for its own session.")],
+    configs: Annotated[
+        list[Path],
+        typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes one; several are pairs of one account."),
+    ],
     *,
     die_with_parent: WithParent = False,
 ) -> None:
-    """Run one paper session in this process, or resume one that was killed, until it ends.
+    """Run a paper session in this process, or resume one that was killed, until it ends.
+
+    Several configurations are several pairs of one account: each has its own journal, all share one request budget and one set of limits.
 
     Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
     """
     from hedgekit.paper import Session, SessionConfig
 
     _watch(die_with_parent)
-    typer.echo(_run(Session(SessionConfig.load(config)).run()))
+    typer.echo("\n".join(_run(Session(*(SessionConfig.load(config) for config in configs)).run())))
 
 
 @paper_app.command("start")

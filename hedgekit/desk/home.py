@@ -12,19 +12,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import struct
-import sys
 from pathlib import Path
 
 import platformdirs
 
 from hedgekit.errors import ConfigError, SessionError
+from hedgekit.journal.lock import holder
 
 HOME_ENV = "HEDGEKIT_HOME"
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
-"""Layout of struct flock: type, whence, start, length, process; macOS has them in another order."""
 
 
 def home(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -61,29 +58,6 @@ def check_account(name: str) -> str:
         msg = f"account={name!r}: use 1 to 32 letters, digits, '_' or '-', starting with a letter or digit"
         raise ConfigError(msg)
     return name
-
-
-def holder(lock: Path) -> int | None:
-    """Return the process that holds a record lock on a file, None if nobody does."""
-    try:
-        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": 0, "length": 0, "process": 0}
-        answer = dict(zip(_order(), struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, _pack(asked))), strict=True))
-    finally:
-        os.close(fd)
-    return None if answer["type"] == fcntl.F_UNLCK else int(answer["process"])
-
-
-def _order() -> tuple[str, ...]:
-    linux = ("type", "whence", "start", "length", "process")
-    return ("start", "length", "process", "type", "whence") if sys.platform == "darwin" else linux
-
-
-def _pack(values: dict[str, int]) -> bytes:
-    return struct.pack(_FLOCK, *(values[name] for name in _order()))
 
 
 class AccountLock:

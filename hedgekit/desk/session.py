@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hedgekit.alerts import Limits, Reader, table
 from hedgekit.desk.host import ORDERS
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, State, Status
 from hedgekit.errors import SessionError
@@ -18,6 +19,8 @@ from hedgekit.journal import Follower, Journal
 from hedgekit.paper.commands import Spool
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hedgekit.journal import Standing
 
 COMMANDS = ("pause", "resume", "flatten", "stop")
@@ -87,6 +90,24 @@ class PaperSession:
     def follow(self) -> Follower:
         """Return a new reader of what happens, for a panel."""
         return Follower(self.folder.journal, self.session)
+
+    def alerts(self, limits: Limits | None = None) -> pd.DataFrame:
+        """Return every alert so far, one row each (:func:`hedgekit.alerts.table`); what still holds was not cleared.
+
+        Raises
+        ------
+        JournalError
+            If the journal cannot be read or is damaged.
+        """
+        return table(self.folder.journal, self.session, limits, alive=self._goes_on())
+
+    def watch(self, limits: Limits | None = None) -> Reader:
+        """Return a new reader of the alerts, for a panel."""
+        return Reader(self.folder.journal, self.session, limits)
+
+    def _goes_on(self) -> bool | None:
+        """Whether a process trades; None while it is about to."""
+        return None if self.status().state is State.STARTING else self.folder.session_pid is not None
 
     # ---------------------------------------------------------------- commands
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from hedgekit.desk.home import holder
 from hedgekit.errors import JournalError, SessionError
 from hedgekit.journal import Journal
+from hedgekit.journal.lock import holder
 
 
 class State(StrEnum):

@@ -31,6 +31,7 @@ from hedgekit.widgets.paper_figures import BARS, DELTA_TITLE, FAR, MARK_SOURCES,
 if TYPE_CHECKING:
     import os
 
+    from hedgekit.alerts import Reader
     from hedgekit.data import Recipe
     from hedgekit.journal import News
     from hedgekit.journal.news import CommandRow, DecisionRow, FillRow
@@ -112,6 +113,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self.session: PaperSession | None = None
         self._status: Status | None = None
         self._follower: Follower | None = None
+        self._alerts: Reader | None = None
         self._series = Series(BARS)
         self._last_fills: list[FillRow] = []
         self._last_decisions: list[DecisionRow] = []
@@ -128,7 +130,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
     def _attach(self, session: PaperSession) -> None:
         self.close_reader()
         self._forget()
-        self.session, self._follower = session, session.follow()
+        self.session, self._follower, self._alerts = session, session.follow(), session.watch()
         self._fills.value = self._feed.value = ""
         self.plot.set(self._figures.delta.title, text=DELTA_TITLE)
         for name, source in self._figures.sources.items():
@@ -136,8 +138,9 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def close_reader(self) -> None:
         """Let go of the journal."""
-        if self._follower is not None:
-            self._follower.close()
+        for reader in (self._follower, self._alerts):
+            if reader is not None:
+                reader.close()
 
     # ----------------------------------------------------------------- looking
 
@@ -166,6 +169,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         if due:
             self._next_words = now + WORDS_S
             self._find()
+            if self._alerts is not None:
+                self._alerts.poll()
         news = self._follower.poll() if self._follower else None
         if news is not None:
             self._take(news)
@@ -233,7 +238,9 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Renew title, strip and buttons."""
         self._title.value = words.title(self._account, self._status)
         standing = None if self._follower is None else self._follower.standing
-        self._strip.value = words.strip(words.cells(self._status, standing, time.time_ns()))
+        self._strip.value = words.strip(
+            words.cells(self._status, standing, time.time_ns(), () if self._alerts is None else self._alerts.active)
+        )
         state = None if self._status is None else self._status.state
         alive, broken = state in ALIVE, state in RESTARTABLE
         start, stop, pause = self._buttons["start"], self._buttons["stop"], self._buttons["pause"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
+    from hedgekit.alerts import Alert
     from hedgekit.desk import Status
     from hedgekit.journal import Standing
     from hedgekit.journal.news import DecisionRow, FillRow, Mark
@@ -128,8 +129,8 @@ def _state(status: Status) -> str:
     return f"{status.state.value.upper()}{again}{': ' + status.detail if status.detail else ''}"
 
 
-def cells(status: Status | None, now: Standing | None, wall_ns: int) -> list[Cell]:
-    """Return the status strip's figures; every one of them comes from the journal."""
+def cells(status: Status | None, now: Standing | None, wall_ns: int, alerts: Sequence[Alert] = ()) -> list[Cell]:
+    """Return the status strip's figures and the alerts that hold; every one of them comes from the journal."""
     state = "none" if status is None else status.state.value
     alive = state in ("starting", "running")
     shown: list[Cell] = [("session", state, state in ("killed", "failed", "lost", "refused"))]
@@ -148,6 +149,7 @@ def cells(status: Status | None, now: Standing | None, wall_ns: int) -> list[Cel
     ]
     shown += [(instrument.symbol, quantity(now.positions[instrument.key]), False) for instrument in now.instruments]
     shown.append(("orders working", str(len(now.working)), False))
+    shown.append(("alerts", ", ".join(alert.rule for alert in alerts) or "none", bool(alerts)))
     shown.append(("hedge ratio", number(now.ratio, 3), False))
     return [*shown, ("still to read", f"{now.behind:,} events", False)] if now.behind else shown
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hedgekit.desk.home import AccountLock, check_account, holder, home, occupant
+from hedgekit.desk.home import AccountLock, check_account, home, occupant
 from hedgekit.errors import ConfigError, SessionError
+from hedgekit.journal.lock import holder
 
 HOLD = """
 import sys, time
@@ -25,7 +26,7 @@ time.sleep(600)
 LOOK = """
 import sys
 from pathlib import Path
-from hedgekit.desk.home import holder
+from hedgekit.journal.lock import holder
 print("on", flush=True)
 while True:
     holder(Path(sys.argv[1]))
