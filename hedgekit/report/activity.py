@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
+from hedgekit.report.naked import LADDER
 from hedgekit.report.summary import partial
-from hedgekit.report.words import Html, bp, columns, count, esc, label, money, num, span, table, when
+from hedgekit.report.words import NOTHING, Html, bp, columns, count, esc, label, money, num, pct, span, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from hedgekit.report.naked import Uneven
     from hedgekit.report.session import Session
 
 TAKEN = ("open", "close", "rebalance", "repair")
@@ -22,6 +24,7 @@ OF_TRADES = (("Mean of a trade", "mean"), ("Standard deviation of a trade", "std
 TRADE_MONEY = ("hedged", "unhedged", "costs", "hedged at mids")
 TRADE_HEAD = ("trade", "spread", "opened", "closed", "ended by", "bars", "z in", "z out", *TRADE_MONEY, "fills")
 CENT = 0.01
+NAKED_HEAD = ("trade", "opened", "money x s", "of its notional", "of the budget", "uneven for", "cut short", "what the orders did")
 LAST, ENDS = 10, 5
 """Rows of the trades tables: the newest, and the best and worst."""
 
@@ -118,6 +121,47 @@ def orders(s: Session) -> HTML:
     body = table(head, rows, last="total")
     refused = [(code, message, count(n)) for (code, message), n in s.refusals]
     return HTML(body + (table(("rejected with code", "the venue said", "orders"), refused, words={0, 1}) if refused else ""))
+
+
+def naked(s: Session) -> HTML:
+    """Tell how long one leg stood without the other: the worst trades, all that went beyond the budget, and the steps that were taken."""
+    found, budget_s = s.summary.naked, s.summary.naked.budget_s
+    many = len(s.trades)
+    share = f"{count(found.trades)} of {count(many, 'trade')} ({pct(found.trades / many if many else 0.0)})"
+    alone = f"{money(found.money_s)} x s in all, as if one leg of a whole trade stood alone for {span(found.money_s / found.notional)}"
+    line = f"In {share} one leg stood without the other for a time: {alone}. {_beyond(s)}"
+    ranked = sorted(s.uneven, key=lambda trade: trade.money_s, reverse=True)
+    shown = [trade for n, trade in enumerate(ranked) if n < ENDS or trade.hurried or (budget_s and trade.used_s > budget_s)]
+    rows = [_uneven(s, trade) for trade in shown]
+    steps = [(label(reason), words, count(s.ladder[reason])) for reason, words in LADDER.items()]
+    caption = f"The worst {min(ENDS, len(rows))}, and all that were cut short or went beyond the budget while quotes came"
+    trades = table(NAKED_HEAD, rows, words={0, 1, 6, 7}, caption=caption) if rows else Html("")
+    taken = table(("step", "meaning", "times"), steps, words={0, 1}, caption="Steps of the ladder and of the breaker")
+    return HTML(f"<p>{esc(line)}</p>{trades}{taken}")
+
+
+def _beyond(s: Session) -> str:
+    n = s.summary.naked
+    if not n.budget_s:
+        return "No budget was set."
+    budget = f"{money(n.budget_s)} x s ({n.budget_s / n.notional:,.0f} s of a trade's whole notional)"
+    if not n.beyond:
+        return f"None went beyond the budget of {budget}."
+    return f"{count(n.beyond)} went beyond the budget of {budget}, {count(n.helpless)} of them for want of fresh quotes."
+
+
+def _uneven(s: Session, u: Uneven) -> tuple[object, ...]:
+    n = s.summary.naked
+    return (
+        u.trade,
+        when(pd.Timestamp(u.opened_ns, unit="ns", tz="UTC"), s.bar_s),
+        money(u.money_s),
+        span(u.money_s / n.notional),
+        f"{u.money_s / n.budget_s:,.2f} x" if n.budget_s else NOTHING,
+        span(u.seconds),
+        "yes" if u.hurried else "",
+        u.cause,
+    )
 
 
 def decisions(s: Session) -> HTML:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from hedgekit.errors import ConfigError
 from hedgekit.journal import Journal
 from hedgekit.params import Params
+from hedgekit.report.naked import Uneven, ladder, uneven
 from hedgekit.report.summary import Summary, figures
 from hedgekit.stats import ratio
 from hedgekit.stats.fit import RatioFit
 from hedgekit.stats.reversion import engle_granger
-from hedgekit.types import Evidence, Instrument, Record, Reject, SessionEnded, SessionStarted
+from hedgekit.types import Evidence, Instrument, Reason, Record, Reject, SessionEnded, SessionStarted
 from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Session:
         The journal's projections.
     refusals : list of ((code, message), orders)
         Rejections by the venue's word.
+    uneven : list of Uneven
+        Trades whose legs were uneven for a time (L4).
+    ladder : dict of Reason to int
+        How often each step of the ladder and of the breaker was taken (A18, A19).
     evidence : Evidence
         Engle-Granger over all bars.
     fit : RatioFit
@@ -67,6 +72,8 @@ class Session:
     trades: pd.DataFrame
     plans: pd.DataFrame
     refusals: list[tuple[tuple[str, str], int]]
+    uneven: list[Uneven]
+    ladder: dict[Reason, int]
     evidence: Evidence
     fit: RatioFit
     verdict: Verdict
@@ -124,6 +131,7 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
     refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
     ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
     symbols = started.instruments[0].symbol, started.instruments[-1].symbol
+    apart = uneven(records, started.instruments, params)
     return Session(
         name=session,
         instruments=started.instruments,
@@ -131,11 +139,13 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         market=started.market,
         version=started.version,
         refusals=refused.most_common(),
+        uneven=apart,
+        ladder=ladder(records),
         evidence=evidence,
         fit=ratio.ols(*mids, folds=0, tested=False),
         verdict=verdict,
         summary=figures(
-            frames, evidence, verdict, params, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests
+            frames, evidence, verdict, params, apart, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests
         ),
         **frames,
     )

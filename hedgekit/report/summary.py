@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pandas as pd
 
-from hedgekit.report.words import bp, count, figure_of, interval_of, length, money, pct, prob, when
+from hedgekit.report.words import bp, count, figure_of, interval_of, length, money, pct, prob, span, when
 from hedgekit.types import Evidence
 from hedgekit.verdict import Gauge, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hedgekit.params import Params
+    from hedgekit.report.naked import Uneven
     from hedgekit.verdict import Verdict
 
 WIDTH = 100
@@ -50,6 +51,33 @@ class Leg:
     def costs(self) -> float:
         """Spread and fees together."""
         return self.spread + self.fees
+
+
+@dataclass(frozen=True)
+class Naked:
+    """One leg without the other (L4): ``trades`` with such a time, ``money_s`` of all and ``worst_s`` of the worst, in money x seconds.
+
+    ``budget_s`` is a trade's budget in the same unit, 0 for none; ``beyond`` counts trades that exceeded it, ``helpless`` those of
+    them that did so only while there was no fresh quote to trade on.
+    """
+
+    trades: int
+    money_s: float
+    worst_s: float
+    notional: float
+    budget_s: float
+    beyond: int
+    helpless: int
+
+    @property
+    def text(self) -> str:
+        """One line, the worst in seconds of a trade's whole notional."""
+        if not self.trades:
+            return "legs never uneven"
+        budget = f" (budget {span(self.budget_s / self.notional)})" if self.budget_s else ""
+        worst = f"the worst for {span(self.worst_s / self.notional)} of its whole notional{budget}"
+        over = f"; {count(self.beyond)} beyond it, {count(self.helpless)} of them for want of quotes" if self.beyond else ""
+        return f"legs uneven in {count(self.trades, 'trade')}, {worst}{over}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +115,7 @@ class Summary:
     rejected: int
     fills: int
     partial_fills: int
+    naked: Naked
     result: str
     reasons: tuple[str, ...]
     gauges: tuple[Gauge, ...]
@@ -113,6 +142,7 @@ class Summary:
         d: dict[str, Any] = json.loads(text)
         d |= {name: pd.Timestamp(d[name]) for name in ("first", "last")}
         d |= {name: Book(**d[name]) for name in ("hedged", "unhedged")} | {name: Leg(**d[name]) for name in ("primary", "hedge")}
+        d["naked"] = Naked(**d["naked"])
         d["gauges"] = tuple(Gauge(**gauge | {"result": Result(gauge["result"])}) for gauge in d["gauges"])
         d |= {name: tuple(d[name]) for name in ("overrides", "reasons")}
         return cls(**d | {"evidence": msgspec.convert(d["evidence"], Evidence)})
@@ -161,7 +191,8 @@ class Summary:
         orders = (
             f"{count(self.orders)}: {count(self.filled)} filled, {count(self.rejected)} rejected, {count(other)} cancelled or unfinished"
         )
-        return [f"Orders       {orders}", f"             {count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"]
+        fills = f"{count(self.fills, 'fill')}, {count(self.partial_fills)} of them partial"
+        return [f"Orders       {orders}", f"             {fills}", *_wrapped(self.naked.text, 13)]
 
     def _verdict(self) -> list[str]:
         names = [f"  {g.rule:<4} {g.name[:27]:<27} {g.result:<12}" for g in self.gauges]
@@ -185,6 +216,7 @@ def figures(  # noqa: PLR0913 - everything a summary rests on, by name
     evidence: Evidence,
     verdict: Verdict,
     params: Params,
+    apart: Sequence[Uneven],
     *,
     session: str,
     symbols: tuple[str, str],
@@ -225,6 +257,7 @@ def figures(  # noqa: PLR0913 - everything a summary rests on, by name
         rejected=int(status.get("rejected", 0)),
         fills=len(fills),
         partial_fills=partial(orders, fills),
+        naked=_naked(apart, params),
         result=str(verdict.result),
         reasons=tuple(verdict.reasons),
         gauges=tuple(verdict.gauges),
@@ -238,6 +271,13 @@ def partial(orders: pd.DataFrame, fills: pd.DataFrame) -> int:
     wanted = orders.drop_duplicates("order_id").set_index("order_id")["qty"].abs()
     so_far = fills["qty"].abs().groupby(fills["order_id"]).cumsum()
     return int((so_far < wanted.reindex(fills["order_id"]).to_numpy() * (1 - 1e-9)).sum())
+
+
+def _naked(apart: Sequence[Uneven], params: Params) -> Naked:
+    spent, budget_s = [trade.money_s for trade in apart], params.naked_limit_s * params.notional
+    beyond = [trade for trade in apart if budget_s and trade.money_s > budget_s]
+    helpless = sum(trade.used_s <= budget_s for trade in beyond)
+    return Naked(len(apart), sum(spent), max(spent, default=0.0), params.notional, budget_s, len(beyond), helpless)
 
 
 def _book(net: pd.Series[float], gross: pd.Series[float]) -> Book:

@@ -34,7 +34,7 @@ def test_every_section_can_be_told(quiet: Session, name: str) -> None:
     assert getattr(sections, name)(quiet).data
 
 
-@pytest.mark.parametrize("name", ["compared", "costs", "slippage", "orders", "decisions", "trades", "settled"])
+@pytest.mark.parametrize("name", ["compared", "costs", "slippage", "orders", "naked", "decisions", "trades", "settled"])
 def test_every_activity_can_be_told(quiet: Session, name: str) -> None:
     assert getattr(activity, name)(quiet).data
 
