@@ -224,7 +224,7 @@ def on_agreed(s, p, o, out):
         return
     if s.broken:
         for leg in range(p.n_legs):
-            if s.working[leg] != 0.0:
+            if s.working[leg] != 0.0 or s.shut[leg]:  # both legs or none: a halted one cannot be closed yet
                 say(out, HOLD, RECONCILING)
                 return
         unwind(s, p, out)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hedgekit.rules import legs as ladder
-from hedgekit.types import NS, Action, Cancelled, Decision, Phase, Reason, Timer
+from hedgekit.types import NS, Action, Cancelled, Decision, Link, MarketStatus, Phase, Reason, Reconciled, Timer
 from tests.core.core_made import Desk, params
 from tests.core.test_backtest import FAST, check_parity, fast_tape
 
@@ -247,3 +247,19 @@ def test_limit_prices_are_whole_ticks_within_the_cap() -> None:
         assert ladder.limit_price(touch, buy, ladder.ACROSS, cap, tick) == pytest.approx(expected)
     for buy, expected in ((True, 100.01), (False, 100.00)):
         assert ladder.limit_price(100.005, buy, ladder.AT_TOUCH, 0.004, 0.01) == pytest.approx(expected)
+
+
+def test_after_a_silence_both_legs_are_closed_or_none_while_one_is_halted() -> None:
+    """L6: the venue is back, but its hedge is halted: to close the primary alone would leave the hedge naked."""
+    desk, entry = entered()
+    for order in entry.orders:
+        desk.fill(order)
+    keys = [order.instrument for order in entry.orders]
+    for state in ("down", "up"):
+        desk.hedger.on(Link(ts_ns=desk.now_ns, venue="T", state=state, since_ns=0))
+    outcomes = []
+    for status in ("halted", "open"):
+        desk.hedger.on(MarketStatus(ts_ns=desk.now_ns, instrument=keys[1], status=status))
+        said = desk.hedger.on(Reconciled(ts_ns=desk.now_ns, positions={}, cash=Decimal(0), agrees=True))
+        outcomes.append((said.reason, len(said.orders)))
+    assert outcomes == [(Reason.RECONCILING, 0), (Reason.RECONCILED, 2)]
