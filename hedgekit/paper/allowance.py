@@ -28,9 +28,8 @@ def limiter_of(venue: ModuleType, config: SessionConfig, records: Iterable[Recor
     live speed a restarted session does not know what the one before it has asked beside that: all counts as used up.
     """
     seed = int.from_bytes(hashlib.sha256(config.session.encode()).digest()[:8])
-    budgets = [
-        Budget(**budget | {"reserve": {Priority(name): kept for name, kept in budget["reserve"].items()}}) for budget in venue.BUDGETS
-    ]
+    allowed = venue.budgets(config.requests_per_minute or venue.REQUESTS)
+    budgets = [Budget(**budget | {"reserve": {Priority(name): kept for name, kept in budget["reserve"].items()}}) for budget in allowed]
     decisions = [record for record in records if isinstance(record, Decision)]
     live = not config.control
     limiter = Limiter(budgets, np.random.default_rng(seed), spent_ns=now_ns if live and decisions else None)

@@ -12,6 +12,7 @@ from hedgekit.errors import ConfigError
 from hedgekit.params import Params
 from hedgekit.plugins.apart import LIMIT_S
 from hedgekit.plugins.module import Source, read
+from hedgekit.rules.guard import Limits
 from hedgekit.types import Instrument
 
 CONTROL_TOKEN_ENV = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
@@ -45,6 +46,12 @@ class SessionConfig(msgspec.Struct, frozen=True):
         The hash that the file must have; empty for any, which the journal then pins.
     plugin_limit_s : float
         How long to wait for one answer of it, real seconds.
+    requests_per_minute : int
+        What the venue allows this account (A17); 0 for what it allows usually.
+    limits : Limits
+        Pre-trade limits of the account (:class:`hedgekit.rules.guard.Limits`).
+    calendar : str
+        The exchange's opening hours, by a name of exchange_calendars ("XNYS"); empty where it never closes, and on a tape of closes.
     """
 
     session: str
@@ -61,6 +68,9 @@ class SessionConfig(msgspec.Struct, frozen=True):
     plugin: str = ""
     plugin_sha256: str = ""
     plugin_limit_s: float = LIMIT_S
+    requests_per_minute: int = 0
+    limits: Limits = Limits()
+    calendar: str = ""
 
     def strategy(self) -> Params:
         """Return the validated parameters.
@@ -71,6 +81,9 @@ class SessionConfig(msgspec.Struct, frozen=True):
             If one is wrong, or asks for what this session has not got.
         """
         params = Params.make(**self.params)
+        if params.order_type == "limit" and 0.0 < self.limits.collar < params.slippage_cap:
+            msg = f"limits: collar={self.limits.collar:g} is below slippage_cap={params.slippage_cap:g}: raise it"
+            raise ConfigError(msg)
         if params.signal == "user" and not self.plugin:
             msg = "signal='user': a paper session takes a user's scores from a module file; name it as plugin, or choose another signal"
             raise ConfigError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -39,23 +39,27 @@ class Feeds:
     venue : module
         One of ``hedgekit.venues``.
     config : SessionConfig
-        Addresses and instruments.
+        Addresses.
     keys : tuple of str
         Key and secret.
     inbox : Inbox
         Where frames and ends go.
+    symbols : sequence of str
+        Keys of what is to be quoted.
     """
 
-    def __init__(self, venue: ModuleType, config: SessionConfig, keys: tuple[str, str], inbox: Inbox) -> None:
-        self._venue, self._keys, self._inbox = venue, keys, inbox
-        self._symbols = [instrument.key for instrument in config.instruments]
+    def __init__(self, venue: ModuleType, config: SessionConfig, keys: tuple[str, str], inbox: Inbox, symbols: Sequence[str]) -> None:
+        self._venue, self._keys, self._inbox, self._symbols = venue, keys, inbox, symbols
         self._live = not config.control
-        self._answered_ns = 0
+        self._answered_ns = self._asked_ns = 0
         self._silent: set[str] = set()
         self._seats = {"trade": _Seat(config.stream, "trade-updates"), "md": _Seat(config.data, "market-data")}
 
-    async def open(self) -> None:
-        """Open both.
+    async def open(self, restarted_ns: int | None = None, *, down: bool = False) -> None:
+        """Open both; a session that goes on, since ``restarted_ns``, tries again later what it cannot open now.
+
+        ``down``: the venue was not heard when the process before this one ended, and is not until it answers; what it has said
+        since then was missed, so both count as lost.
 
         Raises
         ------
@@ -64,8 +68,17 @@ class Feeds:
         VenueError
             If it does not accept the login.
         """
+        self._answered_ns, self._silent = (1, {"rest"}) if down else (restarted_ns or 0, set())
+        if down:
+            await self.ended([*self._seats], restarted_ns or 0)
+            return
         for name in self._seats:
-            await self._open(name)
+            try:
+                await self._open(name)
+            except SessionError:
+                if restarted_ns is None:
+                    raise
+                await self.ended([name], restarted_ns)
 
     async def _open(self, name: str) -> None:
         seat = self._seats[name]
@@ -88,11 +101,11 @@ class Feeds:
                 await seat.stream.close()
             seat.stream, seat.again_ns, seat.lost_ns = None, now_ns, now_ns
 
-    async def mend(self, now_ns: int) -> list[str]:
-        """Try again what is due; return what is open again."""
+    async def mend(self, now_ns: int, *, hurry: bool = False) -> list[str]:
+        """Try again what is due, in a ``hurry`` (the venue is heard again) whatever is lost; return what is open again."""
         opened = []
         for name, seat in self._seats.items():
-            if seat.attempt is None and (seat.stream is not None or seat.again_ns > now_ns):
+            if seat.attempt is None and (seat.stream is not None or (seat.again_ns > now_ns and not hurry)):
                 continue
             seat.attempt = seat.attempt or asyncio.create_task(self._try(name))
             if self._live and not seat.attempt.done():
@@ -127,9 +140,13 @@ class Feeds:
         """Note an answer to a request."""
         self._answered_ns = now_ns
 
+    def asked(self, now_ns: int) -> None:
+        """Note a question."""
+        self._asked_ns = now_ns
+
     def ask_ns(self, limit_s: float) -> int | None:
-        """When to ask for a sign of life by REST: after a third of the limit without an answer; None for never."""
-        return self._answered_ns + round(limit_s * NS / 3) if limit_s and self._answered_ns else None
+        """When to ask for a sign of life by REST: after a third of the limit without an answer, or as long after the last question."""
+        return max(self._answered_ns, self._asked_ns) + round(limit_s * NS / 3) if limit_s and self._answered_ns else None
 
     def signs(self, now_ns: int, limit_s: float) -> tuple[list[str], list[str]]:
         """Return what has just become silent for longer than the limit, and what is heard again (live; a tape says it itself)."""
@@ -139,6 +156,8 @@ class Feeds:
             late.add("rest")
         late = late if limit_ns else set()
         silent, back, self._silent = sorted(late - self._silent), sorted(self._silent - late), late
+        for seat in self._seats.values() if "rest" in back else ():
+            seat.again_ns = now_ns
         return silent, back
 
     async def close(self) -> None:

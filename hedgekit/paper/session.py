@@ -1,55 +1,50 @@
-"""The session: the only part of a paper trade that owns sockets, journal and time.
+"""The session: the only part of a paper trade that owns sockets and time. It trades one account, for one pair or several.
 
 One instant at a time: take everything that arrived, journal each event and what the Hedger decided on it, commit, and only
-then send. Killed anywhere, it finds in its journal what it had decided, replays it into a new Hedger, asks the venue what became
+then send. Killed anywhere, it finds in its journals what it had decided, replays it into new Hedgers, asks the venue what became
 of it, and repeats the requests whose outcome it does not know under the same client ids.
+
+Each pair has a journal of its own, so it is replayed, reported and compared alone. They share the account: its sockets, its
+request budget (the most urgent request of all leaves first), its pre-trade limits, and its lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from importlib.metadata import version
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from heapq import merge
+from itertools import count
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from hedgekit.errors import SessionError
-from hedgekit.hedger import Hedger, routine
-from hedgekit.journal import Journal
-from hedgekit.net.outbox import Outbox
-from hedgekit.net.sender import Sender
+from hedgekit.errors import ConfigError, SessionError
+from hedgekit.net.sender import Sender, leave
 from hedgekit.net.transport import Rest, Stream, require_paper
+from hedgekit.paper.account import held
 from hedgekit.paper.allowance import limiter_of
-from hedgekit.paper.commands import Spool, Wish
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
 from hedgekit.paper.feeds import Feeds
+from hedgekit.paper.hours import Tradable
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, Pacer, TapePacer
-from hedgekit.paper.pinned import check_pinned
+from hedgekit.paper.pair import Pair
 from hedgekit.paper.pulse import Pulse
-from hedgekit.plugins.apart import Apart
-from hedgekit.plugins.module import check_signal
-from hedgekit.plugins.watched import Watched
-from hedgekit.replay import Bars, Replayer
-from hedgekit.rules.state import COMMANDS
-from hedgekit.types import NS, Command, Fill, Gap, Input, Link, Phase, Quote, Reconciled, SessionEnded, SessionStarted, Timer
+from hedgekit.rules.guard import Guard
+from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled
 from hedgekit.venues import alpaca
 
 if TYPE_CHECKING:
     from hedgekit.types import Record, Reply
 
-STOPPED, TAPE_ENDED = "stopped", "tape ended"
-"""Why a session ends in order: a person stopped it, or there are no more prices."""
-
 POINTS = ("session.received", "session.decided", "outbox.after_commit", "outbox.after_send", "feeds.reopened", "session.asked")
 """Named points of the loop at which tests kill the process: events are here; decided, not yet durable; durable, not yet
 sent; sent; a socket was opened again; a restarted process has asked what happened meanwhile."""
 
+BETWEEN = "pairs.between_commits"
+"""A further point, passed by a session of several pairs: one journal has the instant, another has not yet."""
+
 Point = Callable[[str], Awaitable[None]]
 """Called at each point."""
 
-_RECONCILE_TRIES = 5
-_RECONCILE_NS = NS
+_SHARED = ("rest", "stream", "data", "control", "quotes", "requests_per_minute", "limits", "calendar")
 
 
 async def _nowhere(_: str) -> None:
@@ -57,73 +52,97 @@ async def _nowhere(_: str) -> None:
 
 
 class Session:
-    """One paper session, on a tape or at live speed.
+    """One process that trades one account on paper, on a tape or at live speed.
 
     Parameters
     ----------
-    config : SessionConfig
-        Where, what and with which numbers.
+    *configs : SessionConfig
+        One for each pair: where, what and with which numbers. What belongs to the account is the same in all.
     at : callable, optional
         Awaited with a name at each of :data:`POINTS`.
+
+    Raises
+    ------
+    ConfigError
+        If two of them have one name, or differ in what belongs to the account.
+    LiveHostRefused
+        If an address is neither loopback nor a demo host.
     """
 
-    def __init__(self, config: SessionConfig, *, at: Point = _nowhere) -> None:
-        self.config = config
-        self.params = config.strategy()
+    def __init__(self, *configs: SessionConfig, at: Point = _nowhere) -> None:
+        self.config = _account(configs)
         orders, prices = alpaca.ORDER_HOSTS, alpaca.DATA_HOSTS
-        hosts = ((config.rest, orders), (config.stream, orders), (config.data, prices), (config.quotes, prices), (config.control, ()))
-        for url, allowed in hosts:
+        one = self.config
+        for url, allowed in ((one.rest, orders), (one.stream, orders), (one.data, prices), (one.quotes, prices), (one.control, ())):
             if url:
                 require_paper(url, allowed)  # each of them gets a secret
         self._keys = (secret(alpaca.KEY_ENV[0]), secret(alpaca.KEY_ENV[1]))
-        self._token = secret(CONTROL_TOKEN_ENV) if config.control else ""
+        self._token = secret(CONTROL_TOKEN_ENV) if one.control else ""
         self._at = at
-        self.hedger = Hedger(config.session, config.instruments, self.params)
-        self._outbox = Outbox(alpaca)
-        self._pulse = Pulse(alpaca.NAME, self.params.breaker_s)
-        self._module = config.module()
+        self.instruments = tuple({instrument.key: instrument for config in configs for instrument in config.instruments}.values())
+        self._guard = Guard(one.limits, self.instruments)
+        self.pairs = [Pair(config, self._guard) for config in configs]
+        self._breaker_s = min((pair.params.breaker_s for pair in self.pairs if pair.params.breaker_s), default=0.0)
+        self._pulse = Pulse(alpaca.NAME, self._breaker_s, Tradable((one.key for one in self.instruments), one.calendar))
         self._now_ns = 0
-        self._intent = False
-        self._ending = ""
-        self._reconcile_ns: int | None = None
-        self._disagreed = 0
-        self._spool = Spool(config.commands, COMMANDS) if config.commands else None
-        self._applied: set[str] = set()
 
     # -------------------------------------------------------------------- life
 
-    async def run(self) -> str:
-        """Trade until the tape ends or a person stops it; return the hash of the event log.
+    async def run(self) -> tuple[str, ...]:
+        """Trade until the tape ends or a person stops it; return the hash of each pair's event log.
 
         Raises
         ------
         ConfigError
-            If the plugin cannot be loaded, or does not fit the signal.
+            If a plugin cannot be loaded, or does not fit the signal.
         SessionError
-            If the venue cannot be reached at the start, its positions are not the journal's, or the session began with another plugin.
+            If another process trades the account, the venue cannot be reached at the start, its positions are not the journals', or a
+            session began with another plugin.
         JournalError
-            If the journal cannot be written or was written by other code.
+            If a journal cannot be written or was written by other code.
         """
-        with (
-            self._plugged() as self._plugin,
-            Journal.open(self.config.journal, self.config.session, mode="write") as self._journal,
-        ):
-            self._journal.guard([*self._keys, *([self._token] if self._token else [])])
-            records = self._restore()
+        with self._restored() as records:
             inbox = Inbox()
             async with AsyncExitStack() as open_:
                 self._pacer = await self._paced(inbox, open_)
-                rest = Rest(self.config.rest, alpaca.headers(*self._keys), inbox.on_reply, self._pacer.label, quotes_url=self.config.quotes)
-                open_.push_async_callback(rest.close)
-                self._now_ns = await self._pacer.attach(self._journal.last_instant)
-                limiter = limiter_of(alpaca, self.config, records, self._now_ns)
-                self._sender = Sender(self._outbox, limiter, rest.send, rest.forget)
-                self._rest = rest
-                self._feeds = Feeds(alpaca, self.config, self._keys, inbox)
+                self._rest = Rest(
+                    self.config.rest, alpaca.headers(*self._keys), inbox.on_reply, self._pacer.label, quotes_url=self.config.quotes
+                )
+                open_.push_async_callback(self._rest.close)
+                self._now_ns = await self._pacer.attach(self._reached())
+                limiter, keys = limiter_of(alpaca, self.config, records, self._now_ns), count(1)
+                for pair in self._trading:
+                    pair.begin(Sender(pair.outbox, limiter, self._rest.send, self._rest.forget, keys), self._now_ns)
+                again = bool(records)
+                records.clear()
+                self._feeds = Feeds(alpaca, self.config, self._keys, inbox, [instrument.key for instrument in self.instruments])
                 open_.push_async_callback(self._feeds.close)
-                await self._feeds.open()
+                await self._feeds.open(self._now_ns if again else None, down=self._pulse.state == "down")
                 await self._trade()
-            return self._journal.head
+            return tuple(pair.journal.head for pair in self.pairs)
+
+    def _reached(self) -> int:
+        """Return the last instant that is durable in all journals; at live speed, where none is told again, in any."""
+        reached = [pair.reached for pair in self._trading if pair.restarted]
+        return (min if self.config.control else max)(reached, default=0)
+
+    @contextmanager
+    def _restored(self) -> Iterator[list[Record]]:
+        """Hold the account and open the journals; bring all to where these end, and give their records in order of time."""
+        secrets = [*self._keys, *([self._token] if self._token else [])]
+        with ExitStack() as open_:
+            open_.enter_context(held(alpaca.NAME, self.config.rest, self._keys[0], self.config.session))
+            stories = [open_.enter_context(pair.opened(secrets)) for pair in self.pairs]
+            self._trading = [pair for pair in self.pairs if not pair.ended]
+            if not self._trading:
+                msg = f"session {self.config.session!r} has ended; start a new one under another name"
+                raise SessionError(msg)
+            records = list(merge(*stories, key=lambda record: record.ts_ns))
+            for record in records:
+                self._guard.restore(record)
+                if isinstance(record, Link | MarketStatus | Quote):
+                    self._pulse.restore(record)
+            yield records
 
     async def _paced(self, inbox: Inbox, open_: AsyncExitStack) -> Pacer:
         if not self.config.control:
@@ -131,267 +150,204 @@ class Session:
         headers = {"Authorization": f"Bearer {self._token}"}
         control = await Stream.open(self.config.control, iter(()), name="control", headers=headers)
         open_.push_async_callback(control.close)
-        return TapePacer(control, inbox, self.params.breaker_s)
-
-    @contextmanager
-    def _plugged(self) -> Iterator[Watched | None]:
-        """Run the plugin for the time of the session, without its keys."""
-        if self._module is None:
-            yield None
-            return
-        hidden = (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)
-        with Apart(self._module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
-            plugin = Watched(apart, self._module.name)
-            check_signal(self._module.name, self.params.signal, scores=plugin.has_scores)
-            yield plugin
-
-    def _restore(self) -> list[Record]:
-        """Bring Hedger, outbox, pulse and bars to where the journal ends; return its records."""
-        self._bars = Bars(self.params, self._plugin)
-        replayer = Replayer(self.hedger, self._bars)
-        records = list(self._journal.records())
-        check_pinned(self._module, self.config.session, records)
-        if any(isinstance(record, SessionEnded) for record in records):
-            msg = f"session {self.config.session!r} has ended; start a new one under another name"
-            raise SessionError(msg)
-        for record in records:
-            replayer.feed(record)
-        replayer.finish()
-        self._outbox.restore(records)
-        for record in records:
-            if isinstance(record, Command):
-                self._note_command(record)
-            elif isinstance(record, Link):
-                self._pulse.restore(record)
-            elif isinstance(record, Quote):
-                self._pulse.quote(record)
-        self._last_ns = max((record.ts_ns for record in records), default=0)
-        self._forget_commands()
-        if self._plugin is not None:
-            self._plugin.check(self._bars.mids)
-        return records
+        return TapePacer(control, inbox, self._breaker_s)
 
     # -------------------------------------------------------------------- loop
 
     async def _trade(self) -> None:
-        restarted = self._journal.count > 0
-        if not restarted:
-            self._start()
         missed = await self._pacer.missed()
-        if missed is not None:
+        if missed is not None:  # told again for the pairs whose journals have not got it
+            trading, self._trading = self._trading, [pair for pair in self._trading if pair.reached < missed.number or not pair.restarted]
             await self._live(missed)
-        self._sender.ask(self._outbox.resume())
-        if restarted and not self.config.control:
-            self._resume_live()
-        self._sender.ask(self._outbox.audit(full=True))
-        self._sender.leave(self._now_ns)
-        if restarted:
+            self._trading = trading
+        for pair in self._trading:
+            pair.resume()
+        self._leave()
+        if any(pair.restarted for pair in self._trading):
             await self._at("session.asked")
-        while not (self._ending == STOPPED and self._quiet()):
+        while self._trading:
             instant = await self._pacer.next(
-                requests=self._rest.sent, timer_ns=self._next_timer(), idle_ns=self._idle_timer(), called=lambda: bool(self._wishes())
+                requests=self._rest.sent,
+                timer_ns=self._next_timer(),
+                idle_ns=self._idle_timer(),
+                called=lambda: any(pair.wishes() for pair in self._trading),
             )
-            if instant.end and self._ending:
+            if instant.end and all(pair.ending for pair in self._trading):
                 break
             await self._live(instant)
-        self._journal.append(SessionEnded(ts_ns=self._now_ns, reason=self._ending))
-        self._journal.commit(self._journal.last_instant)
+            self._end([pair for pair in self._trading if pair.over])
+        self._end(self._trading)
 
-    def _start(self) -> None:
-        self._journal.append(
-            SessionStarted(
-                ts_ns=self._now_ns,
-                session=self.config.session,
-                instruments=self.config.instruments,
-                params=self.params.model_dump(),
-                market=self.config.market | ({} if self._module is None else self._module.described()),
-                version=version("hedgekit"),
-            )
-        )
-
-    def _resume_live(self) -> None:
-        """At live speed the market went on without us: say so, and take no decision before the venue has told what is held."""
-        self._apply(Gap(ts_ns=self._now_ns, since_ns=self._last_ns))
-        self._apply(Link(ts_ns=self._now_ns, venue=alpaca.NAME, state="restarted", since_ns=self._last_ns))
-        self._journal.commit(self._journal.last_instant)
+    def _end(self, over: list[Pair]) -> None:
+        for pair in over:
+            pair.end()
+        self._trading = [pair for pair in self._trading if pair not in over]
 
     async def _live(self, instant: Instant) -> None:
         """Receive, decide, make durable, and only then send."""
         await self._at("session.received")
         self._now_ns = now_ns = instant.now_ns
+        for pair in self._trading:
+            pair.at(now_ns)
         self._receive(instant)
         await self._reconnect(instant)
-        self._sender.expire(now_ns)
+        for pair in self._trading:
+            pair.sender.expire(now_ns)
         self._look()
-        if instant.end:
-            self._command(Command(ts_ns=now_ns, name="stop"))
-        while (wake := self.hedger.wakeup_ns) is not None and wake <= now_ns:
-            self._apply(Timer(ts_ns=now_ns))
-        wishes = self._wishes()
-        for ref, name in wishes:
-            self._command(Command(ts_ns=now_ns, name=name, ref=ref))
-        self._recover()
-        intent, self._intent = self._intent, False
-        if intent:
+        durable = [pair for pair in self._trading if self._decide(pair, ended=instant.end)]
+        self._sound_alarm()
+        intents = [pair for pair in self._trading if pair.intent]
+        if intents:
             await self._at("session.decided")
-        self._journal.commit(instant.number)
-        if wishes:
-            self._forget_commands()
-        if intent:
+        for pair in self._trading:
+            pair.commit(instant.number, durable=pair.intent or pair in durable)
+            pair.intent = False
+            if pair is not self._trading[-1]:
+                await self._at(BETWEEN)
+        if intents:
             await self._at("outbox.after_commit")
-        self._sender.leave(now_ns)
-        if intent:
+        self._leave()
+        if intents:
             await self._at("outbox.after_send")
+
+    def _decide(self, pair: Pair, *, ended: bool) -> bool:
+        """Let a pair act on the time and on a person's wishes; return whether there were any."""
+        if ended:
+            pair.command(Command(ts_ns=self._now_ns, name="stop"))
+        pair.wake()
+        wishes = pair.wishes()
+        for ref, name in wishes:
+            pair.command(Command(ts_ns=self._now_ns, name=name, ref=ref))
+        pair.recover(answers=self._pulse.answers)
+        return bool(wishes)
+
+    def _sound_alarm(self) -> None:
+        """Close every pair when the account has lost too much."""
+        alarms = [pair.alarm for pair in self._trading if pair.alarm is not None]
+        for pair in self._trading:
+            pair.alarm = None
+            for alarm in alarms[:1]:
+                pair.command(alarm)
+
+    def _leave(self) -> None:
+        leave([pair.sender for pair in self._trading], self._now_ns)
 
     def _receive(self, instant: Instant) -> None:
         """Turn everything that arrived into events, in canonical order."""
         now_ns = instant.now_ns
-        silent, back = (instant.silent, instant.back) if self.config.control else self._feeds.signs(now_ns, self.params.breaker_s)
-        for link in self._pulse.signs(silent, back, now_ns):
-            self._on_link(link)
+        silent, back = (instant.silent, instant.back) if self.config.control else self._feeds.signs(now_ns, self._breaker_s)
+        for told in self._pulse.signs(silent, back, now_ns):
+            self._tell(told)
         for number, reply in instant.replies:
             self._on_reply(number, reply, now_ns)
         for frame in instant.trade:
             self._on_update(frame, now_ns)
         for frame in instant.quotes:
-            for quote in alpaca.quotes_of(frame, now_ns):
-                for link in self._pulse.quote(quote):
-                    self._on_link(link)
-                self._outbox.quoted(now_ns)
-                self._apply(quote)
+            for event in alpaca.market_of(frame, now_ns):
+                for told in self._pulse.heard(event):
+                    self._tell(told)
+                if isinstance(event, Quote):
+                    for pair in self._of(event.instrument):
+                        pair.outbox.quoted(now_ns)
+                        pair.apply(event)
+
+    def _tell(self, told: Link | MarketStatus) -> None:
+        """Tell those whom it concerns how the venue is heard, or what can be traded."""
+        for pair in self._trading if isinstance(told, Link) else self._of(told.instrument):
+            pair.heard(told)
+
+    def _of(self, instrument: str) -> list[Pair]:
+        return [pair for pair in self._trading if instrument in pair.hedger.positions]
 
     def _on_update(self, frame: bytes | str, now_ns: int) -> None:
-        """Take a trade update; where the venue's count says that one was missed, ask before an order is taken to be over."""
         update = alpaca.update_of(frame, now_ns)
-        if update is None or not self._outbox.fresh(update.event):
+        if update is None:
             return
-        whole = self._outbox.whole(update.event, update.filled)
-        if whole or isinstance(update.event, Fill):
-            self._apply(update.event)
-        if not whole:
-            self._sender.ask(self._outbox.audit())
+        name = getattr(update.event, "order_id", "").rsplit("-", 2)[0]
+        for pair in [pair for pair in self._trading if pair.config.session == name] or self._trading[:1]:  # a stranger's is refused there
+            pair.updated(update.event, update.filled)
 
     def _on_reply(self, number: int, reply: Reply, now_ns: int) -> None:
         if reply.status:
             self._feeds.answered(now_ns)
-        asked = self._sender.request_of(number)
-        for event in self._sender.reply(number, reply, now_ns):
-            checked = self._checked(event)
-            if checked is not None:
-                self._apply(checked)
-        if asked is not None and asked.purpose == "quotes" and reply.status == 200:  # noqa: PLR2004 - HTTP's own
-            for link in self._pulse.latest(alpaca.latest_of(reply), now_ns):
-                self._on_link(link)
+        for pair in self._trading:
+            asked = pair.sender.request_of(number)
+            for event in pair.sender.reply(number, reply, now_ns):
+                if isinstance(event, Reconciled):
+                    pair.agreed(event, self._held_beside(pair), answers=self._pulse.answers)
+                else:
+                    pair.apply(event)
+            if asked is not None and asked.purpose == "quotes" and reply.status == 200:  # noqa: PLR2004 - HTTP's own
+                for link in self._pulse.latest(alpaca.latest_of(reply), now_ns):
+                    self._tell(link)
 
-    def _apply(self, event: Input) -> None:
-        """Journal an event and what was decided on it; put what it decided in line."""
-        self._journal.append(event)
-        self._sender.note(event)
-        decision = self.hedger.on(event)
-        if not routine(decision):
-            self._journal.append(decision)
-        if decision.orders or decision.cancels:
-            self._intent = True
-            for ended in self._sender.intend(decision, self._now_ns):
-                self._apply(ended)
-        for due in self._bars.add(event, decision, self.hedger.bars):
-            self._apply(due)
+    def _held_beside(self, pair: Pair) -> dict[str, float]:
+        """Return what the other pairs hold, those that have ended too."""
+        held: dict[str, float] = {}
+        for other in self.pairs:
+            for key, qty in other.hedger.positions.items() if other is not pair else ():
+                held[key] = held.get(key, 0.0) + qty
+        return {key: qty for key, qty in held.items() if qty}
 
-    # ---------------------------------------------------- silence and recovery
-
-    def _on_link(self, link: Link) -> None:
-        """Journal how the venue is heard; of one that fell silent, take back what has not left yet (L6)."""
-        if link.state == "down":
-            for ended in self._sender.give_up(self._now_ns):
-                self._apply(ended)
-        self._apply(link)
+    # ---------------------------------------------------- silence
 
     async def _reconnect(self, instant: Instant) -> None:
         """Open again what has ended; what was said meanwhile was missed."""
         if instant.closed:
             await self._feeds.ended(instant.closed, instant.now_ns)
-        opened = await self._feeds.mend(instant.now_ns)
+        opened = await self._feeds.mend(instant.now_ns, hurry="rest" in instant.back)
         if "md" in opened:
-            self._apply(Gap(ts_ns=instant.now_ns, since_ns=self._pulse.heard_ns))
-            self._pulse.reopened()
+            since_ns = self._pulse.heard_ns
+            told = self._pulse.reopened(instant.now_ns)
+            for pair in self._trading:
+                pair.apply(Gap(ts_ns=instant.now_ns, since_ns=since_ns))
+            for status in told:
+                self._tell(status)
         if "trade" in opened:
-            self._sender.ask(self._outbox.audit(full=True))
+            for pair in self._trading:
+                pair.sender.ask(pair.outbox.audit(full=True))
         if opened:
             await self._at("feeds.reopened")
 
     def _look(self) -> None:
         """Ask whether a silent market is quiet or its feed frozen."""
         due = self._asking_ns()
-        if due is not None and due <= self._now_ns:
+        if due is not None and due <= self._now_ns and self._trading:
             self._pulse.asked(self._now_ns)
-            self._sender.ask([alpaca.latest([instrument.key for instrument in self.config.instruments])])
+            self._feeds.asked(self._now_ns)
+            self._trading[0].sender.ask([alpaca.latest([instrument.key for instrument in self.instruments])])
 
     def _asking_ns(self) -> int | None:
-        exposed = bool(self.hedger.working) or any(self.hedger.positions.values())
-        times = (self._pulse.ask_ns(exposed=exposed), None if self.config.control else self._feeds.ask_ns(self.params.breaker_s))
+        exposed = any(pair.exposed for pair in self._trading)
+        times = (self._pulse.ask_ns(exposed=exposed), None if self.config.control else self._feeds.ask_ns(self._breaker_s))
         return min((at for at in times if at is not None), default=None)
 
-    def _recover(self) -> None:
-        """Ask what is held once the venue is heard again and nothing of ours works there any more (L6); ask again if it disagreed."""
-        again = self._reconcile_ns is not None and self._reconcile_ns <= self._now_ns
-        waits = self.hedger.phase is Phase.RECOVERING and self._pulse.state != "down" and not self.hedger.working
-        if again or (waits and self._reconcile_ns is None and not self._outbox.auditing):
-            self._reconcile_ns = None
-            self._sender.ask(self._outbox.audit(full=True))
-
-    def _checked(self, event: Input) -> Input | None:
-        """Compare the venue's word with ours; None if they differ and an execution may be on its way to us.
-
-        Raises
-        ------
-        SessionError
-            If they go on differing: somebody else trades the account, or the journal is of another one.
-        """
-        if not isinstance(event, Reconciled):
-            return event
-        ours = {key: qty for key, qty in self.hedger.positions.items() if qty}
-        theirs = {key: float(qty) for key, qty in event.positions.items() if qty}
-        if ours == theirs:
-            self._disagreed = 0
-            return event
-        self._disagreed += 1
-        if self._disagreed < _RECONCILE_TRIES and self._outbox.traded:
-            self._reconcile_ns = self._now_ns + _RECONCILE_NS
-            return None
-        self._journal.append(msgspec.structs.replace(event, agrees=False))
-        self._journal.commit(self._journal.last_instant)
-        msg = f"the venue holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
-        raise SessionError(msg)
-
-    # ---------------------------------------------------------------- commands
-
-    def _wishes(self) -> list[Wish]:
-        """Return the commands that wait and were not applied."""
-        return [wish for wish in self._spool.waiting() if wish.ref not in self._applied] if self._spool else []
-
-    def _command(self, command: Command) -> None:
-        self._note_command(command)
-        self._apply(command)
-
-    def _note_command(self, command: Command) -> None:
-        if command.ref:
-            self._applied.add(command.ref)
-        if command.name == "stop":
-            self._ending = self._ending or (STOPPED if command.ref else TAPE_ENDED)
-
-    def _forget_commands(self) -> None:
-        """Remove the files of commands that are durable."""
-        if self._spool and self._applied:
-            self._spool.done([wish.ref for wish in self._spool.waiting() if wish.ref in self._applied])
-
-    def _quiet(self) -> bool:
-        """Whether no order is alive and no answer awaited."""
-        return not self.hedger.working and self._sender.quiet
+    # ------------------------------------------------------------- when next
 
     def _next_timer(self) -> int | None:
-        times = (self._sender.next_ns(self._now_ns), self._feeds.next_ns(), self._reconcile_ns, self.hedger.wakeup_ns)
+        times = (self._feeds.next_ns(), *(pair.next_ns() for pair in self._trading))
         return min((at for at in times if at is not None), default=None)
 
     def _idle_timer(self) -> int | None:
         """When to look after what is silent: no reason for a tape to go on."""
-        return min((at for at in (self._asking_ns(), self._outbox.look_ns()) if at is not None), default=None)
+        looks = (pair.outbox.look_ns() for pair in self._trading)
+        times = (self._asking_ns(), self._pulse.change_ns(self._now_ns), *looks)
+        return min((at for at in times if at is not None), default=None)
+
+
+def _account(configs: tuple[SessionConfig, ...]) -> SessionConfig:
+    """Return the first, which speaks for the account."""
+    if not configs:
+        msg = "no pair to trade; give at least one configuration"
+        raise ConfigError(msg)
+    first = configs[0]
+    for name in _SHARED:
+        values = [getattr(config, name) for config in configs]
+        if any(value != values[0] for value in values):
+            msg = f"the pairs of one account differ in {name}: {', '.join(sorted({str(value) for value in values}))}; write the same in all"
+            raise ConfigError(msg)
+    names = [config.session for config in configs]
+    if len({*names}) < len(names):
+        msg = f"sessions {', '.join(names)}: each pair needs a name of its own"
+        raise ConfigError(msg)
+    return first

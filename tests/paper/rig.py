@@ -42,23 +42,24 @@ class Rig:
     keys: dict[str, str]
     ready: dict[str, Any]
 
-    def config(self, **changes: Any) -> Path:
+    def config(self, name: str = demo.SESSION, **changes: Any) -> Path:
         """Write the demo's session configuration against this sandbox; return its path."""
         config = demo.configure(self.market, self.market.tape(), self.folder / "journal.db", self.ready)
-        return msgspec.structs.replace(config, **changes).save(self.folder / "session.json")
+        path = self.folder / ("session.json" if name == demo.SESSION else f"{name}.json")
+        return msgspec.structs.replace(config, session=name, **changes).save(path)
 
-    def run(self, config: Path, *, kill_at: str | None = None, count: int = 1) -> subprocess.CompletedProcess[str]:
-        """Run a session to its end, or until it kills itself at a named point."""
-        command = [sys.executable, str(RUNNER), str(config), kill_at or "", str(count)]
+    def run(self, *configs: Path, kill_at: str | None = None, count: int = 1) -> subprocess.CompletedProcess[str]:
+        """Run a session of one pair or several to its end, or until it kills itself at a named point."""
+        command = [sys.executable, str(RUNNER), os.pathsep.join(map(str, configs)), kill_at or "", str(count)]
         return subprocess.run(command, env={**os.environ, **self.keys}, capture_output=True, text=True, timeout=240, check=False)
 
-    def journal(self) -> Journal:
-        """Open the session's journal for reading."""
-        return Journal.open(self.folder / "journal.db", demo.SESSION, mode="read")
+    def journal(self, name: str = demo.SESSION) -> Journal:
+        """Open a pair's journal for reading."""
+        return Journal.open(self.folder / "journal.db", name, mode="read")
 
-    def ledger(self) -> dict[str, Any]:
-        """Ask the exchange for its own books."""
-        with self.journal() as journal:
+    def ledger(self, name: str = demo.SESSION) -> dict[str, Any]:
+        """Ask the exchange for its own books, when a session has ended."""
+        with self.journal(name) as journal:
             done = journal.last_instant
 
         async def ask() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 from hedgekit.paper import Session, SessionConfig
 
 
-async def main(config: str, point: str, count: int) -> str:
+async def main(configs: str, point: str, count: int) -> tuple[str, ...]:
     """Run, or die on the way."""
     passed = 0
 
@@ -21,7 +21,7 @@ async def main(config: str, point: str, count: int) -> str:
             await asyncio.sleep(0.3)  # let what was sent reach the venue
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return await Session(SessionConfig.load(config), at=at).run()
+    return await Session(*map(SessionConfig.load, configs.split(os.pathsep)), at=at).run()
 
 
 if __name__ == "__main__":

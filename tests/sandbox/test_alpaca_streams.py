@@ -72,6 +72,8 @@ async def test_data_stream_subscriptions() -> None:
         assert (await told(socket, {"action": "subscribe", "quotes": ["PEP"]}))["quotes"] == ["PEP"]
         assert (await told(socket, {"action": "subscribe", "quotes": ["*"]}))["quotes"] == ["KO", "PEP"]
         assert (await told(socket, {"action": "unsubscribe", "quotes": ["PEP"]}))["quotes"] == ["KO"]
+        assert (await told(socket, {"action": "subscribe", "quotes": ["KO"], "statuses": ["KO"]}))["statuses"] == ["KO"]
+        assert (await told(socket, {"action": "subscribe", "statuses": ["IBM"]}))["code"] == 400
         for wrong in ({"action": "subscribe", "quotes": ["IBM"]}, {"action": "subscribe", "trades": ["KO"]}, {"action": "dance"}, {}, [1]):
             assert (await told(socket, wrong))["code"] == 400
 

@@ -117,7 +117,7 @@ class TradeStream(_Stream):
 
 
 class DataStream(_Stream):
-    """``/v2/sip``: connected, auth, subscribe to quotes, then arrays of quotes in TEXT frames."""
+    """``/v2/sip``: connected, auth, subscribe to quotes and statuses, then arrays of quotes in TEXT frames; no market here is halted."""
 
     def __init__(self, channel: Channel, keys: Keys, symbols: Iterable[str]) -> None:
         super().__init__(channel, keys)
@@ -167,15 +167,17 @@ class DataStream(_Stream):
         return True
 
     async def _on(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> None:
-        action, quotes = asked.get("action"), asked.get("quotes", [])
-        other = set(asked) - {"action", "quotes"}
+        action, quotes, statuses = asked.get("action"), asked.get("quotes", []), asked.get("statuses", [])
+        other = set(asked) - {"action", "quotes", "statuses"}
+        lists = isinstance(quotes, list) and isinstance(statuses, list)
         if action == "auth":
             await self._fail(socket, 403)
-        elif action not in {"subscribe", "unsubscribe"} or not isinstance(quotes, list) or any(asked[name] for name in other):
-            await self._fail(socket, 400, "invalid syntax: the sandbox streams quotes; subscribe with quotes alone")
-        elif unknown := sorted({str(q) for q in quotes} - {"*", *self._symbols}):
+        elif action not in {"subscribe", "unsubscribe"} or not lists or any(asked[name] for name in other):
+            await self._fail(socket, 400, "invalid syntax: the sandbox streams quotes; subscribe with quotes and statuses alone")
+        elif unknown := sorted({str(name) for name in [*quotes, *statuses]} - {"*", *self._symbols}):
             await self._fail(socket, 400, f"invalid syntax: no symbol {', '.join(unknown)}; there are {', '.join(self._symbols)}")
         else:
             named = frozenset(self._symbols if "*" in quotes else quotes)
             self._channel.topics = self._channel.topics | named if action == "subscribe" else self._channel.topics - named
-            await self._say(socket, [{"T": "subscription", "trades": [], "quotes": sorted(self._channel.topics), "bars": []}])
+            told = {"T": "subscription", "trades": [], "quotes": sorted(self._channel.topics), "bars": [], "statuses": statuses}
+            await self._say(socket, [told])

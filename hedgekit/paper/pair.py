@@ -1,0 +1,273 @@
+"""One pair of an account: its Hedger, its journal, its orders, and a person's commands to it.
+
+The :class:`~hedgekit.paper.session.Session` owns sockets and time, and hands each pair what concerns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hedgekit.errors import SessionError
+from hedgekit.hedger import Hedger, routine
+from hedgekit.journal import Gather, Journal
+from hedgekit.net.outbox import Outbox
+from hedgekit.net.sender import Sender
+from hedgekit.paper.commands import Spool, Wish
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
+from hedgekit.paper.pinned import check_pinned
+from hedgekit.plugins.apart import Apart
+from hedgekit.plugins.module import check_signal
+from hedgekit.plugins.watched import Watched
+from hedgekit.replay import Bars, Replayer
+from hedgekit.rules.guard import Guard
+from hedgekit.rules.state import COMMANDS
+from hedgekit.types import NS, Command, Fill, Gap, Input, Link, MarketStatus, Phase, Reconciled, SessionEnded, SessionStarted, Timer
+from hedgekit.venues import alpaca
+
+if TYPE_CHECKING:
+    from hedgekit.types import Record
+
+STOPPED, TAPE_ENDED = "stopped", "tape ended"
+"""Why a session ends in order: a person stopped it, or there are no more prices."""
+
+_RECONCILE_TRIES = 5
+_RECONCILE_NS = NS
+_WAITING_NS = 30 * NS
+"""How long until the venue is asked again: while it disagrees, and while both legs cannot be closed yet."""
+
+
+class Pair:
+    """Decides, journals and orders for one pair.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        Its configuration; its name is the first part of all its order ids.
+    guard : Guard
+        The account's.
+    """
+
+    def __init__(self, config: SessionConfig, guard: Guard) -> None:
+        self.config, self.params, self._guard = config, config.strategy(), guard
+        self.hedger = Hedger(config.session, config.instruments, self.params)
+        self.outbox = Outbox(alpaca)
+        self.sender: Sender
+        self.module = config.module()
+        self.ending = ""
+        self.restarted = self.ended = False
+        self.reached = 0
+        self.intent = False
+        self.alarm: Command | None = None
+        self._now_ns = 0
+        self._reconcile_ns: int | None = None
+        self._disagreed = 0
+        self._spool = Spool(config.commands, COMMANDS) if config.commands else None
+        self._applied: set[str] = set()
+
+    # -------------------------------------------------------------------- life
+
+    @contextmanager
+    def opened(self, secrets: Sequence[str]) -> Iterator[list[Record]]:
+        """Open journal and plugin, bring everything to where the journal ends; yield its records."""
+        gather = None if self.config.control else Gather(span_ns=NS // 10)  # in step each instant is written, or it would be told again
+        with (
+            self._plugged() as plugin,
+            Journal.open(self.config.journal, self.config.session, mode="write", gather=gather) as self.journal,
+        ):
+            self.journal.guard(secrets)
+            yield self._restore(plugin)
+
+    @contextmanager
+    def _plugged(self) -> Iterator[Watched | None]:
+        """Run the plugin for the time of the session, without its keys."""
+        if self.module is None:
+            yield None
+            return
+        hidden = (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)
+        with Apart(self.module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
+            plugin = Watched(apart, self.module.name)
+            check_signal(self.module.name, self.params.signal, scores=plugin.has_scores)
+            yield plugin
+
+    def _restore(self, plugin: Watched | None) -> list[Record]:
+        self._bars = Bars(self.params, plugin)
+        replayer = Replayer(self.hedger, self._bars)
+        records = list(self.journal.records())
+        check_pinned(self.module, self.config.session, records)
+        self.ended = any(isinstance(record, SessionEnded) for record in records)
+        for record in records:
+            replayer.feed(record)
+        replayer.finish()
+        self.outbox.restore(records)
+        for record in records:
+            if isinstance(record, Command):
+                self._note_command(record)
+        self._last_ns = max((record.ts_ns for record in records), default=0)
+        self.restarted, self.reached = bool(records), self.journal.last_instant
+        self.forget_commands()
+        if plugin is not None:
+            plugin.check(self._bars.mids)
+        return records
+
+    def begin(self, sender: Sender, now_ns: int) -> None:
+        """Take part in an account's trading; a new journal begins, an old one repeats what it does not know the outcome of."""
+        self.sender, self._now_ns = sender, now_ns
+        if not self.restarted:
+            self.journal.append(
+                SessionStarted(
+                    ts_ns=now_ns,
+                    session=self.config.session,
+                    instruments=self.config.instruments,
+                    params=self.params.model_dump(),
+                    market=self.config.market | ({} if self.module is None else self.module.described()),
+                    version=version("hedgekit"),
+                )
+            )
+        self.sender.ask(self.outbox.resume())  # before anything is decided: the venue may have each of these
+
+    def resume(self) -> None:
+        """Ask what became of everything; at live speed say that the market went on without us, and wait for what is held."""
+        if self.restarted and not self.config.control:
+            self.apply(Gap(ts_ns=self._now_ns, since_ns=self._last_ns))
+            self.apply(Link(ts_ns=self._now_ns, venue=alpaca.NAME, state="restarted", since_ns=self._last_ns))
+            self.journal.commit(self.reached)
+        self.sender.ask(self.outbox.audit(full=True))
+
+    def end(self) -> None:
+        """Write the last record."""
+        self.journal.append(SessionEnded(ts_ns=self._now_ns, reason=self.ending))
+        self.journal.commit(self.reached)
+
+    # --------------------------------------------------------------- one instant
+
+    def at(self, now_ns: int) -> None:
+        """Begin an instant."""
+        self._now_ns = now_ns
+
+    def apply(self, event: Input) -> None:
+        """Journal an event and what was decided on it; put in line what the guard lets through of it."""
+        self.journal.append(event)
+        self.sender.note(event)
+        self.alarm = self._guard.note(event) or self.alarm
+        decision = self.hedger.on(event)
+        if not routine(decision):
+            self.journal.append(decision)
+        if decision.orders or decision.cancels:
+            self.intent = True
+            for ended in self.sender.intend(decision, self._now_ns):
+                self.apply(ended)
+            for refused in self._guard.refused(decision):
+                if refused.order_id in self.hedger.working:  # else the refusal of its other leg has ended it
+                    self.apply(refused)
+        for due in self._bars.add(event, decision, self.hedger.bars):
+            self.apply(due)
+
+    def heard(self, told: Link | MarketStatus) -> None:
+        """Journal how the venue is heard, and what can be traded; of one that fell silent, take back what has not left yet (L6)."""
+        if isinstance(told, Link) and told.state == "down":
+            for ended in self.sender.give_up(self._now_ns):
+                self.apply(ended)
+        self.apply(told)
+
+    def updated(self, event: Input, filled: Decimal | None) -> None:
+        """Take a trade update; where the venue's count says that one was missed, ask before an order is taken to be over."""
+        if not self.outbox.fresh(event):
+            return
+        whole = self.outbox.whole(event, filled)
+        if whole or isinstance(event, Fill):
+            self.apply(event)
+        if not whole:
+            self.sender.ask(self.outbox.audit())
+
+    def agreed(self, event: Reconciled, elsewhere: Mapping[str, float], *, answers: bool) -> None:
+        """Compare the venue's word with ours and what other pairs hold; ask again if they differ and an execution may be on its way to us.
+
+        Raises
+        ------
+        SessionError
+            If they go on differing: somebody else trades the account, or the journal is of another one.
+        """
+        ours = {key: qty for key, qty in self.hedger.positions.items() if qty}
+        keys = {*event.positions, *elsewhere, *ours}
+        left = {key: event.positions.get(key, Decimal(0)) - Decimal(repr(elsewhere.get(key, 0.0))) for key in keys}
+        theirs = {key: float(qty) for key, qty in left.items() if qty}
+        if ours == theirs:
+            self._disagreed = 0
+            if answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
+                self.apply(event if not elsewhere else msgspec.structs.replace(event, positions={key: left[key] for key in ours}))
+            if self.hedger.phase is Phase.RECOVERING:
+                self._reconcile_ns = self._now_ns + _WAITING_NS
+            return
+        self._disagreed += 1
+        if self._disagreed < _RECONCILE_TRIES and self.outbox.traded:
+            self._reconcile_ns = self._now_ns + _RECONCILE_NS
+            return
+        self.journal.append(msgspec.structs.replace(event, agrees=False))
+        self.journal.commit(self.reached)
+        msg = f"the venue holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
+        raise SessionError(msg)
+
+    def wake(self) -> None:
+        """Tell the Hedger the time, as often as it has asked to be told by now."""
+        while (wake := self.hedger.wakeup_ns) is not None and wake <= self._now_ns:
+            self.apply(Timer(ts_ns=self._now_ns))
+
+    def recover(self, *, answers: bool) -> None:
+        """Ask what is held once the venue is heard again and nothing of ours works there any more (L6); ask again if it disagreed."""
+        again = self._reconcile_ns is not None and self._reconcile_ns <= self._now_ns
+        waits = self.hedger.phase is Phase.RECOVERING and answers and not self.hedger.working
+        if again or (waits and self._reconcile_ns is None and not self.outbox.auditing):
+            self._reconcile_ns = None
+            self.sender.ask(self.outbox.audit(full=True))
+
+    def commit(self, number: int, *, durable: bool) -> None:
+        """Make an instant durable; of prices alone the process's own death is all that they must outlive."""
+        self.journal.commit(number, durable=durable, now_ns=self._now_ns)
+        self.reached = number
+        if durable:
+            self.forget_commands()
+
+    # ---------------------------------------------------------------- commands
+
+    def wishes(self) -> list[Wish]:
+        """Return the commands that wait and were not applied."""
+        return [wish for wish in self._spool.waiting() if wish.ref not in self._applied] if self._spool else []
+
+    def command(self, command: Command) -> None:
+        """Apply a command."""
+        self._note_command(command)
+        self.apply(command)
+
+    def _note_command(self, command: Command) -> None:
+        if command.ref:
+            self._applied.add(command.ref)
+        if command.name == "stop":
+            self.ending = self.ending or (STOPPED if command.ref else TAPE_ENDED)
+
+    def forget_commands(self) -> None:
+        """Remove the files of commands that are durable."""
+        if self._spool and self._applied:
+            self._spool.done([wish.ref for wish in self._spool.waiting() if wish.ref in self._applied])
+
+    # ------------------------------------------------------------- where it stands
+
+    @property
+    def exposed(self) -> bool:
+        """Whether anything is held or works."""
+        return bool(self.hedger.working) or any(self.hedger.positions.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether a person stopped it, no order is alive and no answer awaited."""
+        return self.ending == STOPPED and not self.hedger.working and self.sender.quiet
+
+    def next_ns(self) -> int | None:
+        """When it wants to be woken."""
+        times = (self.sender.next_ns(self._now_ns), self._reconcile_ns, self.hedger.wakeup_ns, self.journal.due_ns)
+        return min((at for at in times if at is not None), default=None)
