@@ -1,10 +1,15 @@
 # Everything starts from three commands: make demo, make lab, make test. Needs GNU make, Python 3.11 or newer and its venv module.
 # Another interpreter: make demo PYTHON=python3.13    More for pytest: make test ARGS="-k ledger"
 
+# The chaos campaign: make chaos RUNS=200 SEED=1 OUT=reports/chaos; the same seed is the same campaign (tests/chaos/README.md).
+
 # Tests run in as many processes as there are processors, at most four: make test WORKERS= for one, in which a debugger works.
 
 PYTHON ?= python3
 WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
+RUNS ?= 20
+SEED ?= 1
+OUT ?= reports/chaos
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -c constraints.txt
@@ -12,12 +17,13 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test clean
+.PHONY: help demo lab test chaos clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
 	@echo "make lab     the same installation, then JupyterLab on the notebooks (stop it with Ctrl-C)"
 	@echo "make test    install what the tests need, then lint, types, layers and all tests"
+	@echo "make chaos   sandbox and session under random faults and kills, held against the exchange's own books: RUNS=200 SEED=1 OUT=reports/chaos"
 	@echo "make clean   remove $(VENV) and everything that was built or cached; reports stay"
 
 demo: $(VENV)/.run
@@ -35,6 +41,9 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+chaos: $(VENV)/.test
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,135 @@
+"""What a run left behind, read without the product's code: JSON lines, SQLite, zlib and SHA-256 are all it takes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NS = 1_000_000_000
+ORDERS = "/v2/orders"
+Line = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """A record of the journal: its number from 1, and its body."""
+
+    id: int
+    body: Line
+
+
+class Broken(Exception):
+    """The journal's rows do not form one chain."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """The files of one run.
+
+    Attributes
+    ----------
+    run : dict
+        ``run.json``.
+    requests, ledger, faults : list of dict
+        The exchange's own lines.
+    rows : list of Row
+        The journal, in order.
+    heads : dict
+        The chain's head after each stored row, by the number of its last record.
+    """
+
+    run: Line
+    requests: list[Line]
+    ledger: list[Line]
+    faults: list[Line]
+    rows: list[Row]
+    heads: dict[int, str]
+
+    @property
+    def recipe(self) -> Line:
+        """What the run was drawn as."""
+        recipe: Line = self.run["recipe"]
+        return recipe
+
+    @property
+    def params(self) -> Line:
+        """The strategy's numbers, as the journal's first record has them."""
+        params: Line = self.rows[0].body["params"]
+        return params
+
+    def all(self, *types: str) -> Iterator[Line]:
+        """Yield the journal's records of these types."""
+        return (row.body for row in self.rows if row.body["type"] in types)
+
+    def decided(self) -> dict[str, tuple[Row, Line]]:
+        """Return every order ever decided, by its id, with the record of its decision."""
+        return {order["order_id"]: (row, order) for row in self.rows if row.body["type"] == "decision" for order in row.body["orders"]}
+
+
+def read(folder: Path) -> Books:
+    """Read a run's folder.
+
+    Raises
+    ------
+    Broken
+        If the journal is not one unbroken chain.
+    """
+    run = json.loads((folder / "run.json").read_bytes())
+    rows, heads = _journal(folder / "journal.db", run["session"])
+    return Books(run, _lines(folder / "requests.jsonl"), _lines(folder / "ledger.jsonl"), _lines(folder / "faults.jsonl"), rows, heads)
+
+
+def posts(books: Books) -> dict[str, Line]:
+    """Return the request that left first for each client order id."""
+    first: dict[str, Line] = {}
+    for line in sorted((line for line in books.requests if line.get("label")), key=turn):
+        if line["method"] == "POST" and line["path"] == ORDERS:
+            first.setdefault(json.loads(line["body"])["client_order_id"], line)
+    return first
+
+
+def turn(line: Line) -> tuple[int, ...]:
+    """Return the order in which a request left: the session's process, and its count."""
+    return tuple(int(part) for part in line["label"].split("-"))
+
+
+def _lines(path: Path) -> list[Line]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def _journal(path: Path, session: str) -> tuple[list[Row], dict[int, str]]:
+    """Return the records, and the heads of the chain: each link is the hash of the one before it, session, number and body."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        stored = db.execute("SELECT id, body, hash, packed FROM events WHERE session = ? ORDER BY id", (session,)).fetchall()
+    rows: list[Row] = []
+    heads: dict[int, str] = {}
+    link = sha256(session.encode()).digest()
+    for last, body, said, packed in stored:
+        for text in [body.encode()] if packed is None else _unpacked(packed):
+            number = len(rows) + 1
+            link = sha256(b"%b%b\0%d\0%b" % (link, session.encode(), number, text)).digest()
+            rows.append(Row(number, json.loads(text)))
+        if len(rows) != last or link.hex() != said:
+            raise Broken(f"the journal's chain breaks at record {last}")
+        heads[last] = said
+    return rows, heads
+
+
+def _unpacked(packed: bytes) -> Iterator[bytes]:
+    """Yield the records of a batch, byte for byte: ``[[instant, [record, ...]], ...]``, compressed."""
+    text = zlib.decompress(packed).decode()
+    decoder = json.JSONDecoder()
+    for _, group in json.loads(text):
+        for _ in group:
+            start = text.index('{"type"')
+            _, end = decoder.raw_decode(text, start)
+            yield text[start:end].encode()
+            text = text[end:]

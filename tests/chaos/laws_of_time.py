@@ -1,0 +1,163 @@
+"""Laws of the clock: how long a leg is naked (L4), who goes first (L5), and what happens around a silence (L6)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.chaos.books import NS, ORDERS, Books, Line, posts, turn
+from tests.chaos.naked import Ledgers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENTRY = "open"
+RECOVERED_NS = 5 * NS
+"""After the venue is back, so long passes until a session can have found out."""
+
+RECOVERY_NS = 30 * NS
+"""The longest from the venue's first word to the close: two answers that are lost, and asked for again when they are overdue."""
+
+
+# ------------------------------------------------------- L4: the naked leg
+
+
+def naked(books: Books) -> Iterator[str]:
+    """Check that what was unhedged is what the journal reports, and within the budget or a breach that is reported and has a cause."""
+    limit = books.params["naked_limit_s"] * books.params["notional"]
+    for trade in Ledgers(books, away(books)).walk().values():
+        slack = 0.01 * (trade.told + trade.late) + 1.0
+        if trade.furthest > slack:
+            yield f"trade {trade.number}: a decision reports {trade.furthest:.2f} money x s more or less unhedged than its own fills make"
+        if abs(trade.true - trade.told) > trade.late + slack:
+            yield f"trade {trade.number}: {trade.true:.2f} money x s unhedged by the ledger, {trade.told:.2f} as reported"
+        if limit and trade.true - trade.late - slack > limit >= trade.reported:
+            yield f"trade {trade.number}: {trade.true:.2f} money x s unhedged, limit {limit:.2f}, and no breach is reported"
+        if limit and trade.idle > limit / 2 + slack + trade.late:
+            yield f"trade {trade.number}: {trade.idle:.2f} money x s unhedged while no order worked and the venue was there"
+        if limit and trade.true - trade.late > limit + slack and not trade.acted and not away(books):
+            yield f"trade {trade.number}: {trade.true:.2f} money x s unhedged, limit {limit:.2f}, and the ladder did nothing"
+
+
+def away(books: Books) -> list[tuple[int, int]]:
+    """Return when the venue did not serve.
+
+    Outages and frozen feeds; a silence, until the session has agreed with the venue on what is held; and a refused leg, until the
+    next bar, at which it is ordered again.
+    """
+    spans = [(fault["t"], fault["t"] + round(fault["seconds"] * NS) + RECOVERED_NS) for fault in books.faults if _lasts(fault)]
+    spans += [(reject["ts_ns"], reject["ts_ns"] + round(books.params["bar_s"] * NS)) for reject in books.all("reject")]
+    since: int | None = None
+    for body in books.all("link", "reconciled"):
+        if body["type"] == "link" and body["state"] != "up":
+            since = since or body["ts_ns"]
+        elif body["type"] == "reconciled" and since:
+            spans, since = [*spans, (since, body["ts_ns"])], None
+    return spans
+
+
+def _lasts(fault: Line) -> bool:
+    return fault["kind"] in {"outage", "freeze"}
+
+
+# ------------------------------------------------- L5: who goes first
+
+
+def first(books: Books) -> Iterator[str]:
+    """Check that a close or hedge left before all but one of the less urgent requests that left after its decision."""
+    decided, up_ns = books.decided(), books.recipe["model"]["up_ns"]
+    late = {fault["n"]: round(fault["seconds"] * NS) for fault in books.faults if fault["kind"] == "late"}
+    trips = [(turn(line), line["t"] - up_ns - late.get(line["n"], 0), line) for line in books.requests if line.get("label")]
+    for name, line in posts(books).items():
+        if name not in decided or (order := decided[name][1])["priority"] not in {"close", "hedge"}:
+            continue
+        row = decided[name][0].body
+        if row["action"] == ENTRY:
+            continue  # the hedge of an entry follows its primary, by design
+        ahead = [other for when, left, other in trips if when < turn(line) and left > row["ts_ns"] and _lower(other, order, decided)]
+        if len(ahead) > 1:
+            yield f"order {name} ({order['priority']}) waited for {len(ahead)} less urgent requests"
+
+
+def _lower(line: Line, order: Line, decided: dict[str, Any]) -> bool:
+    """Whether a request is of lower priority than an order."""
+    if line["method"] == "GET":
+        return True
+    if line["method"] != "POST":
+        return False
+    name = json.loads(line["body"])["client_order_id"]
+    ranks = ["close", "hedge", "primary"]
+    return name in decided and ranks.index(decided[name][1]["priority"]) > ranks.index(order["priority"])
+
+
+# ------------------------------------------------------ L6: the breaker
+
+
+def breaker(books: Books) -> Iterator[str]:
+    """Check that an outage beyond the limit is noticed, nothing entered in it, and what is held agreed on after it, then closed."""
+    limit = round(books.params["breaker_s"] * NS)
+    links = list(books.all("link"))
+    for since, until in outages(books):
+        if (
+            limit
+            and until - since > limit
+            and not any(since + limit <= link["ts_ns"] <= until for link in links if link["state"] == "down")
+        ):
+            yield f"the venue was out from {since} to {until}, longer than {limit} ns, and the journal does not say so"
+    rows = iter(books.rows)
+    for row in rows:
+        if row.body["type"] == "link" and row.body["state"] in {"down", "frozen"}:
+            yield from _recovery(books, row.id)
+
+
+def outages(books: Books) -> list[tuple[int, int]]:
+    """Return when the venue was out; one that was made longer is one."""
+    found: list[tuple[int, int]] = []
+    for fault in books.faults:
+        if fault["kind"] == "outage":
+            since, until = fault["t"], fault["t"] + round(fault["seconds"] * NS)
+            if found and since < found[-1][1]:
+                since, until = found[-1][0], max(found.pop()[1], until)
+            found.append((since, until))
+    return found
+
+
+def _recovery(books: Books, start: int) -> Iterator[str]:
+    """Check what follows a silence up to the first order after it."""
+    agreed, state, heard = False, books.rows[start - 1].body["state"], 0
+    for row in books.rows[start:]:
+        body = row.body
+        if body["type"] == "link":
+            state, heard = body["state"], body["ts_ns"] if body["state"] == "up" else 0
+        agreed = body["agrees"] and state != "down" if body["type"] == "reconciled" else agreed
+        if body["type"] != "decision":
+            continue
+        if heard and body["ts_ns"] - heard > RECOVERY_NS:
+            yield f"the venue was back at {heard}, and until {body['ts_ns']} the session had not recovered"
+            return
+        heard *= body["phase"] == "recovering"
+        if not body["orders"]:
+            continue
+        if not agreed:
+            yield f"orders were decided at {body['ts_ns']}, after a silence and before the venue had told what is held"
+        held = any(books.rows[row.id - 1].body["positions"])
+        if held and (body["action"], body["reason"]) != ("close", "reconciled") and body["reason"] != "flatten":
+            yield f"after a silence, the first orders at {body['ts_ns']} are {body['action']} ({body['reason']}), with positions held"
+        return
+
+
+def stale(books: Books) -> Iterator[str]:
+    """Check that no order that was decided before a silence leaves for the exchange after it."""
+    decided, up_ns = books.decided(), books.recipe["model"]["up_ns"]
+    late = {fault["n"]: round(fault["seconds"] * NS) for fault in books.faults if fault["kind"] == "late"}
+    downs = [link["ts_ns"] for link in books.all("link") if link["state"] == "down"]
+    for line in books.requests:
+        if line.get("method") != "POST" or line["path"] != ORDERS or line["result"] != 200:
+            continue
+        body = json.loads(line["body"])
+        row = decided.get(body["client_order_id"], (None, None))[0]
+        if row is None or body["time_in_force"] == "ioc":
+            continue
+        left = line["t"] - up_ns - late.get(line["n"], 0)
+        if any(row.body["ts_ns"] <= down < left for down in downs):
+            yield f"order {body['client_order_id']} was decided before a silence, left after it and was accepted"

@@ -1,0 +1,164 @@
+"""L4 by hand: how much of a trade was unhedged for how long, by the exchange's executions, and as the session knew it.
+
+At any moment a hedge should be what belongs to the primary that is held, by the targets that were last decided together; what it
+is off by, at the mid price, is unhedged money. Its integral over the time of a trade is what a decision reports as ``naked``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tests.chaos.books import NS, Books, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_UNMEASURED = {"quote", "ack", "reconciled", "session_started", "session_ended"}
+"""Records on which the session does not measure anew."""
+
+
+@dataclass
+class Trade:
+    """One round trip, in money x seconds.
+
+    ``true`` is by the executions and when they happened, ``told`` by the journal's fills and when they were heard, ``late`` the most
+    by which that delay can make them differ. ``idle`` is the part of ``true`` in which the venue was there and the session had
+    no order at work. ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
+    ``told``. ``acted``: the ladder or the budget cut an order short.
+    """
+
+    number: int
+    true: float = 0.0
+    told: float = 0.0
+    late: float = 0.0
+    idle: float = 0.0
+    reported: float = 0.0
+    furthest: float = 0.0
+    acted: bool = False
+
+
+@dataclass
+class _Meter:
+    """Positions of one set of books, and what is unhedged in them."""
+
+    held: dict[str, float] = field(default_factory=dict)
+    off: float = 0.0
+    since: int = 0
+
+    def charge(self, now: int) -> float:
+        """Return what was unhedged up to now, money x seconds."""
+        since, self.since = self.since, now
+        return self.off * (now - since) / NS
+
+    def add(self, key: str, qty: str) -> None:
+        """Take an execution, exactly."""
+        self.held[key] = float(Decimal(str(self.held.get(key, 0))) + Decimal(qty))
+
+
+class Ledgers:
+    """Walks through a run, moment by moment.
+
+    Parameters
+    ----------
+    books : Books
+        What the run left behind.
+    away : sequence of (int, int)
+        When the venue was not there, or not fit to be traded with.
+    """
+
+    def __init__(self, books: Books, away: Iterable[tuple[int, int]]) -> None:
+        self._keys = [f"{one['venue']}:{one['symbol']}" for one in books.rows[0].body["instruments"]]
+        self._books, self._away = books, list(away)
+        self._true, self._told = _Meter(), _Meter()
+        self._full: list[float] = []
+        self._mids: dict[str, float] = {}
+        self._left: dict[str, Decimal] = {}
+        self._happened: dict[str, tuple[int, float]] = {}
+        self._last = max((row.body["ts_ns"] for row in books.rows if row.body["type"] == "decision"), default=0)
+        self._trade = Trade(0)
+        self.trades: dict[int, Trade] = {}
+
+    def walk(self) -> dict[int, Trade]:
+        """Return every trade by its number."""
+        before = ""
+        for now, _, kind, body in sorted(self._steps(), key=lambda step: step[:2]):
+            if now > self._last:
+                break  # no figure was reported later
+            self._pass(now)
+            if kind == "decision":
+                self._decided(body, compare=before != "reconciled")
+            elif kind == "executed":
+                self._happened[body["execution_id"]] = now, self._worth(f"ALPACA:{body['symbol']}", float(body["qty"]))
+                self._true.add(f"ALPACA:{body['symbol']}", body["qty"])
+            elif kind == "fill":
+                self._heard(body)
+            elif kind in {"cancelled", "reject"}:
+                self._left.pop(body["order_id"], None)
+            elif kind == "quote" and 0 < body["bid"] <= body["ask"]:
+                self._mids[body["instrument"]] = (body["bid"] + body["ask"]) / 2
+            self._true.off = self._off(self._true)
+            if kind not in _UNMEASURED | {"executed", "bound"}:
+                self._told.off = self._off(self._told)
+            before = kind
+        return self.trades
+
+    def _steps(self) -> Iterator[tuple[int, int, str, Line]]:
+        """Yield (time, order within it, kind, what): executions before what was heard at the same time."""
+        for line in self._books.ledger:
+            if line["event"] == "fill":
+                yield line["t"], 0, "executed", line
+        for row in self._books.rows:
+            yield row.body["ts_ns"], row.id, row.body["type"], row.body
+        for bounds in self._away:
+            yield from ((at, -1, "bound", {}) for at in bounds)
+
+    def _pass(self, now: int) -> None:
+        since, trade = self._true.since, self._trade
+        true = self._true.charge(now)
+        trade.true += true
+        trade.told += self._told.charge(now)
+        if not self._left and not any(start <= since and now <= end for start, end in self._away):
+            trade.idle += true
+
+    def _decided(self, body: Line, *, compare: bool) -> None:
+        if body["trade"] != self._trade.number:
+            self._trade = self.trades[body["trade"]] = Trade(body["trade"])
+        trade = self._trade
+        trade.reported = body["naked"]
+        if compare:
+            trade.furthest = max(trade.furthest, abs(trade.told - body["naked"]))
+        trade.acted |= body["reason"] in {"order_overdue", "naked_limit", "cut_back"}
+        if body["targets"][0] and body["reason"] != "halt":
+            self._full = body["targets"]
+        self._left |= {order["order_id"]: abs(Decimal(order["qty"])) for order in body["orders"]}
+
+    def _heard(self, body: Line) -> None:
+        self._told.add(body["instrument"], body["qty"])
+        happened, worth = self._happened.get(body["fill_id"], (body["ts_ns"], 0.0))
+        worth = max(worth, self._worth(body["instrument"], float(body["qty"])))  # the targets may have changed meanwhile
+        self._trade.late += worth * (body["ts_ns"] - happened) / NS
+        left = self._left.get(body["order_id"], Decimal(0)) - abs(Decimal(body["qty"]))
+        if left > 0:
+            self._left[body["order_id"]] = left
+        else:
+            self._left.pop(body["order_id"], None)
+
+    def _off(self, meter: _Meter) -> float:
+        """Return the money that is unhedged."""
+        if not self._full:
+            return 0.0
+        share = meter.held.get(self._keys[0], 0.0) / self._full[0]
+        legs = zip(self._keys[1:], self._full[1:], strict=True)
+        return sum(abs(meter.held.get(key, 0.0) - full * share) * self._mids.get(key, 0.0) for key, full in legs)
+
+    def _worth(self, key: str, qty: float) -> float:
+        """Return the most that an execution changes of the unhedged money."""
+        if not self._full:
+            return 0.0
+        shares = [qty if key == hedge else qty / self._full[0] * full * (key == self._keys[0]) for hedge, full in self._hedges()]
+        return sum(abs(share) * self._mids.get(hedge, 0.0) for share, (hedge, _) in zip(shares, self._hedges(), strict=True))
+
+    def _hedges(self) -> list[tuple[str, float]]:
+        return list(zip(self._keys[1:], self._full[1:], strict=True))
