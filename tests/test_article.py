@@ -27,8 +27,9 @@ from hedgekit.journal import Journal
 from hedgekit.net.budget import Budget
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
+from hedgekit.net.sender import Sender
 from hedgekit.net.transport import require_paper
-from hedgekit.paper import session
+from hedgekit.paper import pair
 from hedgekit.paper.config import secret
 from hedgekit.params import Params
 from hedgekit.stats import ratio, sizing
@@ -47,6 +48,7 @@ from hedgekit.types import (
     Reason,
     Reconciled,
     Reply,
+    Request,
     SessionStarted,
     Timer,
 )
@@ -61,7 +63,6 @@ from tests.histories import history
 RULES = [f"A{n}" for n in range(1, 31)]
 
 NOT_YET = {
-    "A11": "later: both legs leave in one decision (A13), but the time from trigger to order is not measured",
     "A12": "later: Alpaca only, one venue at a time",
 }
 
@@ -218,7 +219,7 @@ def test_A09_stream_for_prices_rest_for_orders() -> None:
     assert alpaca.DATA.startswith("wss://")
     fill(desk, entry)
     frame = b'[{"T":"q","S":"KO","bp":105,"bs":1,"ap":105,"as":1,"t":"1990-01-01T00:00:12Z"}]'
-    (quote,) = alpaca.quotes_of(frame, desk.now_ns + NS)
+    (quote,) = alpaca.market_of(frame, desk.now_ns + NS)
     before = desk.hedger.on(Timer(ts_ns=desk.now_ns)).delta
     after = desk.hedger.on(msgspec.structs.replace(quote, instrument="T:KO")).delta
     assert before is not None
@@ -241,6 +242,27 @@ def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None
     assert delays[0] is not None
     assert delays[1] is not None
     assert delays[0] < delays[1]
+
+
+def test_A11_both_legs_leave_together_ahead_of_all_else() -> None:
+    """A11: one decision, one moment: the hedge leaves right behind its primary, though the line is full and the budget nearly used up.
+
+    The time itself is measured, not tested: tests/perf/hedge_latency.py.
+    """
+    desk, entry = opened()
+    sent: list[str] = []
+
+    def post(request: Request) -> int:
+        sent.append(request.order_id or request.purpose)
+        return len(sent)
+
+    budget = Budget("requests", 3, dict.fromkeys(("submit", "account"), 1), refill_per_s=1.0, reserve={Priority.HEDGE: 1})
+    sender = Sender(Outbox(alpaca), Limiter([budget], np.random.default_rng(1)), post, lambda _: None)
+    sender.ask([alpaca.account()] * 30)
+    sender.intend(entry, desk.now_ns)
+    sender.leave(desk.now_ns)
+    assert sent[:2] == [order.order_id for order in entry.orders]
+    assert [order.leg for order in entry.orders] == [0, 1]
 
 
 def test_A13_the_hedge_fires_with_the_primary() -> None:
@@ -297,7 +319,7 @@ def test_A16_never_rebalance_at_a_loss() -> None:
 
 def test_A17_rate_limits_backoff_and_priority() -> None:
     """A17: a budget of 200 requests a minute; a close waits behind nothing, and a refusal is answered by a longer pause each time."""
-    (budget,) = alpaca.BUDGETS
+    (budget,) = alpaca.budgets()
     assert budget["capacity"] + 60 * budget["refill_per_s"] <= 200
     line = Limiter([Budget("requests", 1, {"submit": 1, "account": 1}, refill_per_s=1.0)], np.random.default_rng(1))
     for key, kind, priority in ((1, "account", Priority.QUERY), (2, "account", Priority.QUERY), (3, "submit", Priority.CLOSE)):
@@ -427,7 +449,7 @@ def test_A30_paper_first_on_the_same_code() -> None:
     assert loop.decide is step_room.decide
     assert hedger.step is step_room.step  # decide, and the figures it rests on
     assert replay.Hedger is hedger.Hedger
-    assert "from hedgekit.hedger import Hedger" in Path(session.__file__).read_text()
+    assert "from hedgekit.hedger import Hedger" in Path(pair.__file__).read_text()
     tape, strategy = daily_tape(6, 200), params(**DAILY)
     driver = SlowDriver(tape, strategy)
     said = [record for record in driver.run() if isinstance(record, Decision)]
