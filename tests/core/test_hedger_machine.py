@@ -328,7 +328,7 @@ class AnyEvents(RuleBasedStateMachine):
         if not agrees:
             assert self.cut == before, "went on though the venue holds something else"
         elif before and (broken or not self.open):
-            assert not self.cut or self.open, "in agreement, nothing at work, and still it waits"
+            assert not self.cut or self.open or any(self.shut), "in agreement, nothing at work, all markets open, and still it waits"
             assert self.cut or not broken or decision.phase in (Phase.CLOSING, Phase.FLAT), "a silence ends with both legs closed (L6)"
         self.broken = self.broken and self.cut
 
