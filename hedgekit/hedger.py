@@ -18,7 +18,7 @@ import numpy as np
 from hedgekit.errors import ConfigError, VenueError
 from hedgekit.params import Params, instant_ns
 from hedgekit.rules import state as codes
-from hedgekit.step import step, wakeup_ns
+from hedgekit.step import step_in
 from hedgekit.structures import delta
 from hedgekit.types import (
     NS,
@@ -51,6 +51,8 @@ _AS_THEY_ARE = (
     *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap", "volatility", "correlation"),
     *("notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
 )
+_PLAIN = (int, float)
+_OBSERVED = [(name, [0.0] * codes.LEGS_MAX if name == "ratio" else 0) for name in (codes.OBSERVATION.names or ())[1:]]
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
@@ -150,7 +152,8 @@ class Unpacker:
 
     def decision(self, out: np.void) -> Decision:
         """Return the decision in ``out``; its orders are alive from now on, its cancels asked for."""
-        return self.said(*(out[name].tolist() for name in codes.OUT.names or ()))
+        fields: Any = out.item()
+        return self.said(*(field if type(field) in _PLAIN else field.tolist() for field in fields))
 
     def said(  # noqa: PLR0913 - the fields of an outcome record, as Python numbers and lists, in the record's order
         self,
@@ -287,11 +290,12 @@ class Hedger:
         self.params = params
         self.instruments = tuple(instruments)
         self._legs = {instrument.key: leg for leg, instrument in enumerate(self.instruments)}
-        self._p = pack_params(params, self.instruments)
-        self._s = np.zeros(1, codes.STATE)[0]
-        self._o = np.zeros(1, codes.OBSERVATION)[0]
-        self._out = np.zeros(1, codes.OUT)[0]
+        rows = [np.zeros(1, kind) for kind in (codes.STATE, codes.PARAMS, codes.OBSERVATION, codes.OUT)]
+        self._s, self._o, self._out = rows[0][0], rows[2], rows[3][0]
+        rows[1][0] = pack_params(params, self.instruments)
         self._s["z"] = math.nan
+        self._bytes = [row.view(np.uint8) for row in rows]
+        self._wakeup_ns = 0
         self._unpack = Unpacker(session, self.instruments)
         self._fills: set[str] = set()
 
@@ -300,7 +304,7 @@ class Hedger:
     @property
     def wakeup_ns(self) -> int | None:
         """When to send the next :class:`Timer`; None for not until something happens."""
-        return int(wakeup_ns(self._s)) or None
+        return self._wakeup_ns or None
 
     @property
     def phase(self) -> Phase:
@@ -316,7 +320,7 @@ class Hedger:
     @property
     def positions(self) -> dict[str, float]:
         """Filled quantity by instrument key."""
-        return {key: float(self._s["pos"][leg]) for key, leg in self._legs.items()}
+        return dict(zip(self._legs, self._s["pos"].tolist(), strict=False))
 
     @property
     def working(self) -> tuple[str, ...]:
@@ -333,12 +337,9 @@ class Hedger:
         VenueError
             If the event speaks of an order or instrument that this session does not have.
         """
-        observation: dict[str, Any] | None = self._observe(event)
-        for field in ("leg", "a", "b", "until_ns", "flag", "ratio"):
-            self._o[field] = 0 if observation is None else observation.get(field, 0)
-        self._o["kind"] = codes.NOTE if observation is None else observation["kind"]
-        self._o["ts_ns"] = event.ts_ns
-        step(self._s, self._p, self._o, self._out)
+        observation: dict[str, Any] = self._observe(event) or {"kind": codes.NOTE}
+        self._o[0] = (event.ts_ns, *(observation.get(field, empty) for field, empty in _OBSERVED))
+        self._wakeup_ns = step_in(*self._bytes)
         return self._unpack.decision(self._out)
 
     def _observe(self, event: Input) -> dict[str, Any] | None:  # noqa: C901, PLR0911, PLR0912 - one case for each kind of event

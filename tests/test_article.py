@@ -447,7 +447,7 @@ def test_A29_enough_trades_before_any_verdict() -> None:
 def test_A30_paper_first_on_the_same_code() -> None:
     """A30: paper trading first, on the same code: one step decides in backtest, replay and session, alike to the byte."""
     assert loop.decide is step_room.decide
-    assert hedger.step is step_room.step  # decide, and the figures it rests on
+    assert hedger.step_in is step_room.step_in  # decide, and the figures it rests on
     assert replay.Hedger is hedger.Hedger
     assert "from hedgekit.hedger import Hedger" in Path(pair.__file__).read_text()
     tape, strategy = daily_tape(6, 200), params(**DAILY)

@@ -185,8 +185,8 @@ PARAMS = np.dtype(
 
 OBSERVATION = np.dtype(
     [
-        ("kind", _i),
         ("ts_ns", _i),
+        ("kind", _i),
         ("leg", _i),  # or the code of a command, or of a link's state
         ("a", _f),  # bid; signed quantity filled or no longer working; score
         ("b", _f),  # ask; price of a fill; half-life of a plan; sd of a score

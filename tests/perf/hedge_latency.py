@@ -34,7 +34,7 @@ from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.paper.pacer import Inbox
 from hedgekit.venues import alpaca
 
-MARKET = SyntheticMarket(rows=60_000, half_life=2.0, spread_sd=0.004, hedge_vol=0.0002, size_notional=5e6)
+MARKET = SyntheticMarket(rows=60_000, half_life=2.0, spread_sd=0.012, hedge_vol=0.0002, size_notional=5e6)
 PARAMS = demo.PARAMS | {"bar_ticks": 1, "fit_bars": 60, "refit_bars": 1_000_000, "lookback": 20, "entry": 1.5, "max_quote_age_s": 1.0}
 PLENTY = 600_000
 """Requests a minute: the limit is not what is measured here."""
