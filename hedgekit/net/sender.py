@@ -121,7 +121,7 @@ class Sender:
         gone = dict.fromkeys([*waiting, *followers])
         for key in [key for key, request in self._line.items() if request.purpose == "submit" and request.order_id in gone]:
             self._step_out(key)
-        left = {leader: [r for r in riders if r.order_id not in gone] for leader, riders in self._riders.items() if leader not in gone}
+        left = {leader: [r for r in riders if r.order_id not in gone] for leader, riders in self._riders.items()}
         self._riders = {leader: riders for leader, riders in left.items() if riders}
         return [event for name in gone for event in self.outbox.never_left(name, now_ns)]
 

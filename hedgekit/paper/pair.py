@@ -201,7 +201,7 @@ class Pair:
             self._disagreed = 0
             if answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
                 self.apply(event if not elsewhere else msgspec.structs.replace(event, positions={key: left[key] for key in ours}))
-            if self.hedger.phase is Phase.RECOVERING:
+            if self.hedger.phase is Phase.RECOVERING and not self.hedger.working:  # else asked again once nothing works
                 self._reconcile_ns = self._now_ns + _WAITING_NS
             return
         self._disagreed += 1
@@ -268,6 +268,7 @@ class Pair:
         return self.ending == STOPPED and not self.hedger.working and self.sender.quiet
 
     def next_ns(self) -> int | None:
-        """When it wants to be woken."""
-        times = (self.sender.next_ns(self._now_ns), self._reconcile_ns, self.hedger.wakeup_ns, self.journal.due_ns)
+        """When it wants to be woken; while it ends, also to look after an order whose end was not told: no market moves any more."""
+        look = self.outbox.look_ns() if self.ending else None
+        times = (self.sender.next_ns(self._now_ns), self._reconcile_ns, self.hedger.wakeup_ns, self.journal.due_ns, look)
         return min((at for at in times if at is not None), default=None)

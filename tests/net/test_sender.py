@@ -97,6 +97,20 @@ def test_a_primary_that_is_taken_back_takes_its_hedge_along_and_each_ends_once(c
     assert wire.sender.quiet
 
 
+def test_a_hedge_that_may_be_there_is_not_forgotten_with_its_primary() -> None:
+    """The primary was turned away and waits; its hedge has left, was not answered, and waits behind it to be posted again."""
+    wire = Wire(20)
+    wire.intend(PAIR, action=Action.OPEN)
+    wire.leave(0)
+    wire.answer(1, Reply(429, b"", {"retry-after": "3"}), 1)
+    wire.answer(2, Reply(503), 1)
+    assert wire.leave(NS) == []
+    ended = wire.intend(cancels=("s-1-0", "s-2-0"))
+    assert ended == [Cancelled(ts_ns=0, order_id="s-1-0")]
+    wire.sender.note(ended[0])
+    assert wire.leave(4 * NS) == [("void", "s-2-0")]
+
+
 def test_a_post_that_waits_in_line_leaves_as_what_it_should_be_by_then() -> None:
     """A lost post stands in line again; its cancel makes a void of it, and its acknowledgement nothing."""
     for word, leaves in (("cancel", [("void", "s-1-0")]), ("ack", [])):
