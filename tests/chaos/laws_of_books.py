@@ -110,7 +110,7 @@ def _execution(line: Line, order: str, name: str) -> tuple[str, ...]:
 
 
 def closed(books: Books) -> Iterator[str]:
-    """Check that no order works any more, and that what is held is as it may be (:func:`standing`)."""
+    """Check that no order works any more, here or there, and that what is held is as it may be (:func:`standing`)."""
     alive = {line["client_id"] for line in books.ledger if line["event"] == "accepted"}
     left = {name: abs(Decimal(row_order[1]["qty"])) for name, row_order in books.decided().items()}
     for line in books.ledger:
@@ -121,8 +121,18 @@ def closed(books: Books) -> Iterator[str]:
         elif line["event"] in {"cancelled", "rejected"}:
             alive.discard(line["client_id"])
     yield from (f"order {name} still works at the exchange after the session has ended" for name in sorted(alive))
+    yield from (f"order {name} has no end in the journal" for name in _endless(books))
     if standing(books) == "residual":
         yield f"the session ended with {_last(books)['positions']} held, which is neither flat nor hedged, and no reason is given"
+
+
+def _endless(books: Books) -> list[str]:
+    """Return the orders of which the journal says neither that they were filled nor that they are over."""
+    left = {name: Decimal(order["qty"]) for name, (_, order) in books.decided().items()}
+    for body in books.all("fill"):
+        left[body["order_id"]] = left.get(body["order_id"], Decimal(0)) - Decimal(body["qty"])
+    over = {body["order_id"] for body in books.all("cancelled", "reject")}
+    return [name for name, qty in left.items() if qty and name not in over]
 
 
 def standing(books: Books) -> str:

@@ -15,8 +15,8 @@ ENTRY = "open"
 RECOVERED_NS = 5 * NS
 """After the venue is back, so long passes until a session can have found out."""
 
-RECOVERY_NS = 30 * NS
-"""The longest from the venue's first word to the close: two answers that are lost, and asked for again when they are overdue."""
+RECOVERY_NS = 45 * NS
+"""The longest from the venue's first word to the close: three answers in a row that are lost, and asked for again when overdue."""
 
 
 # ------------------------------------------------------- L4: the naked leg
@@ -67,7 +67,10 @@ def first(books: Books) -> Iterator[str]:
     """Check that a close or hedge left before all but one of the less urgent requests that left after its decision."""
     decided, up_ns = books.decided(), books.recipe["model"]["up_ns"]
     late = {fault["n"]: round(fault["seconds"] * NS) for fault in books.faults if fault["kind"] == "late"}
-    trips = [(turn(line), line["t"] - up_ns - late.get(line["n"], 0), line) for line in books.requests if line.get("label")]
+    trips: list[tuple[tuple[int, ...], int, Line]] = []
+    for line in sorted((line for line in books.requests if line.get("label")), key=turn, reverse=True):
+        left = line["t"] - up_ns - late.get(line["n"], 0)  # if it was late and then dropped, its lateness is not on record
+        trips.append((turn(line), min(left, trips[-1][1]) if trips else left, line))
     for name, line in posts(books).items():
         if name not in decided or (order := decided[name][1])["priority"] not in {"close", "hedge"}:
             continue

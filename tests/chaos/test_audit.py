@@ -202,6 +202,11 @@ def test_an_order_that_works_on_after_the_end(folder: Path) -> None:
     assert seen(folder, "L3", "still works at the exchange")
 
 
+def test_an_order_whose_end_is_not_told(folder: Path) -> None:
+    journal(folder, lambda records: records.pop(first(records, type="cancelled")))
+    assert seen(folder, "L3", "has no end in the journal")
+
+
 def test_a_position_left_without_a_reason(folder: Path) -> None:
     def change(records: list[Line]) -> None:
         decisions = [record for record in records if record["type"] == "decision"]
@@ -249,11 +254,11 @@ def test_a_close_behind_two_questions(folder: Path) -> None:
     def change(found: list[Line]) -> None:
         at = next(n for n, line in enumerate(found) if close in line.get("body", ""))
         question = found[at] | {"method": "GET", "path": "/v2/positions", "body": ""}
-        found[at]["label"] += "99"
+        found[at].update(label=found[at]["label"] + "99", t=found[at]["t"] + 3_000)
         found[at:at] = [question | {"n": 10_001, "t": question["t"] + 1_000}, question | {"n": 10_002, "t": question["t"] + 2_000}]
 
     lines(folder, "requests", change)
-    assert seen(folder, "L5", "waited for 2 less urgent requests")
+    assert seen(folder, "L5", f"order {close} (close) waited for")
 
 
 def test_an_outage_that_the_journal_does_not_tell(folder: Path) -> None:
@@ -284,7 +289,7 @@ def test_orders_before_the_venue_has_told_what_is_held(folder: Path) -> None:
 def test_a_recovery_that_takes_too_long(folder: Path) -> None:
     def change(records: list[Line]) -> None:
         up = first(records, type="link", state="up")
-        records[up]["ts_ns"] -= 31_000_000_000
+        records[up]["ts_ns"] -= 46_000_000_000
 
     journal(folder, change)
     assert seen(folder, "L6", "the session had not recovered")

@@ -33,6 +33,11 @@ def instant_of(folder: Path, state: str) -> int:
         return int(db.execute(query, (f'%"state":"{state}"%',)).fetchone()[0])
 
 
+def recovered(books: Books, back: int) -> int:
+    """Return when the session had recovered from a silence."""
+    return next(int(record["ts_ns"]) for record in books.all("decision") if record["ts_ns"] > back and record["phase"] != "recovering")
+
+
 @pytest.fixture(scope="module")
 def unkilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unkilled") / "run"
@@ -46,8 +51,7 @@ def test_what_is_held_is_agreed_on_as_soon_as_the_venue_is_back(unkilled: Path) 
     links = [(link["state"], link["ts_ns"]) for link in books.all("link")]
     assert [state for state, _ in links] == ["down", "up"]
     back = links[1][1]
-    recovered = next(record["ts_ns"] for record in books.all("decision") if record["ts_ns"] > back and record["phase"] != "recovering")
-    assert recovered - back < NS
+    assert recovered(books, back) - back < NS
     assert next(record["ts_ns"] for record in books.all("quote") if record["ts_ns"] > back) - back < 2 * NS
 
 
@@ -77,3 +81,23 @@ def test_killed_in_an_outage(unkilled: Path, tmp_path: Path) -> None:
     (since,) = [fault["t"] for fault in books.faults if fault["kind"] == "outage"]
     links = [(link["state"], link["ts_ns"] - since) for link in books.all("link")]
     assert links == [("down", 10 * NS), ("up", 40 * NS)]
+
+
+def test_the_last_word_is_asked_for_where_it_was_lost(tmp_path: Path) -> None:
+    """The stop at the tape's end cancels what works; the venue does, and what it says of that is lost. No market moves any more."""
+    resting = {"patience_s": 0.0, "naked_limit_s": 0.0, "plan_valid_days": 1.0}
+    books = run(tmp_path / "heard", **resting)
+    cancels = [line["t"] for line in books.requests if line["method"] == "DELETE"]
+    assert cancels[-1] > max(quote["ts_ns"] for quote in books.all("quote"))
+    books = run(tmp_path / "lost", Fault(FaultKind.LOST, f"cancel:{len(cancels)}", count=2), **resting)
+    assert [fault for fault in books.faults if fault["channel"] == "trade"]
+
+
+def test_agreed_on_while_an_order_still_works_it_is_asked_again_when_that_is_over(tmp_path: Path) -> None:
+    """Not half a minute later: the cancels at the venue's return fail once, and what is held is told before they are repeated."""
+    faults = Fault(FaultKind.OUTAGE, "row:34", 40.0), Fault(FaultKind.UNAVAILABLE_503, "cancel:1", count=2)
+    books = run(tmp_path / "run", *faults, patience_s=0.0, naked_limit_s=0.0)
+    (back,) = [link["ts_ns"] for link in books.all("link") if link["state"] == "up"]
+    over = max(record["ts_ns"] for record in books.all("cancelled") if record["ts_ns"] < back + 5 * NS)
+    assert [record for record in books.all("reconciled") if back < record["ts_ns"] < over]
+    assert recovered(books, back) - over < NS
