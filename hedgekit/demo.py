@@ -22,10 +22,10 @@ from tqdm import tqdm
 from hedgekit.data import Market, Recipe, Tape
 from hedgekit.errors import ConfigError, JournalError, SessionError
 from hedgekit.journal import Journal, sessions
-from hedgekit.launch import Child
+from hedgekit.launch import Child, signals_held
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
 from hedgekit.report import ReportRun, run_report
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 
 SESSION = "demo-ko-pep"
 MARKET = Market()
@@ -80,7 +80,7 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
     tape = market.tape()
     folder = _folder(Path(out_dir))
     journal = folder / "journal.db"
-    keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     with (folder / "sandbox.log").open("wb") as log, Child(["sandbox", "--market", encode(market)], secrets=keys, log=log) as sandbox:
         ready = msgspec.json.decode(sandbox.line())
         say(f"sandbox exchange on {ready['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
@@ -157,6 +157,7 @@ def _follow(session: Child, journal: Path, tape: Tape, log: Path) -> None:
 def _reached(journal: Path) -> int | None:
     """Return the time of the newest journal record, if there is one."""
     try:
-        return next((info.last_ns for info in sessions(journal) if info.session == SESSION), None)
+        with signals_held():
+            return next((info.last_ns for info in sessions(journal) if info.session == SESSION), None)
     except JournalError:  # not there yet, or just being made; a session that cannot write says so itself
         return None

@@ -181,7 +181,7 @@ class Unpacker:
         legs = self._legs
         orders: tuple[Order, ...] = ()
         if any(order):
-            orders = self._orders(ts_ns, trade, order[:legs], expected, limit, closing=codes.PHASES[phase] is Phase.CLOSING)
+            orders = self._orders(ts_ns, trade, order[:legs], pos, expected, limit, closing=codes.PHASES[phase] is Phase.CLOSING)
         cancels = tuple(name for name, (leg, _) in self.alive.items() if cancel[leg]) if any(cancel) else ()
         for one in in_turn(orders, codes.ACTIONS[action]):
             self.alive[one.order_id] = (one.leg, one.qty)
@@ -205,7 +205,15 @@ class Unpacker:
         )
 
     def _orders(  # noqa: PLR0913 - what an outcome says of its orders
-        self, ts_ns: int, trade: int, quantities: list[float], expected: list[float], limits: list[float], *, closing: bool
+        self,
+        ts_ns: int,
+        trade: int,
+        quantities: list[float],
+        held: list[float],
+        expected: list[float],
+        limits: list[float],
+        *,
+        closing: bool,
     ) -> tuple[Order, ...]:
         self.sequence += 1
         return tuple(
@@ -220,10 +228,15 @@ class Unpacker:
                 trade=trade,
                 kind="limit" if limits[leg] else "market",
                 limit=whole(limits[leg], self.instruments[leg].tick) if limits[leg] else None,
+                reduces=held[leg] * qty < 0.0 and abs(qty) <= abs(held[leg]) - self._alive(leg, qty),
             )
             for leg, qty in enumerate(quantities)
             if qty
         )
+
+    def _alive(self, leg: int, side: float) -> float:
+        """Return how much living orders of a leg may still buy, or sell; unsigned."""
+        return float(sum(abs(left) for other, left in self.alive.values() if other == leg and (left > 0) == (side > 0)))
 
     def filled(self, order_id: str, qty: Decimal) -> int:
         """Take a fill off a living order; return its leg.

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -41,6 +42,27 @@ def die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let Ctrl-C and a polite end wait until the block is over.
+
+    Inside a library's destructor (SQLAlchemy has many) Python prints an exception and forgets it, and the signal would be lost.
+    Outside the main thread, which alone gets signals, nothing is held.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {name: signal.signal(name, lambda number, _: came.append(number)) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def detached(arguments: Sequence[str], *, log: Path) -> None:

@@ -45,6 +45,7 @@ from hedgekit.types import (
     Phase,
     PlanRevised,
     Priority,
+    Quote,
     Reason,
     Reconciled,
     Reply,
@@ -52,11 +53,13 @@ from hedgekit.types import (
     SessionStarted,
     Timer,
 )
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
+from hedgekit.venues.alpaca.wire import DATA
 from hedgekit.verdict import Result, assess
 from tests.core.core_made import DAILY, Desk, daily_tape, legs, ou_pair, params, plan
 from tests.core.slow_driver import SlowDriver
 from tests.histories import history
+from tests.net.orders_made import VENUE
 
 # ruff: noqa: N802 - a test is named after its rule
 
@@ -214,12 +217,13 @@ def test_A08_dynamic_delta_hedge() -> None:
 def test_A09_stream_for_prices_rest_for_orders() -> None:
     """A9: prices and delta come over WebSocket, orders go over REST; nothing is decided on an old price."""
     desk, entry = opened()
-    request = alpaca.submit(entry.orders[0])
+    request = Alpaca.submit(entry.orders[0])
     assert (request.method, request.path) == ("POST", "/v2/orders")
-    assert alpaca.DATA.startswith("wss://")
+    assert DATA.startswith("wss://")
     fill(desk, entry)
     frame = b'[{"T":"q","S":"KO","bp":105,"bs":1,"ap":105,"as":1,"t":"1990-01-01T00:00:12Z"}]'
-    (quote,) = alpaca.market_of(frame, desk.now_ns + NS)
+    (quote,) = VENUE.market(0).take(frame, desk.now_ns + NS)
+    assert isinstance(quote, Quote)
     before = desk.hedger.on(Timer(ts_ns=desk.now_ns)).delta
     after = desk.hedger.on(msgspec.structs.replace(quote, instrument="T:KO")).delta
     assert before is not None
@@ -233,10 +237,10 @@ def test_A10_keys_sandbox_and_time_outs(monkeypatch: pytest.MonkeyPatch) -> None
     """A10 (rate limits are A17): keys from the environment, paper before anything live, network time-outs handled."""
     monkeypatch.delenv("APCA_API_SECRET_KEY", raising=False)
     with pytest.raises(ConfigError, match="APCA_API_SECRET_KEY is not set"):
-        secret(alpaca.KEY_ENV[1])
+        secret(Alpaca.key_env[1])
     with pytest.raises(LiveHostRefused, match="not a paper host"):
-        require_paper("https://api.alpaca.markets", alpaca.ORDER_HOSTS)
-    outbox = Outbox(alpaca)
+        require_paper("https://api.alpaca.markets", Alpaca.order_hosts)
+    outbox = Outbox(VENUE)
     request = outbox.requests_of(opened()[1])[0]
     delays = [outbox.on_reply(request, Reply(0), 1).again_ns for _ in (1, 2)]
     assert delays[0] is not None
@@ -257,8 +261,8 @@ def test_A11_both_legs_leave_together_ahead_of_all_else() -> None:
         return len(sent)
 
     budget = Budget("requests", 3, dict.fromkeys(("submit", "account"), 1), refill_per_s=1.0, reserve={Priority.HEDGE: 1})
-    sender = Sender(Outbox(alpaca), Limiter([budget], np.random.default_rng(1)), post, lambda _: None)
-    sender.ask([alpaca.account()] * 30)
+    sender = Sender(Outbox(VENUE), Limiter([budget], np.random.default_rng(1)), post, lambda _: None)
+    sender.ask([VENUE.holdings()[1]] * 30)
     sender.intend(entry, desk.now_ns)
     sender.leave(desk.now_ns)
     assert sent[:2] == [order.order_id for order in entry.orders]
@@ -270,7 +274,7 @@ def test_A13_the_hedge_fires_with_the_primary() -> None:
     desk, entry = opened()
     assert [order.leg for order in entry.orders] == [0, 1]
     assert len({order.ts_ns for order in entry.orders}) == 1
-    assert [request.order_id for request in Outbox(alpaca).requests_of(entry)] == ["s-1-0", "s-1-1"]
+    assert [request.order_id for request in Outbox(VENUE).requests_of(entry)] == ["s-1-0", "s-1-1"]
     fill(desk, entry)
     desk.now_ns += 2 * NS + NS // 10
     assert [(o.leg, o.qty > 0) for o in desk.quote(0, 115.0).orders] == [(1, True)]
@@ -319,7 +323,7 @@ def test_A16_never_rebalance_at_a_loss() -> None:
 
 def test_A17_rate_limits_backoff_and_priority() -> None:
     """A17: a budget of 200 requests a minute; a close waits behind nothing, and a refusal is answered by a longer pause each time."""
-    (budget,) = alpaca.budgets()
+    (budget,) = VENUE.budgets(0)
     assert budget["capacity"] + 60 * budget["refill_per_s"] <= 200
     line = Limiter([Budget("requests", 1, {"submit": 1, "account": 1}, refill_per_s=1.0)], np.random.default_rng(1))
     for key, kind, priority in ((1, "account", Priority.QUERY), (2, "account", Priority.QUERY), (3, "submit", Priority.CLOSE)):

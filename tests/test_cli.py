@@ -112,7 +112,8 @@ def test_bad_dates(tmp_path: Path) -> None:
 def configured(folder: Path, **changes: Any) -> str:
     """Write a session configuration on loopback with some fields changed; return its path."""
     here = dict.fromkeys(("stream", "data", "control"), "ws://127.0.0.1:1") | {"rest": "http://127.0.0.1:1"}
-    text = {"session": "s", "journal": str(folder / "j.db"), **here, "instruments": [], "params": {}, "market": {}, **changes}
+    legs = [{"venue": "ALPACA", "symbol": symbol} for symbol in ("KO", "PEP")]
+    text = {"session": "s", "journal": str(folder / "j.db"), **here, "instruments": legs, "params": {}, "market": {}, **changes}
     path = folder / "session.json"
     path.write_text(json.dumps(text))
     return str(path)
@@ -121,6 +122,12 @@ def configured(folder: Path, **changes: Any) -> str:
 def test_bad_parameter(tmp_path: Path) -> None:
     """A wrong number names the value, the range and the fix."""
     one_line(hedgekit("paper", "run", configured(tmp_path, params={"lookback": 3}), **KEYS), "lookback=3", "5 to 512 bars")
+
+
+@pytest.mark.parametrize(("venues", "word"), [(("ALPACA", "X"), "trades at ALPACA, X"), (("X", "X"), "no venue 'X'; there are ALPACA")])
+def test_a_session_has_one_account_at_a_venue_that_there_is(tmp_path: Path, venues: tuple[str, ...], word: str) -> None:
+    legs = [{"venue": venue, "symbol": f"S{n}"} for n, venue in enumerate(venues)]
+    one_line(hedgekit("paper", "run", configured(tmp_path, instruments=legs), **KEYS), word)
 
 
 @pytest.mark.parametrize(

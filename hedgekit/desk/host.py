@@ -22,7 +22,7 @@ from hedgekit.errors import HedgekitError, SessionError
 from hedgekit.launch import Child
 from hedgekit.paper.commands import Spool
 from hedgekit.paper.config import CONTROL_TOKEN_ENV
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 
 ORDERS = ("restart", "close")
 """What a host can be told."""
@@ -46,7 +46,7 @@ class Host:
         self.folder = Folder(Path(path).resolve())
         self._status = self.folder.written()
         self._spool = Spool(self.folder.orders, ORDERS)
-        self._keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+        self._keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
 
     def run(self) -> State:
         """Run sandbox and session to their end; return how it came."""

@@ -1,13 +1,14 @@
-"""What the outbox knows of an order that is not over, of an audit under way, of failed tries, and what an answer means."""
+"""What the outbox knows of an order that is not over and of failed tries, and what an answer means."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hedgekit.types import NS, Fill, Input, Order, Reject, Reply, Request
+from hedgekit.types import NS, Fill, Input, Order, Reject, Request
 
+_LONGEST_NS = 300 * NS
 _BACKOFF_NS, _BACKOFF_MAX_NS = NS // 2, 30 * NS
 SILENCE_NS = 10 * NS
 """An order of which nothing was heard for so long, in a market that moves, is asked after."""
@@ -55,30 +56,20 @@ class Life:
         new = (abs(event.qty) for event in events if isinstance(event, Fill) and event.order_id == self.order.order_id)
         return abs(self.order.qty) - abs(self.left) + sum(new, Decimal(0))
 
+    def look_ns(self, quoted_ns: int) -> int | None:
+        """Return when to ask after it; None while its silence means nothing: it is not known there, or its market is silent too."""
+        silent = self.venue_id and (self.unwanted or quoted_ns > self.heard_ns)
+        return self.heard_ns + self.patience_ns if silent else None
+
+    def looked(self, now_ns: int) -> None:
+        """Note that it is asked after now, if it was due; next time after twice as long."""
+        if self.heard_ns + self.patience_ns <= now_ns:
+            self.heard_ns, self.patience_ns = now_ns, min(2 * self.patience_ns, _LONGEST_NS)
+
     @property
     def known(self) -> bool:
         """Whether the venue has said that it has it."""
         return bool(self.taken or self.venue_id)
-
-
-@dataclass(slots=True)
-class Audit:
-    """Questions that are still to be answered."""
-
-    full: bool
-    orders: set[str]
-    states: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
-    held: Reply | None = None
-    again: bool = False
-
-    def behind(self, lives: Mapping[str, Life], events: Iterable[Input] = ()) -> bool:
-        """Whether executions that the venue counts are not told yet."""
-        return any(lives[name].told(events) < filled for name, (_, filled) in self.states.items() if name in lives)
-
-    def over(self, lives: Mapping[str, Life], statuses: Container[str]) -> list[str]:
-        """Return the orders that have ended at the venue without being filled."""
-        states = ((name, *state) for name, state in self.states.items() if name in lives)
-        return [name for name, status, filled in states if status in statuses and filled < abs(lives[name].order.qty)]
 
 
 class Backoff:

@@ -2,38 +2,48 @@
 
 Sans-I/O: decisions and answers in, requests and events out; :class:`~hedgekit.net.sender.Sender` sends, the session journals.
 
-**No duplicate.** An intent is durable before its request leaves, because the session commits the decision first. An order whose
-outcome is unknown (no answer, 5xx, a restart) is posted again under the same client id, which the venue refuses if it has the
-first one (``venues/alpaca.py``); then it is looked up. One that is not wanted any more is not posted again: an order that
-cannot fill takes its id (``venue.void``), so that the first one, should it be under way still, will be refused. So is one of which
-one post was refused while an earlier one may arrive yet. Where the venue refuses that order too, the id is in quarantine until
-no request can be under way any more.
+**No duplicate.** An intent is durable before its request leaves, because the session commits the decision first. If its outcome is
+unknown (no answer, 5xx, a restart), a venue that refuses a used id gets it again under the same id, and it is looked up. One that is
+not wanted any more, or was refused once, is not posted again: an order that cannot fill takes its id (``venue.void``), so that
+the first one, should it be under way still, will be refused. Where that is no way, or refused too, the order is only looked up, in
+quarantine until no request of it can be under way any more (``venue.late_ns``).
 
 **Nothing lost.** An *audit* asks the venue what became of every order that may be there, what was executed, and, if it is a full
 one, what is held. It runs after every interruption, when a cancel came too late, and when an order stays silent in a market that moves.
+After a silence nothing can be closed before it is done, so until then its questions are as urgent as a close (A17).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from types import ModuleType
 from typing import NoReturn
 
 import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.hedger import in_turn
-from hedgekit.net.life import SILENCE_NS, Audit, Backoff, Life, Outcome
-from hedgekit.types import NS, Ack, Action, Cancelled, Decision, Fill, Input, Link, Priority, Reconciled, Reject, Reply, Request
-
-_LONGEST_NS = 300 * NS
-_SKEW_NS = 60 * NS
-_QUARANTINE_NS = 120 * NS
-"""No request reaches the venue later than this after it has left."""
+from hedgekit.net.audit import Audit
+from hedgekit.net.life import SILENCE_NS, Backoff, Life, Outcome
+from hedgekit.types import (
+    NS,
+    Ack,
+    Action,
+    Cancelled,
+    Decision,
+    Fill,
+    Input,
+    Link,
+    Priority,
+    Reconciled,
+    Reject,
+    Reply,
+    Request,
+    Venue,
+    Word,
+)
 
 _DENIALS = 6
-_OK, _REFUSED, _TIMED_OUT, _TOO_EARLY, _SERVER, _NOT_FOUND = 200, 400, 408, 425, 500, 404
 
 
 class Outbox:
@@ -41,11 +51,11 @@ class Outbox:
 
     Parameters
     ----------
-    venue : module
-        One of ``hedgekit.venues``.
+    venue : Venue
+        The client of the account.
     """
 
-    def __init__(self, venue: ModuleType) -> None:
+    def __init__(self, venue: Venue) -> None:
         self.venue = venue
         self._open: dict[str, Life] = {}
         self._names: dict[str, str] = {}
@@ -53,6 +63,7 @@ class Outbox:
         self._backoff = Backoff()
         self._audit: Audit | None = None
         self._quoted_ns = 0
+        self._unsure = False
 
     @property
     def auditing(self) -> bool:
@@ -68,6 +79,11 @@ class Outbox:
     def open(self) -> tuple[str, ...]:
         """Ids of the orders that are not over."""
         return tuple(self._open)
+
+    def ranked(self, request: Request) -> Request:
+        """Return a request with the priority that it has now: after a silence, closes wait for what is asked of the venue."""
+        waits = self._unsure and request.priority is Priority.QUERY and request.purpose != "quotes"
+        return msgspec.structs.replace(request, priority=Priority.CLOSE) if waits else request
 
     # --------------------------------------------------------------- what to send
 
@@ -119,26 +135,27 @@ class Outbox:
             if not life.venue_id:
                 life.doubts = 1
                 unknown.append(self._post(life))
-        return unknown + [self.venue.cancel(name, life.venue_id) for name, life in self._open.items() if life.unwanted and life.venue_id]
+        return unknown + [self.venue.cancel(life.order, life.venue_id) for life in self._open.values() if life.unwanted and life.venue_id]
 
-    def give_up(self) -> None:
-        """Want no order any more whose outcome is unknown (the venue is silent): it must not be executed late (L6)."""
-        for life in self._open.values():
-            life.unwanted = life.unwanted or not life.venue_id
-
-    def never_left(self, order_id: str, ts_ns: int) -> list[Input]:
-        """Return the end of an order whose request was taken back before it left."""
-        return [Cancelled(ts_ns=ts_ns, order_id=order_id)] if order_id in self._open else []
+    def never_there(self, order_id: str, ts_ns: int) -> list[Input]:
+        """Return the end of an order that never was, and will not be, at the venue: it was refused, or taken back before it left."""
+        refusal = self._open[order_id].refusal if order_id in self._open else None
+        end = msgspec.structs.replace(refusal, ts_ns=ts_ns) if refusal else Cancelled(ts_ns=ts_ns, order_id=order_id)
+        return [end] if order_id in self._open else []
 
     def _unwant(self, order_id: str) -> list[Request]:
         """Cancel by the venue's id; before that is known the wish waits for it."""
         life = self._open[order_id]
         life.unwanted = True
-        return [self.venue.cancel(order_id, life.venue_id)] if life.venue_id else []
+        return [self.venue.cancel(life.order, life.venue_id)] if life.venue_id else []
 
     def _post(self, life: Life) -> Request:
-        request: Request = self.venue.void(life.order) if life.unwanted and life.posted else self.venue.submit(life.order)
-        return request
+        """Post it; or, of one that the venue may have, find out, in a way in which it cannot become two (L2)."""
+        if not life.posted or (self.venue.reposts and not life.unwanted):
+            return self.venue.submit(life.order)
+        void = self.venue.void(life.order) if life.unwanted and self.venue.reposts else None
+        life.barred |= void is None
+        return void or self.venue.lookup(life.order)
 
     def current(self, request: Request) -> Request | None:
         """Return what to send in place of a request that has waited; None if nothing."""
@@ -161,18 +178,19 @@ class Outbox:
         """
         if request.purpose == "quotes":  # asked again by who wants to know
             return Outcome()
-        if reply.status in (0, _TIMED_OUT, _TOO_EARLY) or reply.status >= _SERVER:
+        word = self.venue.word_of(request, reply)
+        if word is Word.UNKNOWN:
             return Outcome(again_ns=self._backoff.next_ns(request))
         self._backoff.over(request)
         means = {"submit": self._on_submitted, "void": self._on_void, "cancel": self._on_cancelled, "lookup": self._on_found}
         means |= {"fills": self._on_fills, "positions": self._on_account, "account": self._on_account}
-        return means[request.purpose](request, reply, ts_ns)
+        return means[request.purpose](request, reply, word, ts_ns)
 
-    def _on_submitted(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
+    def _on_submitted(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
         order_id = request.order_id or ""
-        if reply.status == _OK:
-            return Outcome(self._acknowledged(order_id, self.venue.state_of(reply).venue_id, ts_ns))
-        if self.venue.duplicate(reply):
+        if word is Word.DONE:
+            return Outcome(self._acknowledged(order_id, self.venue.state_of(request, reply).venue_id, ts_ns))
+        if word is Word.DUPLICATE:
             return self._taken(order_id)
         if order_id not in self._open:
             return Outcome()
@@ -185,62 +203,58 @@ class Outbox:
         return Outcome(requests=self._unwant(order_id) if life.venue_id else [self._post(life)])
 
     def _taken(self, order_id: str) -> Outcome:
-        if order_id in self._open:
-            self._open[order_id].taken = True
-        return Outcome(requests=[self.venue.lookup(order_id)])
-
-    def _on_void(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
-        order_id = request.order_id or ""
-        if reply.status == _OK:  # the id is used up, and not by the order; what took it must not be in the way of the next one
-            state = self.venue.state_of(reply)
-            return self._never_there(order_id, ts_ns) if state.over else Outcome(self._acknowledged(order_id, state.venue_id, ts_ns))
-        if self.venue.duplicate(reply):
-            return self._taken(order_id)
-        if order_id in self._open:
-            self._open[order_id].barred = True
-        return Outcome(again_ns=self._backoff.next_ns(request), requests=[self.venue.lookup(order_id)])
-
-    def _never_there(self, order_id: str, ts_ns: int) -> Outcome:
-        refusal = self._open[order_id].refusal if order_id in self._open else None
-        return Outcome([msgspec.structs.replace(refusal, ts_ns=ts_ns)] if refusal else self.never_left(order_id, ts_ns))
-
-    def _on_cancelled(self, request: Request, reply: Reply, _: int) -> Outcome:
-        """Leave it to the stream what came of a cancel; of one that came too late, ask if the stream does not say."""
-        if reply.status < _REFUSED:
+        if order_id not in self._open:
             return Outcome()
-        if not self.venue.over_already(reply):
+        self._open[order_id].taken = True
+        return Outcome(requests=[self.venue.lookup(self._open[order_id].order)])
+
+    def _on_void(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
+        order_id = request.order_id or ""
+        if word is Word.DONE:  # the id is used up, and not by the order; what took it must not be in the way of the next one
+            state = self.venue.state_of(request, reply)
+            return (
+                Outcome(self.never_there(order_id, ts_ns)) if state.over else Outcome(self._acknowledged(order_id, state.venue_id, ts_ns))
+            )
+        if word is Word.DUPLICATE or order_id not in self._open:
+            return self._taken(order_id)
+        self._open[order_id].barred = True
+        return Outcome(again_ns=self._backoff.next_ns(request), requests=[self.venue.lookup(self._open[order_id].order)])
+
+    def _on_cancelled(self, request: Request, reply: Reply, word: Word, _: int) -> Outcome:
+        """Leave it to the stream what came of a cancel; of one that came too late, ask if the stream does not say."""
+        if word is Word.DONE:
+            return Outcome()
+        if word is not Word.ENDED:
             self._refused(f"to cancel order {request.order_id!r}", reply)
         return Outcome(requests=self.audit() if request.order_id in self._open else [])
 
-    def _on_found(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
+    def _on_found(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
         order_id = request.order_id or ""
-        life, outcome = self._open.get(order_id), Outcome()
-        asked = self._audit is not None and order_id in self._audit.orders
-        if reply.status == _OK:
-            state = self.venue.state_of(reply)
+        life, state, outcome = self._open.get(order_id), None, Outcome()
+        asked = self._audit is not None and self._audit.asks(order_id)
+        if word is Word.DONE:
+            state = self.venue.state_of(request, reply)
             outcome.events = self._acknowledged(order_id, state.venue_id, ts_ns)
-            if life is not None:
-                life.denied = 0
-            if self._audit is not None and asked:
-                self._audit.states[order_id] = (state.status, state.filled)
-            elif life is not None and (state.over or state.filled > life.told()):
+            if life is not None and not asked and (state.over or state.filled > life.told()):
                 outcome.requests = self.audit()
-        elif reply.status != _NOT_FOUND or (life is not None and life.known and life.denied >= _DENIALS):
+        elif word is not Word.MISSING or (life is not None and life.known and life.denied >= _DENIALS):
             self._refused(f"the look-up of order {order_id!r}", reply)
         elif life is not None and life.known:  # it is there; what answers look-ups has not heard of it yet
             life.denied += 1
             return Outcome(again_ns=NS << life.denied)
-        elif life is not None and life.barred and ts_ns - life.posted_ns >= _QUARANTINE_NS:
-            outcome = self._never_there(order_id, ts_ns)
+        elif life is not None and life.barred:
+            left_ns = life.posted_ns + self.venue.late_ns - ts_ns
+            outcome = Outcome(again_ns=left_ns) if left_ns > 0 else Outcome(self.never_there(order_id, ts_ns))
         if self._audit is not None and asked:
-            self._audit.orders.discard(order_id)
-            if not self._audit.orders:
-                self._all_found(self._audit, outcome, ts_ns)
+            self._audit.found(order_id, state, outcome, ts_ns)
+            self._conclude(outcome)
         return outcome
 
     def _acknowledged(self, order_id: str, venue_id: str, ts_ns: int) -> list[Input]:
         self._names[venue_id] = order_id
         life = self._open.get(order_id)
+        if life is not None:
+            life.denied = 0
         return [] if life is None or life.venue_id else [Ack(ts_ns=ts_ns, order_id=order_id, venue_order_id=venue_id)]
 
     # -------------------------------------------------------------------- audit
@@ -253,69 +267,41 @@ class Outbox:
         if self._audit is not None:
             self._audit.again, self._audit.full = True, self._audit.full or full
             return []
-        asked = [name for name, life in self._open.items() if life.posted]
-        self._audit = Audit(full, set(asked))
-        return [self.venue.lookup(name) for name in asked] or self._balance(self._audit)
+        self._audit = audit = Audit(self.venue, self._open, full=full)
+        questions = audit.begin()
+        self._audit = None if audit.over else audit
+        return questions
 
-    def _all_found(self, audit: Audit, outcome: Outcome, ts_ns: int) -> None:
-        """Every order was looked up: ask for executions if some are not told yet, else go on."""
-        if audit.behind(self._open):
-            outcome.requests.append(self.venue.fills(self._since_ns(), ""))
-        else:
-            self._ends(audit, outcome, ts_ns)
-
-    def _since_ns(self) -> int:
-        """Return when the oldest order that is not over was decided, less what clocks may differ by."""
-        return min((life.order.ts_ns for life in self._open.values()), default=0) - _SKEW_NS
-
-    def _ends(self, audit: Audit, outcome: Outcome, ts_ns: int) -> None:
-        """End the orders that are over at the venue and wholly told; then ask what is held, or be done."""
-        outcome.events += [Cancelled(ts_ns=ts_ns, order_id=name) for name in audit.over(self._open, self.venue.OVER)]
-        outcome.requests += self._balance(audit)
-
-    def _balance(self, audit: Audit) -> list[Request]:
-        if audit.again:
+    def _conclude(self, outcome: Outcome) -> None:
+        """Forget an audit that is over; begin the one that was asked for meanwhile."""
+        if (audit := self._audit) is not None and audit.over:
             self._audit = None
-            return self.audit(full=audit.full)
-        if audit.full:
-            return [self.venue.positions()]
-        self._audit = None
-        return []
+            outcome.requests += self.audit(full=audit.full) if audit.again else []
 
-    def _on_fills(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
+    def _on_fills(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
         """Take over every execution of ours that the stream has not told, then the ends of orders that are wholly told."""
-        self._ask(request, reply)
+        if word is not Word.DONE:
+            self._refused(f"the question for {request.purpose}", reply)
         found, more = self.venue.fills_of(reply)
-        events: list[Input] = []
-        for one in found:
-            name = self._names.get(one.venue_order_id)
-            if name in self._open and one.fill_id not in self._fills:
-                events.append(one.fill(name, ts_ns))
-        outcome = Outcome(events)
+        named = [(self._names.get(one.venue_order_id), one) for one in found if one.fill_id not in self._fills]
+        outcome = Outcome([one.fill(name, ts_ns) for name, one in named if name in self._open])
+        if self._audit is None:
+            return outcome
         if more:
-            outcome.requests.append(self.venue.fills(self._since_ns(), more))
-        elif self._audit is not None and self._audit.behind(self._open, events):  # what lists executions has not heard of all yet
-            outcome.again_ns = NS
-        elif self._audit is not None:
-            self._ends(self._audit, outcome, ts_ns)
+            outcome.requests.append(self._audit.executions(more))
+        else:
+            self._audit.told(outcome, ts_ns)
+            self._conclude(outcome)
         return outcome
 
-    def _on_account(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
-        self._ask(request, reply)
-        audit = self._audit
-        if audit is None:
-            return Outcome()
-        if audit.held is None:
-            audit.held = reply
-            return Outcome(requests=[self.venue.account()])
-        self._audit = None
-        positions: dict[str, Decimal] = self.venue.positions_of(audit.held)
-        event = Reconciled(ts_ns=ts_ns, positions=positions, cash=self.venue.cash_of(reply), agrees=True)
-        return Outcome([event], self.audit(full=True) if audit.again else [])
-
-    def _ask(self, request: Request, reply: Reply) -> None:
-        if reply.status != _OK:
+    def _on_account(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
+        if word is not Word.DONE:
             self._refused(f"the question for {request.purpose}", reply)
+        outcome = Outcome()
+        if self._audit is not None:
+            outcome.events = self._audit.held(request, reply, ts_ns)
+            self._conclude(outcome)
+        return outcome
 
     def _refused(self, what: str, reply: Reply) -> NoReturn:
         code, message = self.venue.error_of(reply)
@@ -330,17 +316,15 @@ class Outbox:
 
     def look_ns(self) -> int | None:
         """Return when to look after an order that the venue has, and of which nothing is heard: its market moves, or it should end."""
-        lives = [life for life in self._open.values() if life.venue_id and (life.unwanted or self._quoted_ns > life.heard_ns)]
-        return min((life.heard_ns + life.patience_ns for life in lives), default=None) if self._audit is None else None
+        times = (life.look_ns(self._quoted_ns) for life in self._open.values())
+        return min((at for at in times if at is not None), default=None) if self._audit is None else None
 
     def look(self, now_ns: int) -> list[Request]:
         """Look after the silent orders that are due; again when the market has spoken since, each time after twice as long."""
-        due = self.look_ns()
-        if due is None or due > now_ns:
+        if (due := self.look_ns()) is None or due > now_ns:
             return []
         for life in self._open.values():
-            if life.heard_ns + life.patience_ns <= now_ns:
-                life.heard_ns, life.patience_ns = now_ns, min(2 * life.patience_ns, _LONGEST_NS)
+            life.looked(now_ns)
         return self.audit()
 
     # ----------------------------------------------- what the journal says happened
@@ -352,16 +336,23 @@ class Outbox:
             life = self._open.get(event.order_id)
             if life is not None:
                 life.venue_id, life.heard_ns = event.venue_order_id, event.ts_ns
-                return [self.venue.cancel(event.order_id, life.venue_id)] if life.unwanted else []
+                return [self.venue.cancel(life.order, life.venue_id)] if life.unwanted else []
         if isinstance(event, Cancelled | Reject):
             self._open.pop(event.order_id, None)
         if isinstance(event, Fill):
             self._filled(event)
-        if isinstance(event, Link) and event.state == "down":
-            self.give_up()
-        if isinstance(event, Link) and event.state == "up":
-            self._backoff = Backoff()
+        if isinstance(event, Link):
+            self._linked(event.state)
+        if isinstance(event, Reconciled):
+            self._unsure = self._unsure and bool(self._open)
         return []
+
+    def _linked(self, state: str) -> None:
+        """In a silence, want no order any more whose outcome is unknown: it must not be executed late (L6)."""
+        self._unsure |= state != "up"
+        self._backoff = Backoff() if state == "up" else self._backoff
+        for life in self._open.values() if state == "down" else ():
+            life.unwanted = life.unwanted or not life.venue_id
 
     def whole(self, event: Input, filled: Decimal | None) -> bool:
         """Whether an update of the venue leaves no execution untold, by its own count of what was executed of the order."""
@@ -380,8 +371,7 @@ class Outbox:
 
     def _filled(self, fill: Fill) -> None:
         self._fills.add(fill.fill_id)
-        life = self._open.get(fill.order_id)
-        if life is None:
+        if (life := self._open.get(fill.order_id)) is None:
             return
         life.left -= fill.qty
         life.heard_ns, life.patience_ns = fill.ts_ns, SILENCE_NS
@@ -391,7 +381,4 @@ class Outbox:
     def restore(self, records: Iterable[object]) -> None:
         """Rebuild from a journal after a restart."""
         for record in records:
-            if isinstance(record, Decision):
-                self.requests_of(record)
-            else:
-                self.note(record)
+            self.requests_of(record) if isinstance(record, Decision) else self.note(record)

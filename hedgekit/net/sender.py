@@ -11,7 +11,7 @@ from itertools import count
 
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Decision, Input, Link, Reply, Request
+from hedgekit.types import NS, Decision, Input, Link, Reply, Request, Word
 
 TIMEOUT_NS = 10 * NS
 """An answer that has not come by then counts as lost."""
@@ -67,7 +67,7 @@ class Sender:
 
     def ask(self, requests: Iterable[Request]) -> None:
         """Put requests in line."""
-        for request in requests:
+        for request in map(self.outbox.ranked, requests):
             key = next(self._keys)
             self._line[key] = request
             self._limiter.ask(key, request.purpose, request.priority)
@@ -123,7 +123,7 @@ class Sender:
             self._step_out(key)
         left = {leader: [r for r in riders if r.order_id not in gone] for leader, riders in self._riders.items()}
         self._riders = {leader: riders for leader, riders in left.items() if riders}
-        return [event for name in gone for event in self.outbox.never_left(name, now_ns)]
+        return [event for name in gone for event in self.outbox.never_there(name, now_ns)]
 
     def give_up(self, now_ns: int) -> list[Input]:
         """Drop stale intents (L6): take back what has not left; return the ends. The outbox does the rest when it notes the outage."""
@@ -138,8 +138,9 @@ class Sender:
             return []
         key, request, _ = flying
         wait_ns, left = self.outbox.venue.limits_of(reply, now_ns)
-        self._limiter.answered(key, now_ns, reply.status, retry_after_ns=wait_ns, remaining=left)
-        if reply.status == _TOO_MANY:
+        busy = self.outbox.venue.word_of(request, reply) is Word.BUSY
+        self._limiter.answered(key, now_ns, _TOO_MANY if busy else reply.status, retry_after_ns=wait_ns, remaining=left)
+        if busy:
             self._line[key] = request  # the limiter has kept its place
             return self._take_back(self.outbox.turned_away(request), now_ns)
         outcome = self.outbox.on_reply(request, reply, now_ns)

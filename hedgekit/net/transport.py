@@ -9,15 +9,15 @@ redirect is followed (L8).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from hedgekit.errors import LiveHostRefused, SessionError, VenueError
-from hedgekit.types import Reply, Request
+from hedgekit.errors import LiveHostRefused, SessionError
+from hedgekit.types import Login, Reply, Request
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _LOGIN_S = 10.0
@@ -73,8 +73,8 @@ class Rest:
     ----------
     base_url, quotes_url : str
         Scheme, host and port, of all requests and of those for quotes (by default the same).
-    headers : dict
-        Authentication; kept out of every repr and error.
+    signed : callable
+        Returns the headers that a request is signed with; kept out of every repr and error.
     on_reply : callable
         Called on the event loop.
     label : callable
@@ -84,15 +84,15 @@ class Rest:
     def __init__(
         self,
         base_url: str,
-        headers: dict[str, str],
+        signed: Callable[[Request], Mapping[str, str]],
         on_reply: Callable[[int, Reply], None],
         label: Callable[[int], dict[str, str]] = lambda _: {},
         *,
         quotes_url: str = "",
     ) -> None:
-        self._http = aiohttp.ClientSession(headers=headers, timeout=_NO_TIMEOUT, middlewares=(_once,))
+        self._http = aiohttp.ClientSession(timeout=_NO_TIMEOUT, middlewares=(_once,))
         self._bases = (base_url.rstrip("/"), (quotes_url or base_url).rstrip("/"))
-        self._on_reply, self._label = on_reply, label
+        self._signed, self._on_reply, self._label = signed, on_reply, label
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.sent = 0
 
@@ -109,7 +109,8 @@ class Rest:
             raise LiveHostRefused(msg)
         self.sent += 1
         number = self.sent
-        task = self._tasks[number] = asyncio.get_running_loop().create_task(self._exchange(number, request))
+        headers = {**self._signed(request), **self._label(number)}
+        task = self._tasks[number] = asyncio.get_running_loop().create_task(self._exchange(number, request, headers))
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return number
 
@@ -119,12 +120,10 @@ class Rest:
             self._tasks[number].cancel()
             self._on_reply(number, Reply(0))
 
-    async def _exchange(self, number: int, request: Request) -> None:
+    async def _exchange(self, number: int, request: Request, headers: dict[str, str]) -> None:
         try:
             url = self._bases[request.purpose == "quotes"] + request.path
-            async with self._http.request(
-                request.method, url, data=request.body, headers=self._label(number), allow_redirects=False
-            ) as response:
+            async with self._http.request(request.method, url, data=request.body, headers=headers, allow_redirects=False) as response:
                 told = {name: response.headers[name] for name in _LIMITS if name in response.headers}
                 reply = Reply(response.status, await response.read(), told)
         except (aiohttp.ClientError, OSError):
@@ -153,10 +152,10 @@ class Stream:
     async def open(
         cls,
         url: str,
-        login: Iterator[tuple[bytes | None, str]],
+        login: Login | None = None,
         *,
         name: str,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         heartbeat_s: float | None = None,
     ) -> Self:
         """Connect and log in; with ``heartbeat_s``, ping so often, and take a socket without a pong for closed.
@@ -174,7 +173,8 @@ class Stream:
         stream: Self | None = None
         try:
             stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20, heartbeat=heartbeat_s), http, name)
-            await asyncio.wait_for(stream._login(login), _LOGIN_S)
+            if login is not None:
+                await asyncio.wait_for(stream._log_in(login), _LOGIN_S)
         except BaseException as error:
             await (http.close() if stream is None else stream.close())
             if not isinstance(error, aiohttp.ClientError | OSError):
@@ -183,15 +183,15 @@ class Stream:
             raise SessionError(msg) from None
         return stream
 
-    async def _login(self, login: Iterator[tuple[bytes | None, str]]) -> None:
-        for message, expected in login:
-            if message is not None:
-                await self._socket.send_str(message.decode())
-            answer = await self.receive()
-            text = answer if isinstance(answer, str) else answer.decode()
-            if expected not in text:
-                error = f"the {self._name} stream refused the login: {text[:200]}"
-                raise VenueError(error)
+    async def _log_in(self, login: Login) -> None:
+        try:
+            message, waits = next(login)
+            while True:
+                if message is not None:
+                    await self._socket.send_str(message.decode())
+                message, waits = login.send(await self.receive() if waits else b"")
+        except StopIteration:
+            return
 
     async def receive(self) -> str | bytes:
         """Return the next frame.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,20 +14,20 @@ from hedgekit.paper.config import SessionConfig
 from hedgekit.types import NS, Decision, Priority
 
 if TYPE_CHECKING:
-    from hedgekit.types import Record
+    from hedgekit.types import Record, Venue
 
 _MEMORY_NS = 120 * NS
 """No venue counts for longer."""
 
 
-def limiter_of(venue: ModuleType, config: SessionConfig, records: Iterable[Record], now_ns: int) -> Limiter:
+def limiter_of(venue: Venue, config: SessionConfig, records: Iterable[Record], now_ns: int) -> Limiter:
     """Return the limiter of a session; its jitter is drawn from the session's name.
 
     On a tape time stands still between two processes, and what was decided in the last minutes is counted as sent. At
     live speed a restarted session does not know what the one before it has asked beside that: all counts as used up.
     """
     seed = int.from_bytes(hashlib.sha256(config.session.encode()).digest()[:8])
-    allowed = venue.budgets(config.requests_per_minute or venue.REQUESTS)
+    allowed = venue.budgets(config.requests_per_minute)
     budgets = [Budget(**budget | {"reserve": {Priority(name): kept for name, kept in budget["reserve"].items()}}) for budget in allowed]
     decisions = [record for record in records if isinstance(record, Decision)]
     live = not config.control

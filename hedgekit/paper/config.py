@@ -72,6 +72,21 @@ class SessionConfig(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     calendar: str = ""
 
+    @property
+    def venue(self) -> str:
+        """The venue of all instruments.
+
+        Raises
+        ------
+        ConfigError
+            If they are of several.
+        """
+        venues = sorted({instrument.venue for instrument in self.instruments})
+        if len(venues) != 1:
+            msg = f"session {self.session!r} trades at {', '.join(venues) or 'no venue'}: a session has one account, at one venue"
+            raise ConfigError(msg)
+        return venues[0]
+
     def strategy(self) -> Params:
         """Return the validated parameters.
 

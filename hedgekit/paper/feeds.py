@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from typing import Any
 
 from hedgekit.errors import SessionError, VenueError
 from hedgekit.net.transport import Stream
 from hedgekit.paper.config import SessionConfig
 from hedgekit.paper.pacer import Inbox
-from hedgekit.types import NS
+from hedgekit.types import NS, Feed, Venue
 
 _FIRST_NS, _MOST_NS = NS, 30 * NS
 HEARTBEAT_S = 10.0
@@ -25,6 +24,8 @@ class _Seat:
     url: str
     title: str
     stream: Stream | None = None
+    feed: Feed[Any] | None = None
+    beat_ns: int = 0
     again_ns: int = 0
     wait_ns: int = _FIRST_NS
     lost_ns: int = 0
@@ -36,27 +37,24 @@ class Feeds:
 
     Parameters
     ----------
-    venue : module
-        One of ``hedgekit.venues``.
+    venue : Venue
+        The account's client.
     config : SessionConfig
         Addresses.
-    keys : tuple of str
-        Key and secret.
     inbox : Inbox
         Where frames and ends go.
-    symbols : sequence of str
-        Keys of what is to be quoted.
     """
 
-    def __init__(self, venue: ModuleType, config: SessionConfig, keys: tuple[str, str], inbox: Inbox, symbols: Sequence[str]) -> None:
-        self._venue, self._keys, self._inbox, self._symbols = venue, keys, inbox, symbols
+    def __init__(self, venue: Venue, config: SessionConfig, inbox: Inbox) -> None:
+        self._venue, self._inbox = venue, inbox
+        self._now_ns = 0
         self._live = not config.control
         self._answered_ns = self._asked_ns = 0
         self._silent: set[str] = set()
         self._seats = {"trade": _Seat(config.stream, "trade-updates"), "md": _Seat(config.data, "market-data")}
 
-    async def open(self, restarted_ns: int | None = None, *, down: bool = False) -> None:
-        """Open both; a session that goes on, since ``restarted_ns``, tries again later what it cannot open now.
+    async def open(self, now_ns: int, *, restarted: bool = False, down: bool = False) -> None:
+        """Open both; one that goes on after a restart tries again later what it cannot open now.
 
         ``down``: the venue was not heard when the process before this one ended, and is not until it answers; what it has said
         since then was missed, so both count as lost.
@@ -68,30 +66,39 @@ class Feeds:
         VenueError
             If it does not accept the login.
         """
-        self._answered_ns, self._silent = (1, {"rest"}) if down else (restarted_ns or 0, set())
+        self._now_ns = now_ns
+        self._answered_ns, self._silent = (1, {"rest"}) if down else (now_ns if restarted else 0, set())
         if down:
-            await self.ended([*self._seats], restarted_ns or 0)
+            await self.ended([*self._seats], now_ns)
             return
         for name in self._seats:
             try:
                 await self._open(name)
             except SessionError:
-                if restarted_ns is None:
+                if not restarted:
                     raise
-                await self.ended([name], restarted_ns)
+                await self.ended([name], now_ns)
 
     async def _open(self, name: str) -> None:
         seat = self._seats[name]
-        stream = await Stream.open(seat.url, self._login(name), name=seat.title, heartbeat_s=HEARTBEAT_S if self._live else None)
-        seat.stream, seat.wait_ns = stream, _FIRST_NS
+        feed: Feed[Any] = self._venue.account(self._now_ns) if name == "trade" else self._venue.market(self._now_ns)
+        beat = HEARTBEAT_S if self._live else None
+        stream = await Stream.open(seat.url, feed.login(), name=seat.title, headers=feed.headers, heartbeat_s=beat)
+        seat.stream, seat.feed, seat.wait_ns, seat.beat_ns = stream, feed, _FIRST_NS, self._now_ns
         take = self._inbox.on_trade if name == "trade" else self._inbox.on_quotes
-        stream.pump(take, lambda _: self._inbox.on_end(name))
+        stream.pump(lambda frame: take(feed, frame), lambda _: self._inbox.on_end(name))
 
-    def _login(self, name: str) -> Iterator[tuple[bytes | None, str]]:
-        if name == "trade":
-            login: Iterator[tuple[bytes | None, str]] = self._venue.stream_login(*self._keys)
-            return login
-        return self._venue.data_login(*self._keys, self._symbols)  # type: ignore[no-any-return] # as above
+    async def say(self, now_ns: int) -> None:
+        """Say what the feeds must: answers to what they were asked and, live, their beats."""
+        self._now_ns = now_ns
+        for seat in self._seats.values():
+            if seat.stream is None or seat.feed is None:
+                continue
+            messages, beat = seat.feed.to_say(), seat.feed.beat
+            if self._live and beat is not None and seat.beat_ns + round(HEARTBEAT_S * NS) <= now_ns:
+                messages, seat.beat_ns = [*messages, beat], now_ns
+            for message in messages:
+                await seat.stream.send(message.decode())
 
     async def ended(self, names: list[str], now_ns: int) -> None:
         """Note that sockets are over; the first try to open them again is at once."""
@@ -130,9 +137,12 @@ class Feeds:
         return all(seat.stream is not None for seat in self._seats.values())
 
     def next_ns(self) -> int | None:
-        """When to try again; None if both are open."""
-        lost = [seat for seat in self._seats.values() if seat.stream is None and seat.attempt is None]
-        return min((seat.again_ns for seat in lost), default=None)
+        """When to try again, or to say something; None if there is nothing to do."""
+        times = [seat.again_ns for seat in self._seats.values() if seat.stream is None and seat.attempt is None]
+        if self._live:
+            seats = [seat for seat in self._seats.values() if seat.stream is not None and seat.feed is not None and seat.feed.beat]
+            times += [seat.beat_ns + round(HEARTBEAT_S * NS) for seat in seats]
+        return min(times, default=None)
 
     # ---------------------------------------------------- signs of life, live
 

@@ -22,12 +22,12 @@ import msgspec
 
 from hedgekit.errors import SessionError
 from hedgekit.net.transport import Stream
-from hedgekit.types import NS, Reply
+from hedgekit.types import NS, Feed, MarketEvent, Reply, Update
 
 
 @dataclass(slots=True)
 class Instant:
-    """Everything that reaches the session at one time.
+    """Everything that reaches the session at one time; each frame with the feed that reads it.
 
     ``closed`` names the sockets that ended ("md", "trade"); ``silent`` what has been without a sign of life for as long as
     the session's limit ("rest" too), told once; ``back`` what lives again.
@@ -36,8 +36,8 @@ class Instant:
     number: int
     now_ns: int
     replies: list[tuple[int, Reply]] = field(default_factory=list)
-    trade: list[bytes | str] = field(default_factory=list)
-    quotes: list[bytes | str] = field(default_factory=list)
+    trade: list[tuple[Feed[Update], bytes | str]] = field(default_factory=list)
+    quotes: list[tuple[Feed[MarketEvent], bytes | str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
@@ -72,8 +72,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.replies: dict[int, Reply] = {}
-        self.trade: deque[bytes | str] = deque()
-        self.quotes: deque[tuple[int, bytes | str]] = deque()
+        self.trade: deque[tuple[Feed[Update], bytes | str]] = deque()
+        self.quotes: deque[tuple[int, Feed[MarketEvent], bytes | str]] = deque()
         self.ended: set[str] = set()
         self._woken = False
         self._changed = asyncio.Event()
@@ -83,14 +83,15 @@ class Inbox:
         self.replies[number] = reply
         self._changed.set()
 
-    def on_trade(self, frame: bytes | str) -> None:
-        """Keep a trade update (one a frame)."""
-        self.trade.append(frame)
+    def on_trade(self, feed: Feed[Update], frame: bytes | str) -> None:
+        """Keep a frame of the account's feed."""
+        self.trade.append((feed, frame))
         self._changed.set()
 
-    def on_quotes(self, frame: bytes | str) -> None:
+    def on_quotes(self, feed: Feed[MarketEvent], frame: bytes | str) -> None:
         """Keep a market-data frame, with the number of messages in it."""
-        self.quotes.append((len(_COUNT.decode(frame)), frame))
+        several = frame[:1] in ("[", b"[")
+        self.quotes.append((len(_COUNT.decode(frame)) if several else 1, feed, frame))
         self._changed.set()
 
     def on_end(self, name: str) -> None:
@@ -218,16 +219,16 @@ def _all_here(inbox: Inbox, said: _Said) -> bool:
     return (
         len(inbox.trade) >= said.trade
         and all(number in inbox.replies for number in said.replies)
-        and sum(count for count, _ in inbox.quotes) >= said.md
+        and sum(count for count, _, _ in inbox.quotes) >= said.md
         and inbox.ended.issuperset(said.closed)
     )
 
 
-def _take(inbox: Inbox, messages: int) -> Iterator[bytes | str]:
+def _take(inbox: Inbox, messages: int) -> Iterator[tuple[Feed[MarketEvent], bytes | str]]:
     while messages > 0:
-        count, frame = inbox.quotes.popleft()
+        count, feed, frame = inbox.quotes.popleft()
         messages -= count
-        yield frame
+        yield feed, frame
     if messages < 0:
         msg = "the sandbox sent quotes of two instants in one frame"
         raise SessionError(msg)
@@ -280,9 +281,8 @@ class LivePacer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(inbox.changed(), left)
         self._number += 1
-        instant = Instant(
-            self._number, self._time(), sorted(inbox.replies.items()), list(inbox.trade), [frame for _, frame in inbox.quotes]
-        )
+        quotes = [(feed, frame) for _, feed, frame in inbox.quotes]
+        instant = Instant(self._number, self._time(), sorted(inbox.replies.items()), list(inbox.trade), quotes)
         instant.closed = sorted(inbox.ended)
         inbox.clear()
         return instant

@@ -28,10 +28,9 @@ from hedgekit.replay import Bars, Replayer
 from hedgekit.rules.guard import Guard
 from hedgekit.rules.state import COMMANDS
 from hedgekit.types import NS, Command, Fill, Gap, Input, Link, MarketStatus, Phase, Reconciled, SessionEnded, SessionStarted, Timer
-from hedgekit.venues import alpaca
 
 if TYPE_CHECKING:
-    from hedgekit.types import Record
+    from hedgekit.types import Record, Venue
 
 STOPPED, TAPE_ENDED = "stopped", "tape ended"
 """Why a session ends in order: a person stopped it, or there are no more prices."""
@@ -49,14 +48,16 @@ class Pair:
     ----------
     config : SessionConfig
         Its configuration; its name is the first part of all its order ids.
+    venue : Venue
+        The account's client.
     guard : Guard
         The account's.
     """
 
-    def __init__(self, config: SessionConfig, guard: Guard) -> None:
+    def __init__(self, config: SessionConfig, venue: Venue, guard: Guard) -> None:
         self.config, self.params, self._guard = config, config.strategy(), guard
         self.hedger = Hedger(config.session, config.instruments, self.params)
-        self.outbox = Outbox(alpaca)
+        self.outbox, self._venue = Outbox(venue), venue
         self.sender: Sender
         self.module = config.module()
         self.ending = ""
@@ -89,7 +90,7 @@ class Pair:
         if self.module is None:
             yield None
             return
-        hidden = (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)
+        hidden = (*self._venue.key_env, CONTROL_TOKEN_ENV)
         with Apart(self.module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
             plugin = Watched(apart, self.module.name)
             check_signal(self.module.name, self.params.signal, scores=plugin.has_scores)
@@ -135,7 +136,7 @@ class Pair:
         """Ask what became of everything; at live speed say that the market went on without us, and wait for what is held."""
         if self.restarted and not self.config.control:
             self.apply(Gap(ts_ns=self._now_ns, since_ns=self._last_ns))
-            self.apply(Link(ts_ns=self._now_ns, venue=alpaca.NAME, state="restarted", since_ns=self._last_ns))
+            self.apply(Link(ts_ns=self._now_ns, venue=self._venue.name, state="restarted", since_ns=self._last_ns))
             self.journal.commit(self.reached)
         self.sender.ask(self.outbox.audit(full=True))
 

@@ -10,7 +10,7 @@ request budget (the most urgent request of all leaves first), its pre-trade limi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from heapq import merge
 from itertools import count
@@ -28,11 +28,11 @@ from hedgekit.paper.pacer import Inbox, Instant, LivePacer, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
 from hedgekit.paper.pulse import Pulse
 from hedgekit.rules.guard import Guard
-from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled
-from hedgekit.venues import alpaca
+from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled, Word
+from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
-    from hedgekit.types import Record, Reply
+    from hedgekit.types import MarketEvent, Record, Reply, Request, Update
 
 POINTS = ("session.received", "session.decided", "outbox.after_commit", "outbox.after_send", "feeds.reopened", "session.asked")
 """Named points of the loop at which tests kill the process: events are here; decided, not yet durable; durable, not yet
@@ -71,19 +71,20 @@ class Session:
 
     def __init__(self, *configs: SessionConfig, at: Point = _nowhere) -> None:
         self.config = _account(configs)
-        orders, prices = alpaca.ORDER_HOSTS, alpaca.DATA_HOSTS
-        one = self.config
+        one, kind = self.config, client_of(self.config.venue)
+        orders, prices = kind.order_hosts, kind.data_hosts
         for url, allowed in ((one.rest, orders), (one.stream, orders), (one.data, prices), (one.quotes, prices), (one.control, ())):
             if url:
                 require_paper(url, allowed)  # each of them gets a secret
-        self._keys = (secret(alpaca.KEY_ENV[0]), secret(alpaca.KEY_ENV[1]))
+        self._keys = [secret(name) for name in kind.key_env]
         self._token = secret(CONTROL_TOKEN_ENV) if one.control else ""
         self._at = at
         self.instruments = tuple({instrument.key: instrument for config in configs for instrument in config.instruments}.values())
+        self._venue = kind(self._keys, self.instruments)
         self._guard = Guard(one.limits, self.instruments)
-        self.pairs = [Pair(config, self._guard) for config in configs]
+        self.pairs = [Pair(config, self._venue, self._guard) for config in configs]
         self._breaker_s = min((pair.params.breaker_s for pair in self.pairs if pair.params.breaker_s), default=0.0)
-        self._pulse = Pulse(alpaca.NAME, self._breaker_s, Tradable((one.key for one in self.instruments), one.calendar))
+        self._pulse = Pulse(self._venue.name, self._breaker_s, Tradable((one.key for one in self.instruments), one.calendar))
         self._now_ns = 0
 
     # -------------------------------------------------------------------- life
@@ -105,21 +106,22 @@ class Session:
             inbox = Inbox()
             async with AsyncExitStack() as open_:
                 self._pacer = await self._paced(inbox, open_)
-                self._rest = Rest(
-                    self.config.rest, alpaca.headers(*self._keys), inbox.on_reply, self._pacer.label, quotes_url=self.config.quotes
-                )
+                self._rest = Rest(self.config.rest, self._signed, inbox.on_reply, self._pacer.label, quotes_url=self.config.quotes)
                 open_.push_async_callback(self._rest.close)
                 self._now_ns = await self._pacer.attach(self._reached())
-                limiter, keys = limiter_of(alpaca, self.config, records, self._now_ns), count(1)
+                limiter, keys = limiter_of(self._venue, self.config, records, self._now_ns), count(1)
                 for pair in self._trading:
                     pair.begin(Sender(pair.outbox, limiter, self._rest.send, self._rest.forget, keys), self._now_ns)
                 again = bool(records)
                 records.clear()
-                self._feeds = Feeds(alpaca, self.config, self._keys, inbox, [instrument.key for instrument in self.instruments])
+                self._feeds = Feeds(self._venue, self.config, inbox)
                 open_.push_async_callback(self._feeds.close)
-                await self._feeds.open(self._now_ns if again else None, down=self._pulse.state == "down")
+                await self._feeds.open(self._now_ns, restarted=again, down=self._pulse.state == "down")
                 await self._trade()
             return tuple(pair.journal.head for pair in self.pairs)
+
+    def _signed(self, request: Request) -> Mapping[str, str]:
+        return self._venue.signed(request, self._now_ns)
 
     def _reached(self) -> int:
         """Return the last instant that is durable in all journals; at live speed, where none is told again, in any."""
@@ -131,7 +133,7 @@ class Session:
         """Hold the account and open the journals; bring all to where these end, and give their records in order of time."""
         secrets = [*self._keys, *([self._token] if self._token else [])]
         with ExitStack() as open_:
-            open_.enter_context(held(alpaca.NAME, self.config.rest, self._keys[0], self.config.session))
+            open_.enter_context(held(self._venue.name, self.config.rest, self._venue.account_id, self.config.session))
             stories = [open_.enter_context(pair.opened(secrets)) for pair in self.pairs]
             self._trading = [pair for pair in self.pairs if not pair.ended]
             if not self._trading:
@@ -148,7 +150,7 @@ class Session:
         if not self.config.control:
             return LivePacer(inbox)
         headers = {"Authorization": f"Bearer {self._token}"}
-        control = await Stream.open(self.config.control, iter(()), name="control", headers=headers)
+        control = await Stream.open(self.config.control, name="control", headers=headers)
         open_.push_async_callback(control.close)
         return TapePacer(control, inbox, self._breaker_s)
 
@@ -193,6 +195,7 @@ class Session:
         await self._reconnect(instant)
         for pair in self._trading:
             pair.sender.expire(now_ns)
+        await self._feeds.say(now_ns)
         self._look()
         durable = [pair for pair in self._trading if self._decide(pair, ended=instant.end)]
         self._sound_alarm()
@@ -240,16 +243,23 @@ class Session:
             self._tell(told)
         for number, reply in instant.replies:
             self._on_reply(number, reply, now_ns)
-        for frame in instant.trade:
-            self._on_update(frame, now_ns)
-        for frame in instant.quotes:
-            for event in alpaca.market_of(frame, now_ns):
-                for told in self._pulse.heard(event):
-                    self._tell(told)
-                if isinstance(event, Quote):
-                    for pair in self._of(event.instrument):
-                        pair.outbox.quoted(now_ns)
-                        pair.apply(event)
+        for account, frame in instant.trade:
+            for update in account.take(frame, now_ns):
+                self._on_update(update)
+        for market, frame in instant.quotes:
+            for event in market.take(frame, now_ns):
+                self._on_market(event, instant)
+
+    def _on_market(self, event: MarketEvent, instant: Instant) -> None:
+        if isinstance(event, Gap):  # what its books are worth is not known: the socket is opened anew, as after its end
+            instant.closed = sorted({*instant.closed, "md"})
+            return
+        for told in self._pulse.heard(event):
+            self._tell(told)
+        if isinstance(event, Quote):
+            for pair in self._of(event.instrument):
+                pair.outbox.quoted(self._now_ns)
+                pair.apply(event)
 
     def _tell(self, told: Link | MarketStatus) -> None:
         """Tell those whom it concerns how the venue is heard, or what can be traded."""
@@ -259,10 +269,7 @@ class Session:
     def _of(self, instrument: str) -> list[Pair]:
         return [pair for pair in self._trading if instrument in pair.hedger.positions]
 
-    def _on_update(self, frame: bytes | str, now_ns: int) -> None:
-        update = alpaca.update_of(frame, now_ns)
-        if update is None:
-            return
+    def _on_update(self, update: Update) -> None:
         name = getattr(update.event, "order_id", "").rsplit("-", 2)[0]
         for pair in [pair for pair in self._trading if pair.config.session == name] or self._trading[:1]:  # a stranger's is refused there
             pair.updated(update.event, update.filled)
@@ -277,8 +284,8 @@ class Session:
                     pair.agreed(event, self._held_beside(pair), answers=self._pulse.answers)
                 else:
                     pair.apply(event)
-            if asked is not None and asked.purpose == "quotes" and reply.status == 200:  # noqa: PLR2004 - HTTP's own
-                for link in self._pulse.latest(alpaca.latest_of(reply), now_ns):
+            if asked is not None and asked.purpose == "quotes" and self._venue.word_of(asked, reply) is Word.DONE:
+                for link in self._pulse.latest(self._venue.latest_of(reply), now_ns):
                     self._tell(link)
 
     def _held_beside(self, pair: Pair) -> dict[str, float]:
@@ -315,7 +322,8 @@ class Session:
         if due is not None and due <= self._now_ns and self._trading:
             self._pulse.asked(self._now_ns)
             self._feeds.asked(self._now_ns)
-            self._trading[0].sender.ask([alpaca.latest([instrument.key for instrument in self.instruments])])
+            question = self._venue.latest()
+            self._trading[0].sender.ask([] if question is None else [question])
 
     def _asking_ns(self) -> int | None:
         exposed = any(pair.exposed for pair in self._trading)

@@ -33,6 +33,7 @@ from hedgekit.types.events import (
     Timer,
 )
 from hedgekit.types.nouns import NS, Action, Evidence, Fees, HedgePlan, Instrument, Kind, Order, Phase, Priority, Reason, Reply, Request
+from hedgekit.types.venue import Execution, Feed, Login, MarketEvent, State, Update, Venue, Word
 
 __all__ = [
     "NS",
@@ -43,6 +44,8 @@ __all__ = [
     "Decision",
     "Event",
     "Evidence",
+    "Execution",
+    "Feed",
     "Fees",
     "Fill",
     "Gap",
@@ -51,6 +54,8 @@ __all__ = [
     "Instrument",
     "Kind",
     "Link",
+    "Login",
+    "MarketEvent",
     "MarketStatus",
     "Order",
     "Phase",
@@ -66,5 +71,9 @@ __all__ = [
     "Score",
     "SessionEnded",
     "SessionStarted",
+    "State",
     "Timer",
+    "Update",
+    "Venue",
+    "Word",
 ]

@@ -195,7 +195,8 @@ class Order(msgspec.Struct, frozen=True):
     """One order as decided. ``expected`` is the touch price it was decided on.
 
     ``order_id`` is the client order id: a pure function of session, sequence
-    and leg, so that a replay or a retry names the same order (L2).
+    and leg, so that a replay or a retry names the same order (L2). ``reduces`` says that, whatever else is under way, it only
+    brings the leg's position towards zero: at some venues selling what is held is not the same as selling what is not.
     """
 
     order_id: str
@@ -209,6 +210,7 @@ class Order(msgspec.Struct, frozen=True):
     kind: Literal["market", "limit"] = "market"
     limit: Decimal | None = None
     tif: str = "gtc"
+    reduces: bool = False
 
 
 class Request(msgspec.Struct, frozen=True):

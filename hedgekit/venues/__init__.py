@@ -1,1 +1,29 @@
-"""Venues, one file each: addresses, encoding, parsing. No sockets, no clocks, no state."""
+"""Venues, one room each: addresses, encoding, signing, reading. No sockets, no clocks; :class:`hedgekit.types.Venue` says what each has."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from hedgekit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hedgekit.types import Venue
+
+CLIENTS = {"ALPACA": "Alpaca"}
+"""Venue, as instruments name it, to the name of its client, which is in the module of that name in lower case."""
+
+
+def client_of(name: str) -> type[Venue]:
+    """Return a venue's client; what it signs with is imported only now.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such venue.
+    """
+    if name not in CLIENTS:
+        msg = f"no venue {name!r}; there are {', '.join(CLIENTS)}"
+        raise ConfigError(msg)
+    client: type[Venue] = getattr(import_module(f"hedgekit.venues.{name.lower()}"), CLIENTS[name])
+    return client

@@ -13,7 +13,7 @@ import msgspec
 
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 from tests.chaos import process
 from tests.chaos.recipe import Recipe
 
@@ -57,7 +57,7 @@ class Run(msgspec.Struct, frozen=True):
 def play(recipe: Recipe, folder: Path) -> Run:
     """Run a recipe in a new folder; write its ``run.json`` last, and return it."""
     folder.mkdir(parents=True)
-    keys = {name: token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    keys = {name: token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     market, faults, model = (msgspec.json.encode(part).decode() for part in (recipe.market, recipe.faults, recipe.model))
     command = ["sandbox", "--market", market, "--faults", faults, "--model", model, "--budget", str(recipe.budget), "--log", str(folder)]
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as sandbox:

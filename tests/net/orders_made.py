@@ -6,11 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
-from hedgekit.types import Ack, Action, Decision, Fill, Order, Phase, Priority, Reason, Reject, Reply, Request
+from hedgekit.types import Ack, Action, Decision, Fill, Instrument, Order, Phase, Priority, Reason, Reject, Reply, Request
+from hedgekit.venues.alpaca import Alpaca
 
 DUPLICATE = Reply(422, b'{"code":40010001,"message":"client_order_id must be unique"}')
 MISSING = Reply(404, b'{"code":40410000,"message":"order not found"}')
 REFUSED = Reply(403, b'{"code":40310000,"message":"insufficient buying power"}')
+
+VENUE = Alpaca(("key", "secret"), (Instrument("ALPACA", "KO"),))
 
 
 def order(number: int, qty: int = 10, priority: Priority = Priority.PRIMARY) -> Order:

@@ -34,9 +34,10 @@ from hedgekit.types import (
     Reject,
     Reply,
     Request,
+    Update,
 )
-from hedgekit.venues import alpaca
 from hedgekit.venues.alpaca.wire import KINDS
+from tests.net.orders_made import VENUE
 from tests.net.venue_model import REFUSED, Meter, Venue
 
 # ruff: noqa: D102 - the name of a law says what it does
@@ -99,7 +100,7 @@ class Session:
         self.agreed, self.again_ns, self.quote_ns = False, None, self.now
         for record in self.journal:
             self.tally(record)
-        self.outbox = Outbox(alpaca)
+        self.outbox, self.feed = Outbox(VENUE), VENUE.account(self.now)
         self.outbox.restore(self.journal)
         limiter = Limiter([BUDGET], np.random.default_rng(self.epoch), spent_ns=self.now if self.epoch > 1 else None)
         self.sender = Sender(self.outbox, limiter, self.post, lambda number: self.awaited.discard((self.epoch, number)))
@@ -215,8 +216,11 @@ class Session:
             self.sender.ask(self.outbox.audit(full=True))
 
     def hear(self, frame: bytes) -> None:
-        update = alpaca.update_of(frame, self.now)
-        if update is None or not self.outbox.fresh(update.event):
+        for update in self.feed.take(frame, self.now):
+            self.hear_of(update)
+
+    def hear_of(self, update: Update) -> None:
+        if not self.outbox.fresh(update.event):
             return
         whole = self.outbox.whole(update.event, update.filled)
         if whole or isinstance(update.event, Fill):

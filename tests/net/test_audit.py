@@ -10,8 +10,7 @@ import pytest
 from hedgekit.errors import VenueError
 from hedgekit.net.outbox import Outbox
 from hedgekit.types import NS, Cancelled, Fill, Reconciled, Reply
-from hedgekit.venues import alpaca
-from tests.net.orders_made import DUPLICATE, ack, decision, fill, order, state, what
+from tests.net.orders_made import DUPLICATE, VENUE, ack, decision, fill, order, state, what
 
 
 def activity(order_id: str, qty: int, number: int) -> dict[str, str]:
@@ -28,7 +27,7 @@ def activity(order_id: str, qty: int, number: int) -> dict[str, str]:
 
 def test_an_audit_finds_what_the_stream_has_not_told() -> None:
     """Two executions, of which the stream told one, and the end of the order."""
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     outbox.posted(request, 1)
     outbox.note(ack("s-1-0"))
@@ -41,15 +40,15 @@ def test_an_audit_finds_what_the_stream_has_not_told() -> None:
     assert isinstance(found, Fill)
     assert (found.fill_id, found.qty, found.ts_ns) == ("s-1-0-2", 4, 6)
     assert end == Cancelled(ts_ns=6, order_id="s-1-0")
-    (positions,) = said.requests
-    (account,) = outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).requests
+    positions, account = said.requests
+    assert outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).events == []
     events = outbox.on_reply(account, Reply(200, b'{"cash":"12.5"}'), 8).events
     assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True)]
     assert not outbox.auditing
 
 
 def test_executions_that_are_not_listed_yet_are_asked_for_again() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     outbox.posted(request, 1)
     outbox.note(ack("s-1-0"))
@@ -64,7 +63,7 @@ def test_executions_that_are_not_listed_yet_are_asked_for_again() -> None:
 
 
 def test_a_look_up_older_than_the_audit_does_not_hide_what_the_audits_own_finds() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     (early,) = outbox.on_reply(request, DUPLICATE, 2).requests
     outbox.posted(request, 1)
@@ -75,7 +74,7 @@ def test_a_look_up_older_than_the_audit_does_not_hide_what_the_audits_own_finds(
 
 
 def test_a_cancelled_order_of_which_nothing_is_heard_is_asked_after_on_a_quiet_market_too() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     outbox.note(ack("s-1-0"))
     assert outbox.look_ns() is None
@@ -85,7 +84,7 @@ def test_a_cancelled_order_of_which_nothing_is_heard_is_asked_after_on_a_quiet_m
 
 
 def test_an_update_whose_count_is_higher_than_ours_is_not_whole() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     outbox.note(ack("s-1-0"))
     assert outbox.whole(fill("s-1-0", 3), Decimal(3))
@@ -95,8 +94,8 @@ def test_an_update_whose_count_is_higher_than_ours_is_not_whole() -> None:
 
 
 def test_a_refused_question_is_the_venues_fault() -> None:
-    outbox = Outbox(alpaca)
-    (request,) = outbox.audit(full=True)
+    outbox = Outbox(VENUE)
+    request, _ = outbox.audit(full=True)
     with pytest.raises(VenueError, match=r"question for positions .*: forbidden") as caught:
         outbox.on_reply(request, Reply(403, b'{"code":1,"message":"forbidden"}'), 7)
     assert caught.value.status == 403

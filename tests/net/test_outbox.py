@@ -14,15 +14,14 @@ from hedgekit.errors import VenueError
 from hedgekit.net.life import Outcome
 from hedgekit.net.outbox import Outbox
 from hedgekit.types import NS, Ack, Cancelled, Decision, Priority, Reject, Reply, Request
-from hedgekit.venues import alpaca
-from tests.net.orders_made import DUPLICATE, MISSING, REFUSED, accepted, ack, decision, fill, order, rejected, state, what
+from tests.net.orders_made import DUPLICATE, MISSING, REFUSED, VENUE, accepted, ack, decision, fill, order, rejected, state, what
 
 # -------------------------------------------------------------------- requests
 
 
 def test_requests_leave_by_priority_and_then_in_their_order() -> None:
     """A17: CLOSE before HEDGE before PRIMARY."""
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     outbox.note(ack("s-1-0"))
     several = (order(2), order(3, priority=Priority.HEDGE), order(4, priority=Priority.CLOSE), order(5, priority=Priority.HEDGE))
@@ -31,7 +30,7 @@ def test_requests_leave_by_priority_and_then_in_their_order() -> None:
 
 
 def test_a_cancel_waits_for_the_ack() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     assert outbox.requests_of(decision((), ("s-1-0",))) == []
     cancels = outbox.note(ack("s-1-0"))
@@ -40,30 +39,30 @@ def test_a_cancel_waits_for_the_ack() -> None:
 
 @pytest.mark.parametrize("status", [204, 422])
 def test_a_cancel_of_what_is_over_here_leaves_it_to_the_stream(status: int) -> None:
-    outbox = Outbox(alpaca)
-    said = outbox.on_reply(alpaca.cancel("s-1-0", "v"), Reply(status, b'{"code":42210000,"message":"order is already filled"}'), 1)
+    outbox = Outbox(VENUE)
+    said = outbox.on_reply(VENUE.cancel(order(1), "v"), Reply(status, b'{"code":42210000,"message":"order is already filled"}'), 1)
     assert said == Outcome()
 
 
 def test_a_cancel_that_came_too_late_for_an_order_still_open_here_asks_what_became_of_it() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     outbox.note(ack("s-1-0"))
-    said = outbox.on_reply(alpaca.cancel("s-1-0", "v-s-1-0"), Reply(422, b'{"code":42210000,"message":"order is already filled"}'), 1)
+    said = outbox.on_reply(VENUE.cancel(order(1), "v-s-1-0"), Reply(422, b'{"code":42210000,"message":"order is already filled"}'), 1)
     assert what(said.requests) == [("lookup", "s-1-0")]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_cancel_refused_for_another_reason_is_told(status: int) -> None:
     with pytest.raises(VenueError, match="refused to cancel order 's-1-0'"):
-        Outbox(alpaca).on_reply(alpaca.cancel("s-1-0", "v"), Reply(status, b'{"code":1,"message":"no"}'), 1)
+        Outbox(VENUE).on_reply(VENUE.cancel(order(1), "v"), Reply(status, b'{"code":1,"message":"no"}'), 1)
 
 
 @pytest.mark.parametrize(
     "end", [Cancelled(ts_ns=1, order_id="s-1-0"), Reject(ts_ns=1, order_id="s-1-0", code="1", message=""), fill("s-1-0", 10)]
 )
 def test_a_cancel_of_an_order_that_ended_in_the_same_instant_is_not_remembered(end: Any) -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.requests_of(decision((order(1),)))
     outbox.note(ack("s-1-0"))
     outbox.note(end)
@@ -76,7 +75,7 @@ def test_a_cancel_of_an_order_that_ended_in_the_same_instant_is_not_remembered(e
 
 def test_an_accepted_order_is_acknowledged_once_whoever_says_it_first() -> None:
     for stream_first in (True, False):
-        outbox = Outbox(alpaca)
+        outbox = Outbox(VENUE)
         (request,) = outbox.requests_of(decision((order(1),)))
         if stream_first:
             assert outbox.fresh(ack("s-1-0"))
@@ -89,7 +88,7 @@ def test_an_accepted_order_is_acknowledged_once_whoever_says_it_first() -> None:
 
 
 def test_a_refusal_is_a_reject_with_the_venues_words() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     outbox.posted(request, 1)
     assert outbox.on_reply(request, REFUSED, 7).events == [rejected(7)]
@@ -97,14 +96,14 @@ def test_a_refusal_is_a_reject_with_the_venues_words() -> None:
 
 @pytest.mark.parametrize("status", [0, 425, 500, 502, 503])
 def test_an_unknown_outcome_is_posted_again_under_the_same_id(status: int) -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     assert outbox.on_reply(request, Reply(status), 7) == Outcome(again_ns=NS // 2)
     assert outbox.current(request) == request
 
 
 def test_what_is_not_wanted_any_more_is_not_posted_again_but_its_id_is_taken() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     outbox.posted(request, 1)
     outbox.on_reply(request, Reply(0), 7)
@@ -120,7 +119,7 @@ def test_what_is_not_wanted_any_more_is_not_posted_again_but_its_id_is_taken() -
 
 
 def test_a_refused_duplicate_is_looked_up() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     (lookup,) = outbox.on_reply(request, DUPLICATE, 7).requests
     assert what([lookup]) == [("lookup", "s-1-0")]
@@ -128,7 +127,7 @@ def test_a_refused_duplicate_is_looked_up() -> None:
 
 
 def test_a_venue_that_refuses_a_duplicate_is_asked_until_it_finds_it_and_if_it_never_does_is_not_believed() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     (lookup,) = outbox.on_reply(request, DUPLICATE, 7).requests
     for found in (True, False):
@@ -141,7 +140,7 @@ def test_a_venue_that_refuses_a_duplicate_is_asked_until_it_finds_it_and_if_it_n
 
 def in_doubt() -> tuple[Outbox, Request, Request]:
     """Return an outbox of which one post was lost and the next refused; its request, and what it sends now."""
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     for reply in (Reply(0), REFUSED):
         outbox.posted(request, 5)
@@ -171,7 +170,7 @@ def test_where_the_venue_refuses_the_void_too_the_id_is_in_quarantine() -> None:
 
 
 def test_an_order_turned_away_with_429_has_not_been_there() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     outbox.posted(request, 1)
     assert outbox.was_posted("s-1-0")
@@ -183,7 +182,7 @@ def test_an_order_turned_away_with_429_has_not_been_there() -> None:
 
 
 def test_back_off_doubles_to_thirty_seconds_and_starts_anew_after_a_success() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     (request,) = outbox.requests_of(decision((order(1),)))
     delays = [outbox.on_reply(request, Reply(0), 1).again_ns for _ in range(8)]
     assert delays == [NS // 2, NS, 2 * NS, 4 * NS, 8 * NS, 16 * NS, 30 * NS, 30 * NS]
@@ -229,7 +228,7 @@ def live(instants: list[list[Any]]) -> Outbox:
 
     An order of an instant cannot be heard of before its instant is over, so such records are split off first.
     """
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     for instant in instants:
         fresh: set[str] = set()
         intents: list[Decision] = []
@@ -251,7 +250,7 @@ def live(instants: list[list[Any]]) -> Outbox:
 @given(histories())
 def test_a_restart_knows_what_the_living_outbox_knew(history: tuple[list[Any], list[list[Any]]]) -> None:
     records, instants = history
-    before, after = live(instants), Outbox(alpaca)
+    before, after = live(instants), Outbox(VENUE)
     after.restore(records)
     assert after._open == before._open
     assert after._names == before._names
@@ -259,7 +258,7 @@ def test_a_restart_knows_what_the_living_outbox_knew(history: tuple[list[Any], l
 
 
 def test_a_restart_repeats_what_had_no_answer_and_cancels_not_confirmed() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.restore(
         [decision((order(1), order(2), order(3))), ack("s-1-0"), ack("s-3-0"), fill("s-3-0", 10), decision((), ("s-1-0", "s-2-0"))]
     )
@@ -267,7 +266,7 @@ def test_a_restart_repeats_what_had_no_answer_and_cancels_not_confirmed() -> Non
 
 
 def test_a_partly_filled_order_stays_open_with_the_rest() -> None:
-    outbox = Outbox(alpaca)
+    outbox = Outbox(VENUE)
     outbox.restore([decision((order(1, -10),)), ack("s-1-0"), fill("s-1-0", -4)])
     assert outbox._open["s-1-0"].left == -6
     outbox.note(fill("s-1-0", -6, 2))

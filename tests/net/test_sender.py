@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,10 +12,9 @@ from hedgekit.net.budget import Budget
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
-from hedgekit.types import NS, Action, Cancelled, Input, Link, Order, Priority, Reply, Request
-from hedgekit.venues import alpaca
+from hedgekit.types import NS, Action, Cancelled, Input, Link, Order, Priority, Reconciled, Reply, Request
 from hedgekit.venues.alpaca.wire import KINDS
-from tests.net.orders_made import REFUSED, accepted, ack, decision, order
+from tests.net.orders_made import REFUSED, VENUE, accepted, ack, decision, order
 
 # ruff: noqa: D102 - the name says it
 
@@ -25,7 +26,7 @@ class Wire:
 
     def __init__(self, tokens: int = 1) -> None:
         self.sent: list[Request] = []
-        self.outbox = Outbox(alpaca)
+        self.outbox = Outbox(VENUE)
         budget = Budget("requests", tokens, dict.fromkeys(KINDS, 1), refill_per_s=1)
         self.sender = Sender(self.outbox, Limiter([budget], np.random.default_rng(1)), self.post, lambda _: None)
 
@@ -158,3 +159,35 @@ def test_the_void_of_a_sale_is_a_purchase() -> None:
     assert wire.leave(5 * NS) == [("void", "s-1-0")]
     body = msgspec.json.decode(wire.sent[-1].body or b"")
     assert (body["side"], body["qty"], body["limit_price"], body["time_in_force"]) == ("buy", "1", "0.01", "ioc")
+
+
+def test_after_a_silence_what_is_asked_before_a_close_is_as_urgent_as_the_close() -> None:
+    wire = Wire(4)
+    wire.outbox.restore([decision((order(1),)), ack("s-1-0")])
+    wire.sender.note(Link(ts_ns=0, venue="ALPACA", state="restarted", since_ns=0))
+    primaries = [order(number) for number in range(3, 8)]
+    wire.intend(tuple(primaries))
+    wire.sender.ask(wire.outbox.audit(full=True))
+    wire.sender.ask([VENUE.latest()])
+    assert wire.leave(0)[0] == ("lookup", "s-1-0")
+
+
+def test_once_it_is_agreed_what_is_held_a_question_waits_its_turn() -> None:
+    wire = Wire(1)
+    for event in (
+        Link(ts_ns=0, venue="ALPACA", state="down", since_ns=0),
+        Link(ts_ns=0, venue="ALPACA", state="up", since_ns=0),
+        Reconciled(ts_ns=0, positions={}, cash=Decimal(0), agrees=True),
+    ):
+        wire.sender.note(event)
+    wire.sender.ask(wire.outbox.audit(full=True))
+    wire.intend((order(1),))
+    assert wire.leave(0) == [("submit", "s-1-0")]
+
+
+def test_whether_a_quiet_market_is_quiet_is_never_urgent() -> None:
+    wire = Wire(1)
+    wire.sender.note(Link(ts_ns=0, venue="ALPACA", state="frozen", since_ns=0))
+    wire.sender.ask([VENUE.latest()])
+    wire.intend((order(1),))
+    assert wire.leave(0) == [("submit", "s-1-0")]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from aiohttp import WSMsgType, web
 
 from hedgekit.errors import LiveHostRefused, SessionError, VenueError
 from hedgekit.net.transport import Rest, Stream, require_paper
-from hedgekit.types import Priority, Reply, Request
-from hedgekit.venues import alpaca
+from hedgekit.types import Login, Priority, Reply, Request
+from hedgekit.venues.alpaca import Alpaca
+from tests.net.orders_made import VENUE, order
 
 SECRET = "hunter2-very-secret"  # noqa: S105 - what must not be seen
 GET = Request("GET", "/v2/account", "account", Priority.QUERY)
@@ -42,11 +44,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def signed(request: Request) -> Mapping[str, str]:
+    return Alpaca(("key", SECRET), ()).signed(request, 0)
+
+
+def login(secret: str = SECRET) -> Login:
+    return Alpaca(("key", secret), ()).account(0).login()
+
+
 @asynccontextmanager
 async def rest_to(address: str, **options: object) -> AsyncIterator[tuple[Rest, asyncio.Queue[tuple[int, Reply]]]]:
     """Yield a Rest and the queue of its answers."""
     answers: asyncio.Queue[tuple[int, Reply]] = asyncio.Queue()
-    rest = Rest(f"http://{address}", alpaca.headers("key", SECRET), lambda n, reply: answers.put_nowait((n, reply)), **options)  # type: ignore[arg-type]
+    rest = Rest(f"http://{address}", signed, lambda n, reply: answers.put_nowait((n, reply)), **options)  # type: ignore[arg-type]
     try:
         yield rest, answers
     finally:
@@ -69,7 +79,7 @@ async def rest_to(address: str, **options: object) -> AsyncIterator[tuple[Rest, 
     ],
 )
 def test_loopback_and_demo_hosts_may_get_orders(url: str) -> None:
-    assert require_paper(url, alpaca.ORDER_HOSTS) == url
+    assert require_paper(url, Alpaca.order_hosts) == url
 
 
 @pytest.mark.parametrize(
@@ -94,13 +104,13 @@ def test_loopback_and_demo_hosts_may_get_orders(url: str) -> None:
 )
 def test_every_other_host_is_refused_and_the_error_says_where_to_go(url: str) -> None:
     with pytest.raises(LiveHostRefused, match=r"not a paper host: .*127\.0\.0\.1 or paper-api\.alpaca\.markets only"):
-        require_paper(url, alpaca.ORDER_HOSTS)
+        require_paper(url, Alpaca.order_hosts)
 
 
 @pytest.mark.parametrize("url", ["http://paper-api.alpaca.markets", "ws://paper-api.alpaca.markets/stream"])
 def test_a_demo_host_gets_its_keys_encrypted_or_not_at_all(url: str) -> None:
     with pytest.raises(LiveHostRefused, match="https"):
-        require_paper(url, alpaca.ORDER_HOSTS)
+        require_paper(url, Alpaca.order_hosts)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -120,7 +130,7 @@ async def test_no_redirect_of_a_request_is_followed(status: int) -> None:
             rest.send(Request("POST", "/v2/orders", "submit", Priority.PRIMARY, b"{}", "s-1-0"))
             number, reply = await answers.get()
     assert (number, reply.status) == (1, status)
-    assert "redirect" in alpaca.error_of(reply)[1]
+    assert "redirect" in Alpaca.error_of(reply)[1]
     assert visitors == []
 
 
@@ -137,7 +147,7 @@ async def test_no_redirect_of_a_socket_is_followed() -> None:
 
         async with serving(redirect) as address:
             with pytest.raises(SessionError, match=f"cannot open the trades stream at {address}"):
-                await Stream.open(f"ws://{address}/stream", alpaca.stream_login("key", SECRET), name="trades")
+                await Stream.open(f"ws://{address}/stream", login(), name="trades")
     assert heard == []
 
 
@@ -171,7 +181,7 @@ async def test_requests_are_numbered_labelled_and_answered() -> None:
         assert await answers.get() == (1, Reply(207, b"hello"))
         assert rest.send(Request("POST", "/v2/orders", "submit", Priority.PRIMARY, b"{}")) == 2
         assert (await answers.get())[0] == 2
-        rest.send(alpaca.lookup("a b&c-1-0"))
+        rest.send(VENUE.lookup(msgspec.structs.replace(order(1), order_id="a b&c-1-0")))
         await answers.get()
         assert rest.sent == 3
     assert seen[:2] == [("GET", "/v2/account", "1", b""), ("POST", "/v2/orders", "2", b"{}")]
@@ -268,7 +278,7 @@ async def test_a_stream_logs_in_and_hands_over_every_frame_and_its_end() -> None
         return await talk(request, heard)
 
     async with serving(handler) as address:
-        stream = await Stream.open(f"ws://{address}/stream", alpaca.stream_login("key", SECRET), name="trades")
+        stream = await Stream.open(f"ws://{address}/stream", login(), name="trades")
         stream.pump(frames.append, ended.set_result)
         error = await ended
         await stream.close()
@@ -282,14 +292,14 @@ async def test_a_refused_login_says_what_the_venue_said() -> None:
         return await talk(request, [])
 
     async with serving(handler) as address:
-        with pytest.raises(VenueError, match=r"trades stream refused the login: .*unauthorized"):
-            await Stream.open(f"ws://{address}/stream", alpaca.stream_login("key", "wrong"), name="trades")
+        with pytest.raises(VenueError, match=r"alpaca refused the login: .*unauthorized"):
+            await Stream.open(f"ws://{address}/stream", login("wrong"), name="trades")
 
 
 async def test_nobody_listening_is_said_in_one_line() -> None:
     port = free_port()
     with pytest.raises(SessionError, match=f"cannot open the trades stream at 127.0.0.1:{port}: .*is the venue running"):
-        await Stream.open(f"ws://127.0.0.1:{port}/stream", iter(()), name="trades")
+        await Stream.open(f"ws://127.0.0.1:{port}/stream", name="trades")
 
 
 async def test_a_server_that_is_no_socket_is_said_in_one_line() -> None:
@@ -298,7 +308,7 @@ async def test_a_server_that_is_no_socket_is_said_in_one_line() -> None:
 
     async with serving(page) as address:
         with pytest.raises(SessionError, match="cannot open the trades stream"):
-            await Stream.open(f"ws://{address}/stream", iter(()), name="trades")
+            await Stream.open(f"ws://{address}/stream", name="trades")
 
 
 # ------------------------------------------------------------------- L9: secrets
@@ -308,14 +318,17 @@ async def test_no_repr_and_no_error_has_the_secret() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await talk(request, [])
 
-    def login() -> Iterator[tuple[bytes | None, str]]:
-        yield next(iter(alpaca.stream_login("key", SECRET)))[0], "something else"
+    def mistaken() -> Login:
+        message, waits = next(login())
+        answer = yield message, waits
+        msg = f"refused: {answer!r}"
+        raise VenueError(msg)
 
     async with serving(handler) as address:
-        stream = await Stream.open(f"ws://{address}/stream", alpaca.stream_login("key", SECRET), name="trades")
+        stream = await Stream.open(f"ws://{address}/stream", login(), name="trades")
         async with rest_to(address) as (rest, _):
             assert SECRET not in f"{rest!r} {rest} {stream!r} {stream}"
         await stream.close()
         with pytest.raises(VenueError) as caught:
-            await Stream.open(f"ws://{address}/stream", login(), name="trades")
+            await Stream.open(f"ws://{address}/stream", mistaken(), name="trades")
     assert SECRET not in repr(caught.value)

@@ -21,7 +21,7 @@ from hedgekit.data import Market, Recipe
 from hedgekit.journal import Journal
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 
 SHORT = Market(first="1990-01-01", last="1992-12-31", size_notional=150_000.0)
 """758 rows; displayed sizes small enough for many partial fills."""
@@ -78,7 +78,7 @@ class Rig:
 def sandbox(folder: Path, market: Recipe = SHORT, *, speed: float | None = None, options: Sequence[str] = ()) -> Iterator[Rig]:
     """Run a sandbox for the time of a test, as fast as the session can or at a speed."""
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     command = ["sandbox", "--market", demo.encode(market), *([] if speed is None else ["--speed", str(speed)]), *options]
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
         yield Rig(folder, market, keys, msgspec.json.decode(child.line()))

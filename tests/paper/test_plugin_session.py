@@ -20,7 +20,7 @@ from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.params import Params
 from hedgekit.replay import replay
 from hedgekit.types import Action, Command, Decision, Fill, Phase, PlanRevised, Reason, Record, Score, SessionStarted
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 from tests.paper.rig import TINY_PARAMS, Rig, finished, sandbox
 from tests.plugin_files import HONEST, SLOPE, write
 
@@ -205,7 +205,7 @@ async def test_a_session_goes_on_with_the_module_that_it_began_with(honest: Rig,
 
 def nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch, signal: str, module: str) -> Session:
     """Return a session that nothing is there for to connect to."""
-    for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV):
+    for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV):
         monkeypatch.setenv(name, "k" * 20)
     ready = {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "data": "ws://127.0.0.1:1", "control": "ws://127.0.0.1:1"}
     config = demo.configure(MARKET, MARKET.tape(), folder / "journal.db", ready)

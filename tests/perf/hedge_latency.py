@@ -32,7 +32,8 @@ from hedgekit.paper import Session, SessionConfig
 from hedgekit.paper import session as loop
 from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.paper.pacer import Inbox
-from hedgekit.venues import alpaca
+from hedgekit.types import Feed, MarketEvent, Priority, Request
+from hedgekit.venues.alpaca import Alpaca
 
 MARKET = SyntheticMarket(rows=60_000, half_life=2.0, spread_sd=0.012, hedge_vol=0.0002, size_notional=5e6)
 PARAMS = demo.PARAMS | {"bar_ticks": 1, "fit_bars": 60, "refit_bars": 1_000_000, "lookback": 20, "entry": 1.5, "max_quote_age_s": 1.0}
@@ -50,10 +51,10 @@ class Stamped(Inbox):
         self.frame_ns = 0
         self.answers: dict[int, int] = {}
 
-    def on_quotes(self, frame: bytes | str) -> None:
+    def on_quotes(self, feed: Feed[MarketEvent], frame: bytes | str) -> None:
         """Keep the first frame's time until it is taken."""
         self.frame_ns = self.frame_ns or time.monotonic_ns()
-        super().on_quotes(frame)
+        super().on_quotes(feed, frame)
 
     def on_reply(self, number: int, reply: Any) -> None:
         """Keep an answer's time."""
@@ -100,7 +101,7 @@ async def trade(path: str, hedges: int, out: str) -> None:
 async def post(rest: str, count: int, out: str) -> None:
     """Make the same two posts, again and again, without anything else."""
     took: list[int] = []
-    headers = alpaca.headers(*(os.environ[name] for name in alpaca.KEY_ENV))
+    headers = Alpaca([os.environ[name] for name in Alpaca.key_env], ()).signed(Request("GET", "/", "account", Priority.QUERY), 0)
     symbols = [instrument.symbol for instrument in MARKET.tape().instruments]
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None)) as http:
 
@@ -136,7 +137,7 @@ def main() -> None:
         kind, what, count, out = asked.child
         _run(trade(what, int(count), out) if kind == "trade" else post(what, int(count), out), stopped=0)
         return
-    keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         command = ["sandbox", "--market", demo.encode(MARKET), "--live", "--speed", f"{asked.rows:g}", "--budget", str(PLENTY)]

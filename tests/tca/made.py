@@ -34,7 +34,7 @@ from hedgekit.types import (
     Reject,
     SessionStarted,
 )
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca
 from tests.paper.rig import Rig
 
 INSTRUMENTS = (Instrument("MADE", "AA"), Instrument("MADE", "BB"))
@@ -51,7 +51,7 @@ SECOND_PARAMS = {**demo.PARAMS, "bar_s": 1.0, "bar_offset_s": 0.5, "fit_bars": 6
 def finished(folder: Path, model: FillModel, market: Recipe, params: Mapping[str, Any]) -> Rig:
     """Run one whole session against a sandbox with these latencies."""
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {name: secrets.token_hex(16) for name in (*alpaca.KEY_ENV, CONTROL_TOKEN_ENV)}
+    keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     command = ["sandbox", "--market", demo.encode(market), "--model", msgspec.json.encode(model).decode()]
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
         rig = Rig(folder, market, keys, msgspec.json.decode(child.line()))

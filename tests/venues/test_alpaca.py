@@ -13,17 +13,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Ack, Cancelled, Fill, MarketStatus, Order, Priority, Quote, Reject, Reply
-from hedgekit.venues import alpaca
-from hedgekit.venues.alpaca import streams
+from hedgekit.types import Ack, Cancelled, Fill, Instrument, MarketStatus, Order, Priority, Quote, Reject, Reply, Request, State, Word
+from hedgekit.venues.alpaca import Alpaca, replies, requests, streams, wire
 
 PAYLOADS = Path(__file__).parent / "payloads"
 
 
 def told(frame: bytes | str, ts_ns: int) -> Any:
     """Return the event of a trade update."""
-    update = alpaca.update_of(frame, ts_ns)
+    update = streams.update_of(frame, ts_ns)
     return None if update is None else update.event
+
+
+def named(order_id: str) -> Order:
+    """Return an order of that id."""
+    return msgspec.structs.replace(ORDER, order_id=order_id)
+
+
+def found(reply: Reply) -> State:
+    """Return what a look-up's answer says."""
+    return Alpaca.state_of(requests.lookup(ORDER), reply)
+
+
+def positions(reply: Reply) -> dict[str, Decimal]:
+    """Return the positions in an answer."""
+    return Alpaca.held_of([reply, Reply(200, b'{"cash":"1"}')])[0]
+
+
+def cash(reply: Reply) -> Decimal:
+    """Return the cash in an answer."""
+    return Alpaca.held_of([Reply(200, b"[]"), reply])[1]
 
 
 def payload(name: str) -> bytes:
@@ -47,7 +66,7 @@ ORDER = Order("s1-1-0", 5, 0, "ALPACA:KO", Decimal(-97), Decimal("87.66"), Prior
 
 
 def test_an_order_entry_has_the_documented_fields() -> None:
-    request = alpaca.submit(ORDER)
+    request = requests.submit(ORDER)
     assert (request.method, request.path, request.purpose, request.priority) == ("POST", "/v2/orders", "submit", Priority.PRIMARY)
     assert msgspec.json.decode(request.body or b"") == {
         "symbol": "KO",
@@ -61,54 +80,78 @@ def test_an_order_entry_has_the_documented_fields() -> None:
 
 def test_quantities_and_limits_are_plain_decimals() -> None:
     order = msgspec.structs.replace(ORDER, qty=Decimal("1E+2"), kind="limit", limit=Decimal("1E+1"))
-    body = msgspec.json.decode(alpaca.submit(order).body or b"")
+    body = msgspec.json.decode(requests.submit(order).body or b"")
     assert (body["qty"], body["limit_price"], body["side"]) == ("100", "10", "buy")
 
 
 def test_ids_are_quoted_in_paths() -> None:
-    assert alpaca.lookup("a&b/c ü-1-0").path == "/v2/orders:by_client_order_id?client_order_id=a%26b%2Fc%20%C3%BC-1-0"
-    assert alpaca.cancel("s1-1-0", "../v2?x").path == "/v2/orders/..%2Fv2%3Fx"
-    assert alpaca.cancel("s1-1-0", "61e69015").path == "/v2/orders/61e69015"
+    assert requests.lookup(named("a&b/c ü-1-0")).path == "/v2/orders:by_client_order_id?client_order_id=a%26b%2Fc%20%C3%BC-1-0"
+    assert requests.cancel(ORDER, "../v2?x").path == "/v2/orders/..%2Fv2%3Fx"
+    assert requests.cancel(ORDER, "61e69015").path == "/v2/orders/61e69015"
 
 
 def test_priorities() -> None:
-    assert alpaca.cancel("a", "b").priority is Priority.CLOSE
-    assert {alpaca.lookup("a").priority, alpaca.account().priority, alpaca.positions().priority} == {Priority.QUERY}
+    assert requests.cancel(ORDER, "b").priority is Priority.CLOSE
+    assert {request.priority for request in (requests.lookup(ORDER), *requests.holdings())} == {Priority.QUERY}
 
 
 # --------------------------------------------------------------------- answers
 
 
 def test_answers() -> None:
-    assert alpaca.state_of(Reply(200, payload("order"))).venue_id == "61e69015-8549-4bfd-b9c3-01e75843f47d"
-    assert alpaca.cash_of(Reply(200, payload("account"))) == Decimal("-23140.2")
-    assert alpaca.error_of(Reply(403, payload("error_buying_power"))) == ("40310000", "insufficient buying power")
-    assert alpaca.duplicate(Reply(422, payload("error_duplicate")))
-    assert not alpaca.duplicate(Reply(422, payload("error_buying_power")))
-    assert not alpaca.duplicate(Reply(200, payload("order")))
+    assert replies.state_of(requests.lookup(ORDER), Reply(200, payload("order"))).venue_id == "61e69015-8549-4bfd-b9c3-01e75843f47d"
+    assert cash(Reply(200, payload("account"))) == Decimal("-23140.2")
+    assert replies.error_of(Reply(403, payload("error_buying_power"))) == ("40310000", "insufficient buying power")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "body", "word"),
+    [
+        (requests.submit(ORDER), 200, "order", Word.DONE),
+        (requests.submit(ORDER), 422, "error_duplicate", Word.DUPLICATE),
+        (requests.submit(ORDER), 422, "error_buying_power", Word.REFUSED),
+        (requests.submit(ORDER), 404, "error_buying_power", Word.REFUSED),
+        (requests.cancel(ORDER, "v"), 204, None, Word.DONE),
+        (requests.cancel(ORDER, "v"), 422, "error_buying_power", Word.ENDED),
+        (requests.cancel(ORDER, "v"), 404, None, Word.REFUSED),
+        (requests.lookup(ORDER), 404, None, Word.MISSING),
+        (requests.lookup(ORDER), 401, None, Word.REFUSED),
+        (requests.lookup(ORDER), 302, None, Word.REFUSED),
+        *((requests.submit(ORDER), status, None, Word.UNKNOWN) for status in (0, 408, 425, 500, 503, 504)),
+        (requests.submit(ORDER), 429, None, Word.BUSY),
+    ],
+)
+def test_what_an_answer_says(request_: Request, status: int, body: str | None, word: Word) -> None:
+    assert Alpaca.word_of(request_, Reply(status, b"" if body is None else payload(body))) is word
+
+
+def test_keys_are_in_no_repr() -> None:
+    client = Alpaca(("AK", "secret-key"), ())
+    assert "secret-key" not in f"{client!r} {client} {client.market(0)!r} {client.account(0)!r}"
+    assert client.signed(requests.lookup(ORDER), 0)["APCA-API-SECRET-KEY"] == "secret-key"
 
 
 @pytest.mark.parametrize("sign", ["-5", "5"])
 def test_the_side_of_a_position_decides_its_sign(sign: str) -> None:
     body = payload("positions").replace(b'"qty":"-5"', b'"qty":"%s"' % sign.encode())
-    assert alpaca.positions_of(Reply(200, body)) == {"ALPACA:KO": Decimal(-5), "ALPACA:PEP": Decimal(4)}
+    assert positions(Reply(200, body)) == {"ALPACA:KO": Decimal(-5), "ALPACA:PEP": Decimal(4)}
 
 
 def test_a_refusal_that_is_not_alpacas_is_quoted() -> None:
-    assert alpaca.error_of(Reply(502, b"<html>Bad Gateway")) == ("502", "HTTP 502: b'<html>Bad Gateway'")
+    assert replies.error_of(Reply(502, b"<html>Bad Gateway")) == ("502", "HTTP 502: b'<html>Bad Gateway'")
 
 
 @pytest.mark.parametrize(
     ("call", "body", "word"),
     [
-        (alpaca.state_of, b"{}", "order"),
-        (alpaca.state_of, b'{"id":"","client_order_id":"a","status":"new"}', "order"),
-        (alpaca.positions_of, b'{"symbol":"KO"}', "positions"),
-        (alpaca.positions_of, b'[{"symbol":"KO","qty":"1","side":"sideways"}]', "positions"),
-        (alpaca.positions_of, b'[{"symbol":"KO","qty":"NaN","side":"long"}]', "positions holds NaN"),
-        (alpaca.cash_of, b'{"cash":"lots"}', "account"),
-        (alpaca.cash_of, b'{"cash":"Infinity"}', "account holds Infinity"),
-        (alpaca.cash_of, b"\xff", "account"),
+        (found, b"{}", "order"),
+        (found, b'{"id":"","client_order_id":"a","status":"new"}', "order"),
+        (positions, b'{"symbol":"KO"}', "positions"),
+        (positions, b'[{"symbol":"KO","qty":"1","side":"sideways"}]', "positions"),
+        (positions, b'[{"symbol":"KO","qty":"NaN","side":"long"}]', "positions holds NaN"),
+        (cash, b'{"cash":"lots"}', "account"),
+        (cash, b'{"cash":"Infinity"}', "account holds Infinity"),
+        (cash, b"\xff", "account"),
     ],
 )
 def test_answers_without_meaning_name_what(call: Any, body: bytes, word: str) -> None:
@@ -120,7 +163,7 @@ def test_answers_without_meaning_name_what(call: Any, body: bytes, word: str) ->
 
 
 def test_quotes() -> None:
-    ko, pep = alpaca.market_of(payload("quotes"), 9)
+    ko, pep = streams.market_of(payload("quotes"), 9)
     assert ko == Quote(ts_ns=9, instrument="ALPACA:KO", venue_ns=1_740_239_505_335_689_322, bid=87.66, ask=87.68, bid_size=1, ask_size=4)
     assert (pep.bid, pep.bid_size, pep.venue_ns % 10**9) == (0.0, 0.0, 335_600_000)
 
@@ -135,26 +178,37 @@ STATUS = '{{"T":"s","S":"KO","sc":"{}","sm":"as the venue says","rc":"T12","rm":
 )
 def test_a_trading_status_is_whether_an_instrument_can_be_traded(code: str, status: str) -> None:
     frame = f"[{STATUS.format(code)}]"
-    assert alpaca.market_of(frame, 9) == [MarketStatus(ts_ns=9, instrument="ALPACA:KO", status=status)]  # type: ignore[arg-type] # one of them
+    assert streams.market_of(frame, 9) == [MarketStatus(ts_ns=9, instrument="ALPACA:KO", status=status)]  # type: ignore[arg-type] # one of them
 
 
 @pytest.mark.parametrize("code", list("56789ACDEF"))
 def test_an_indication_stops_nothing_and_quotes_beside_it_are_kept(code: str) -> None:
     quote = '{"T":"q","S":"KO","bp":1,"bs":1,"ap":2,"as":1,"t":"2025-02-22T15:51:45Z"}'
-    assert [type(event) for event in alpaca.market_of(f"[{STATUS.format(code)},{quote}]", 9)] == [Quote]
+    assert [type(event) for event in streams.market_of(f"[{STATUS.format(code)},{quote}]", 9)] == [Quote]
 
 
 @pytest.mark.parametrize("frame", [f"[{STATUS.format('Z')}]", f"[{STATUS.format('')}]", f"[{STATUS.format('H').replace('KO', '')}]"])
 def test_a_trading_status_without_meaning_is_refused(frame: str) -> None:
     with pytest.raises(VenueError, match=r"alpaca: trading status '.?' \(as the venue says\) of '(KO|nothing)' is not understood"):
-        alpaca.market_of(frame, 1)
+        streams.market_of(frame, 1)
 
 
 def test_the_login_asks_for_quotes_and_statuses() -> None:
-    *_, (asked, answer) = alpaca.data_login("key", "secret", ["ALPACA:KO"])
-    assert asked is not None
-    assert msgspec.json.decode(asked) == {"action": "subscribe", "quotes": ["KO"], "statuses": ["KO"]}
-    assert answer in '{"T":"subscription","quotes":["KO"],"statuses":["KO"]}'
+    login = Alpaca(("key", "secret"), (Instrument("ALPACA", "KO"),)).market(0).login()
+    assert next(login) == (None, True)
+    login.send('[{"T":"success","msg":"connected"}]')
+    asked, waits = login.send('[{"T":"success","msg":"authenticated"}]')
+    assert waits
+    assert msgspec.json.decode(asked or b"") == {"action": "subscribe", "quotes": ["KO"], "statuses": ["KO"]}
+    with pytest.raises(StopIteration):
+        login.send('[{"T":"subscription","quotes":["KO"],"statuses":["KO"]}]')
+
+
+def test_a_login_that_is_answered_otherwise_is_refused() -> None:
+    login = Alpaca(("key", "secret"), ()).account(0).login()
+    next(login)
+    with pytest.raises(VenueError, match=r"refused the login: .*unauthorized"):
+        login.send(b'{"stream":"authorization","data":{"status":"unauthorized"}}')
 
 
 @pytest.mark.parametrize(
@@ -176,14 +230,14 @@ def test_the_login_asks_for_quotes_and_statuses() -> None:
 )
 def test_market_data_without_meaning_is_refused(frame: bytes, word: str) -> None:
     with pytest.raises(VenueError, match="alpaca") as caught:
-        alpaca.market_of(frame, 1)
+        streams.market_of(frame, 1)
     assert word in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
 def test_an_error_keeps_its_code() -> None:
     with pytest.raises(VenueError) as caught:
-        alpaca.market_of('[{"T":"error","code":402,"msg":"auth failed"}]', 1)
+        streams.market_of('[{"T":"error","code":402,"msg":"auth failed"}]', 1)
     assert caught.value.code == 402
 
 
@@ -194,7 +248,7 @@ def test_an_error_keeps_its_code() -> None:
 def test_nanoseconds_come_through_exactly(ns: int) -> None:
     seconds, rest = divmod(ns, 10**9)
     text = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
-    assert alpaca.parse_time(text.zfill(30)) == ns
+    assert wire.parse_time(text.zfill(30)) == ns
 
 
 @pytest.mark.parametrize(
@@ -208,7 +262,7 @@ def test_nanoseconds_come_through_exactly(ns: int) -> None:
     ],
 )
 def test_times(text: str, ns: int) -> None:
-    assert alpaca.parse_time(text) == ns
+    assert wire.parse_time(text) == ns
 
 
 @pytest.mark.parametrize(
@@ -233,7 +287,7 @@ def test_times(text: str, ns: int) -> None:
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(VenueError, match="not an RFC 3339 time"):
-        alpaca.parse_time(text)
+        wire.parse_time(text)
 
 
 # --------------------------------------------------------------- trade updates
@@ -321,14 +375,14 @@ def test_updates_without_meaning_are_refused(frame: bytes, word: str) -> None:
 # ------------------------------------------------------------------------ fuzz
 
 PARSERS: list[Any] = [
-    lambda data: alpaca.market_of(data, 1),
-    lambda data: alpaca.update_of(data, 1),
-    lambda data: alpaca.state_of(Reply(200, data)),
-    lambda data: alpaca.positions_of(Reply(200, data)),
-    lambda data: alpaca.cash_of(Reply(200, data)),
-    lambda data: alpaca.error_of(Reply(400, data)),
-    lambda data: alpaca.duplicate(Reply(422, data)),
-    lambda data: alpaca.parse_time(data.decode("utf-8", "surrogateescape")),
+    lambda data: streams.market_of(data, 1),
+    lambda data: streams.update_of(data, 1),
+    lambda data: found(Reply(200, data)),
+    lambda data: positions(Reply(200, data)),
+    lambda data: cash(Reply(200, data)),
+    lambda data: replies.error_of(Reply(400, data)),
+    lambda data: Alpaca.word_of(requests.submit(ORDER), Reply(422, data)),
+    lambda data: wire.parse_time(data.decode("utf-8", "surrogateescape")),
 ]
 NAMES = sorted(path.stem.removeprefix("alpaca_") for path in PAYLOADS.glob("alpaca_*.json"))
 

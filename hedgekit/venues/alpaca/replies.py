@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Fill, Reply
+from hedgekit.types import NS, Execution, Reply, Request, State, Word
 from hedgekit.venues.alpaca.wire import DUPLICATE, NAME, OVER, Name, decode, finite, parse_time
 
 _PAGE = 100
+_DONE = range(200, 300)
+_NOT_FOUND, _UNPROCESSABLE, _TOO_MANY, _SERVER = 404, 422, 429, 500
+_NOBODY_KNOWS = (0, 408, 425)  # no answer, the venue's own time-out, too early
 
 
 class _Order(msgspec.Struct):
@@ -53,39 +57,10 @@ class _Quotes(msgspec.Struct):
     quotes: dict[str, dict[str, object]]
 
 
-class State(NamedTuple):
-    """An order by the venue's word: its id there, its status, and the unsigned quantity that was executed."""
-
-    venue_id: str
-    status: str
-    filled: Decimal
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more of it will execute."""
-        return self.status in OVER
-
-
-class Execution(NamedTuple):
-    """One execution by the venue's word, with the venue's id of its order."""
-
-    venue_order_id: str
-    fill_id: str
-    instrument: str
-    venue_ns: int
-    qty: Decimal
-    price: Decimal
-    fee: Decimal
-
-    def fill(self, order_id: str, ts_ns: int) -> Fill:
-        """Return it as an event of an order of ours."""
-        return Fill(ts_ns=ts_ns, order_id=order_id, **{name: getattr(self, name) for name in self._fields[1:]})
-
-
-def state_of(reply: Reply) -> State:
+def state_of(request: Request, reply: Reply) -> State:  # noqa: ARG001 - other venues' answers do not say which order
     """Return the order from the answer to a submit or a look-up."""
     found: _Order = decode(reply.body, _Order, "order")
-    return State(found.id, found.status, finite(found.filled_qty, "order"))
+    return State(found.id, found.status in OVER, finite(found.filled_qty, "order"))
 
 
 def fills_of(reply: Reply) -> tuple[list[Execution], str]:
@@ -136,25 +111,26 @@ def error_of(reply: Reply) -> tuple[str, str]:
     return str(error.code), error.message
 
 
-def over_already(reply: Reply) -> bool:
-    """Whether a cancel came too late: the order is filled, cancelled or expired, and the stream says which."""
-    return reply.status == 422  # noqa: PLR2004 - the venue's own status
+def word_of(request: Request, reply: Reply) -> Word:
+    """Return what an answer says."""
+    status = reply.status
+    if status == _UNPROCESSABLE and request.purpose == "cancel":  # filled, cancelled or expired, and the stream says which
+        return Word.ENDED
+    if status == _UNPROCESSABLE and DUPLICATE in error_of(reply)[1]:
+        return Word.DUPLICATE
+    if status == _NOT_FOUND and request.purpose == "lookup":
+        return Word.MISSING
+    if status == _TOO_MANY:
+        return Word.BUSY
+    if status in _NOBODY_KNOWS or status >= _SERVER:
+        return Word.UNKNOWN
+    return Word.DONE if status in _DONE else Word.REFUSED
 
 
-def duplicate(reply: Reply) -> bool:
-    """Whether a submit was refused because the venue already has that id."""
-    return reply.status == 422 and DUPLICATE in error_of(reply)[1]  # noqa: PLR2004 - the venue's own status
-
-
-def positions_of(reply: Reply) -> dict[str, Decimal]:
-    """Return signed quantity by instrument key; the side decides the sign, whether or not ``qty`` has one."""
-    found: list[_Position] = decode(reply.body, list[_Position], "positions")
-    return {
-        f"{NAME}:{position.symbol}": finite(position.qty, "positions").copy_sign(1 if position.side == "long" else -1) for position in found
-    }
-
-
-def cash_of(reply: Reply) -> Decimal:
-    """Return the account's cash."""
-    found: _Account = decode(reply.body, _Account, "account")
-    return finite(found.cash, "account")
+def held_of(replies: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
+    """Return signed quantity by instrument key, and cash; the side decides the sign, whether or not ``qty`` has one."""
+    positions, account = replies
+    found: list[_Position] = decode(positions.body, list[_Position], "positions")
+    held = {f"{NAME}:{one.symbol}": finite(one.qty, "positions").copy_sign(1 if one.side == "long" else -1) for one in found}
+    cash: Decimal = decode(account.body, _Account, "account").cash
+    return held, finite(cash, "account")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -57,29 +58,23 @@ def fills(since_ns: int, page: str) -> Request:
     return Request("GET", f"/v2/account/activities/FILL?{urlencode(query)}", "fills", Priority.QUERY)
 
 
-def latest(keys: list[str]) -> Request:
+def latest(symbols: Iterable[str]) -> Request:
     """Encode the question for the latest quotes, of the data host."""
-    query = urlencode({"symbols": ",".join(symbol(key) for key in keys)})
+    query = urlencode({"symbols": ",".join(symbols)})
     return Request("GET", f"/v2/stocks/quotes/latest?{query}", "quotes", Priority.QUERY)
 
 
-def lookup(order_id: str) -> Request:
+def lookup(order: Order) -> Request:
     """Encode the look-up of an order by our own id."""
-    return Request(
-        "GET", f"/v2/orders:by_client_order_id?client_order_id={quote(order_id, safe='')}", "lookup", Priority.QUERY, None, order_id
-    )
+    path = f"/v2/orders:by_client_order_id?client_order_id={quote(order.order_id, safe='')}"
+    return Request("GET", path, "lookup", Priority.QUERY, None, order.order_id)
 
 
-def cancel(order_id: str, venue_order_id: str) -> Request:
+def cancel(order: Order, venue_order_id: str) -> Request:
     """Encode a cancel; that it happened is told by the trade-updates stream."""
-    return Request("DELETE", f"/v2/orders/{quote(venue_order_id, safe='')}", "cancel", Priority.CLOSE, None, order_id)
+    return Request("DELETE", f"/v2/orders/{quote(venue_order_id, safe='')}", "cancel", Priority.CLOSE, None, order.order_id)
 
 
-def account() -> Request:
-    """Encode the question for cash."""
-    return Request("GET", "/v2/account", "account", Priority.QUERY)
-
-
-def positions() -> Request:
-    """Encode the question for all positions."""
-    return Request("GET", "/v2/positions", "positions", Priority.QUERY)
+def holdings() -> tuple[Request, ...]:
+    """Encode the questions for all positions and for cash."""
+    return Request("GET", "/v2/positions", "positions", Priority.QUERY), Request("GET", "/v2/account", "account", Priority.QUERY)

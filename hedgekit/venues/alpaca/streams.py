@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Ack, Cancelled, Fill, MarketStatus, Quote, Reject
-from hedgekit.venues.alpaca.wire import NAME, UNREADABLE, Name, parse_time, symbol
+from hedgekit.types import Ack, Cancelled, Fill, Login, MarketEvent, MarketStatus, Quote, Reject, Update
+from hedgekit.venues.alpaca.wire import NAME, UNREADABLE, Name, parse_time
 
 
-def data_login(key: str, secret: str, keys: list[str]) -> Iterator[tuple[bytes | None, str]]:
-    """Yield (message to send or None, text that the answer must hold), in turn."""
-    yield None, '"connected"'
-    yield msgspec.json.encode({"action": "auth", "key": key, "secret": secret}), '"authenticated"'
-    symbols = [symbol(key) for key in keys]
-    yield msgspec.json.encode({"action": "subscribe", "quotes": symbols, "statuses": symbols}), '"subscription"'
+class _Feed:
+    """A socket of Alpaca's: keys in messages, nothing in the handshake, pings by the protocol's own frames."""
+
+    beat = None
+
+    def __init__(self, keys: tuple[str, str], symbols: list[str]) -> None:
+        self._keys, self._symbols = keys, symbols
+        self.headers: dict[str, str] = {}
+
+    def to_say(self) -> list[bytes]:
+        """Return nothing: Alpaca asks nothing."""
+        return []
+
+
+class MarketFeed(_Feed):
+    """Quotes and trading statuses."""
+
+    def login(self) -> Login:
+        """Log in and subscribe."""
+        key, secret = self._keys
+        yield from _said(None, '"connected"')
+        yield from _said({"action": "auth", "key": key, "secret": secret}, '"authenticated"')
+        yield from _said({"action": "subscribe", "quotes": self._symbols, "statuses": self._symbols}, '"subscription"')
+
+    def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
+        """Return what a frame tells: :func:`market_of`."""
+        return market_of(frame, ts_ns)
+
+
+class AccountFeed(_Feed):
+    """Trade updates."""
+
+    def login(self) -> Login:
+        """Log in and listen."""
+        key, secret = self._keys
+        yield from _said({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}, '"authorized"')
+        yield from _said({"action": "listen", "data": {"streams": ["trade_updates"]}}, '"trade_updates"')
+
+    def take(self, frame: bytes | str, ts_ns: int) -> list[Update]:
+        """Return what a frame tells: :func:`update_of`."""
+        update = update_of(frame, ts_ns)
+        return [] if update is None else [update]
+
+
+def _said(message: object, expected: str) -> Login:
+    """Say something and wait for the answer; VenueError if it is another one."""
+    answer = yield None if message is None else msgspec.json.encode(message), True
+    text = answer if isinstance(answer, str) else answer.decode()
+    if expected not in text:
+        msg = f"alpaca refused the login: {text[:200]}"
+        raise VenueError(msg)
 
 
 class _Message(msgspec.Struct):
@@ -47,7 +91,7 @@ _INDICATIONS = frozenset("56789ACDEF")
 """Tape A and B: price and range indications, imbalances, short-sale restriction, price bands; none stops or resumes trading."""
 
 
-def market_of(frame: bytes | str, ts_ns: int) -> list[Quote | MarketStatus]:
+def market_of(frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
     """Parse a market-data frame: quotes, and whether an instrument can be traded.
 
     Raises
@@ -95,12 +139,6 @@ def _quote(message: _Message, ts_ns: int) -> Quote:
     )
 
 
-def stream_login(key: str, secret: str) -> Iterator[tuple[bytes | None, str]]:
-    """Yield (message to send or None, text that the answer must hold), in turn."""
-    yield msgspec.json.encode({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}), '"authorized"'
-    yield msgspec.json.encode({"action": "listen", "data": {"streams": ["trade_updates"]}}), '"trade_updates"'
-
-
 class _StreamOrder(msgspec.Struct):
     id: Name
     client_order_id: str
@@ -139,13 +177,6 @@ _NO_NEWS = frozenset(
         "order_replace_rejected",
     }
 )
-
-
-class Update(NamedTuple):
-    """A trade update, and how much of its order was executed by then in all (unsigned; None if it does not say)."""
-
-    event: Ack | Fill | Cancelled | Reject
-    filled: Decimal | None
 
 
 def update_of(frame: bytes | str, ts_ns: int) -> Update | None:
