@@ -9,6 +9,7 @@ no clock: its driver wakes it with a :class:`~hedgekit.types.Timer` at
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -51,8 +52,22 @@ _AS_THEY_ARE = (
     *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap", "volatility", "correlation"),
     *("notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
 )
-_PLAIN = (int, float)
-_OBSERVED = [(name, [0.0] * codes.LEGS_MAX if name == "ratio" else 0) for name in (codes.OBSERVATION.names or ())[1:]]
+
+def _layout(record: np.dtype[np.void]) -> tuple[struct.Struct, list[int | slice]]:
+    """Return how to read a record's bytes, and where each of its fields is among the values: one, or one for each leg."""
+    text, places, at = "=", [], 0
+    for name in record.names or ():
+        kind = record[name]
+        size = kind.shape[0] if kind.shape else 1
+        text += f"{size}{'d' if kind.base == np.float64 else 'q'}"
+        places.append(slice(at, at + size) if kind.shape else at)
+        at += size
+    return struct.Struct(text), places
+
+
+_OUT, _OUT_FIELDS = _layout(codes.OUT)
+_OBSERVED, _ = _layout(codes.OBSERVATION)
+_NO_RATIOS = (0.0,) * codes.LEGS_MAX
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
@@ -150,10 +165,11 @@ class Unpacker:
         self.sequence = 0
         self._legs = len(self.instruments)
 
-    def decision(self, out: np.void) -> Decision:
-        """Return the decision in ``out``; its orders are alive from now on, its cancels asked for."""
-        fields: Any = out.item()
-        return self.said(*(field if type(field) in _PLAIN else field.tolist() for field in fields))
+    def decision(self, out: memoryview) -> Decision:
+        """Return the decision in the bytes of an outcome record; its orders are alive from now on, its cancels asked for."""
+        values: Any = _OUT.unpack_from(out)
+        fields: list[Any] = [values[where] for where in _OUT_FIELDS]
+        return self.said(*fields)
 
     def said(  # noqa: PLR0913 - the fields of an outcome record, as Python numbers and lists, in the record's order
         self,
@@ -196,7 +212,7 @@ class Unpacker:
             delta=None if delta != delta else delta,  # noqa: PLR0124 - as above
             cost=cost,
             benefit=benefit,
-            mids=tuple(None if value != value else value for value in mid[:legs]),  # noqa: PLR0124 - as above
+            mids=tuple([None if value != value else value for value in mid[:legs]]),  # noqa: PLR0124 - as above
             positions=tuple(pos[:legs]),
             targets=tuple(target[:legs]),
             orders=orders,
@@ -304,10 +320,11 @@ class Hedger:
         self.instruments = tuple(instruments)
         self._legs = {instrument.key: leg for leg, instrument in enumerate(self.instruments)}
         rows = [np.zeros(1, kind) for kind in (codes.STATE, codes.PARAMS, codes.OBSERVATION, codes.OUT)]
-        self._s, self._o, self._out = rows[0][0], rows[2], rows[3][0]
+        self._s = rows[0][0]
         rows[1][0] = pack_params(params, self.instruments)
         self._s["z"] = math.nan
         self._bytes = [row.view(np.uint8) for row in rows]
+        self._o, self._out = self._bytes[2].data, self._bytes[3].data
         self._wakeup_ns = 0
         self._unpack = Unpacker(session, self.instruments)
         self._fills: set[str] = set()
@@ -350,8 +367,10 @@ class Hedger:
         VenueError
             If the event speaks of an order or instrument that this session does not have.
         """
-        observation: dict[str, Any] = self._observe(event) or {"kind": codes.NOTE}
-        self._o[0] = (event.ts_ns, *(observation.get(field, empty) for field, empty in _OBSERVED))
+        said: dict[str, Any] = self._observe(event) or {"kind": codes.NOTE}
+        get = said.get
+        head = (event.ts_ns, said["kind"], get("leg", 0), get("a", 0.0), get("b", 0.0))
+        _OBSERVED.pack_into(self._o, 0, *head, *get("ratio", _NO_RATIOS), get("until_ns", 0), get("flag", 0))
         self._wakeup_ns = step_in(*self._bytes)
         return self._unpack.decision(self._out)
 
