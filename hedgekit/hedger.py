@@ -53,6 +53,7 @@ _AS_THEY_ARE = (
     *("notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
 )
 
+
 def _layout(record: np.dtype[np.void]) -> tuple[struct.Struct, list[int | slice]]:
     """Return how to read a record's bytes, and where each of its fields is among the values: one, or one for each leg."""
     text, places, at = "=", [], 0

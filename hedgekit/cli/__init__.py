@@ -69,7 +69,14 @@ def demo(
 
 @app.command()
 def sandbox(  # noqa: PLR0913 - one for each option
-    market: Annotated[str, typer.Option(help="Recipe of the prices, as JSON (hedgekit.data.Market).")] = "{}",
+    market: Annotated[
+        str,
+        typer.Option(
+            help='Recipe of the prices, as JSON; its "kind" is recorded (sample closes, the default), file (books, top of book or closes '
+            'of your own: {"kind":"file","path":"books.csv","primary":"KO","hedge":"PEP"}), synthetic, or with --live feed (a public '
+            'stream: {"kind":"feed","url":"wss://stream.data.alpaca.markets/v2/iex","primary":"KO","hedge":"PEP"}). See hedgekit.data.'
+        ),
+    ] = "{}",
     venue_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
     cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
@@ -91,16 +98,16 @@ def sandbox(  # noqa: PLR0913 - one for each option
     live: Annotated[bool, typer.Option("--live", help="Do not wait for a session: the tape plays in the machine's time.")] = False,
     die_with_parent: WithParent = False,
 ) -> None:
-    """Run the sandbox exchange on 127.0.0.1: Alpaca's protocol, recorded prices, paper money.
+    """Run the sandbox exchange on 127.0.0.1: Alpaca's protocol, recorded, made or live prices, paper money.
 
     Prints its addresses as one line of JSON, and runs until it is stopped. Keys are taken from APCA_API_KEY_ID,
     APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
     """
-    from hedgekit.sandbox.options import Options, faults_at_random, faults_of, market_of, model_of, speed_of
+    from hedgekit.sandbox.options import Options, faults_at_random, faults_of, market_of, model_of, source_of, speed_of
     from hedgekit.sandbox.server import serve
 
     _watch(die_with_parent)
-    tape, (rows, times) = market_of(market).tape(), speed_of(speed)
+    source, (rows, times) = source_of(market_of(market), live=live), speed_of(speed)
     options = Options(
         venue_port=venue_port,
         control_port=control_port,
@@ -110,10 +117,10 @@ def sandbox(  # noqa: PLR0913 - one for each option
         live=live,
         speed=rows,
         times=times,
-        faults=(*faults_of(faults), *faults_at_random(seed, mean_faults, tape)),
+        faults=(*faults_of(faults), *faults_at_random(seed, mean_faults, source)),
         log=None if log is None else str(log),
     )
-    _run(serve(tape, options), stopped=0)
+    _run(serve(source, options), stopped=0)
 
 
 paper_app = typer.Typer(help="Paper sessions: start one, list them, tell one what to do, kill it.", no_args_is_help=True)
@@ -145,7 +152,9 @@ def paper_run(
 
 @paper_app.command("start")
 def paper_start(  # noqa: PLR0913 - one for each option
-    market: Annotated[str, typer.Option(help='Recipe of the prices, as JSON; {"kind":"recorded"} is KO and PEP.')] = '{"kind":"synthetic"}',
+    market: Annotated[
+        str, typer.Option(help='Recipe of the prices, as JSON; {"kind":"recorded"} is KO and PEP, "file" a file of your own.')
+    ] = '{"kind":"synthetic"}',
     params: Annotated[str, typer.Option(help='The strategy\'s numbers, as JSON: {"bar_s": 1, "entry": 2}.')] = "{}",
     speed: Annotated[float, typer.Option(help="Rows of the tape a second.")] = 20.0,
     account: Annotated[str, typer.Option(help="Sessions of one account exclude each other.")] = "paper",

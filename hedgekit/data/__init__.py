@@ -8,6 +8,10 @@ sandbox exchange read it. Daily closes carry no quotes, so :class:`Market` makes
 them by stated assumptions; a profit on them is a profit under those assumptions.
 :class:`SyntheticMarket` makes the prices too, with a truth that is known, and
 :class:`SyntheticBinary` a pair of contracts that resolve to 0 or 1. :class:`Books` are recorded order books, level by level.
+
+A market that can be played is a recipe, JSON with a ``kind``: ``recorded`` (:class:`Market`, the sample of closes), ``file``
+(:class:`Recorded`, a user's own file of books, top of book or closes), ``feed`` (:class:`LiveFeed`, a public stream, live),
+``synthetic`` and ``synthetic_binary``. ``hedgekit sandbox``, ``hedgekit paper start``, the desk and the backtests take them all by it.
 """
 
 from __future__ import annotations
@@ -16,8 +20,10 @@ from hedgekit.data.binary import SyntheticBinary
 from hedgekit.data.books import SAMPLE_BOOKS, Books, Walk, books_of, load_books
 from hedgekit.data.carry import Carry
 from hedgekit.data.closes import SAMPLES, check_closes, load_closes, load_sample
+from hedgekit.data.live_feed import LiveFeed
 from hedgekit.data.market import Market
 from hedgekit.data.recipe import Recipe, recipe_of
+from hedgekit.data.recorded import Recorded
 from hedgekit.data.synthetic import SyntheticMarket
 from hedgekit.data.tape import CLOSE_S, Array, Tape, tape_from_closes
 
@@ -28,8 +34,10 @@ __all__ = [
     "Array",
     "Books",
     "Carry",
+    "LiveFeed",
     "Market",
     "Recipe",
+    "Recorded",
     "SyntheticBinary",
     "SyntheticMarket",
     "Tape",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pandas as pd
 
 from hedgekit.data.closes import load_sample
+from hedgekit.data.ranges import ABOVE_ZERO, FROM_ZERO, check_decimal
 from hedgekit.data.tape import Tape, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.types import Fees, Instrument
@@ -15,8 +17,38 @@ from hedgekit.types import Fees, Instrument
 
 def described(recipe: msgspec.Struct, story: str, tape: Tape) -> dict[str, str]:
     """Return what prices are, for the journal and the report: a story in words, digest, rows, and the recipe's fields."""
-    fields = {name: str(value) for name, value in msgspec.structs.asdict(recipe).items() if value is not None}
-    return {"description": story, "digest": tape.digest, "rows": str(len(tape)), **fields}
+    return {"description": story, "digest": tape.digest, "rows": str(len(tape)), **fields_of(recipe)}
+
+
+def fields_of(recipe: msgspec.Struct) -> dict[str, str]:
+    """Return a recipe's fields as text, those that are given."""
+    return {name: str(value) for name, value in msgspec.structs.asdict(recipe).items() if value is not None}
+
+
+def spot_pair(recipe: Any) -> tuple[Instrument, Instrument]:  # noqa: ANN401 - any recipe that has these fields
+    """Return primary and hedge of a recipe with one ``tick``, ``lot``, ``multiplier`` and ``fee_rate`` for both, decimals as text.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is out of range, or both legs are the same.
+    """
+    for name in ("tick", "lot", "multiplier"):
+        check_decimal(name, getattr(recipe, name), ABOVE_ZERO)
+    check_decimal("fee_rate", recipe.fee_rate, FROM_ZERO)
+    _two(recipe)
+    tick, lot, multiplier = (Decimal(getattr(recipe, name)) for name in ("tick", "lot", "multiplier"))
+    fees = Fees(rate=Decimal(recipe.fee_rate))
+    primary, hedge = (
+        Instrument(recipe.venue, symbol, tick=tick, lot=lot, multiplier=multiplier, fees=fees) for symbol in (recipe.primary, recipe.hedge)
+    )
+    return primary, hedge
+
+
+def _two(recipe: Any) -> None:  # noqa: ANN401 - as above
+    if recipe.primary == recipe.hedge:
+        msg = f"primary and hedge are both {recipe.primary!r}: choose two instruments"
+        raise ConfigError(msg)
 
 
 class Market(msgspec.Struct, frozen=True, tag_field="kind", tag="recorded"):
@@ -99,9 +131,7 @@ class Market(msgspec.Struct, frozen=True, tag_field="kind", tag="recorded"):
             if not getattr(self, name) >= 0:
                 msg = f"{name}={getattr(self, name)!r}: must be 0 or more"
                 raise ConfigError(msg)
-        if self.primary == self.hedge:
-            msg = f"primary and hedge are both {self.primary!r}: choose two instruments"
-            raise ConfigError(msg)
+        _two(self)
 
     def _cut(self, tape: Tape, dates: pd.Index) -> Tape:
         start = 0 if self.first is None else int(dates.searchsorted(_date("first", self.first), side="left"))

@@ -5,28 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from hedgekit.data.binary import SyntheticBinary
+from hedgekit.data.live_feed import LiveFeed
 from hedgekit.data.market import Market
+from hedgekit.data.recorded import Recorded
 from hedgekit.data.synthetic import SyntheticMarket
 
-Recipe = Market | SyntheticMarket | SyntheticBinary
-"""Any market that can be played."""
+Recipe = Market | Recorded | LiveFeed | SyntheticMarket | SyntheticBinary
+"""Any market that can be played. :class:`Recorded` has ``books()``, several levels deep; all but a :class:`LiveFeed` have ``tape()``."""
 
 
 def recipe_of(text: str | bytes) -> Recipe:
-    """Return the market that JSON describes; without a ``kind`` it is a recorded one.
+    """Return the market that JSON describes; without a ``kind`` it is "recorded", the sample of closes.
 
     Raises
     ------
     msgspec.DecodeError
         If it describes none.
     """
-    kind = msgspec.json.decode(text, type=_Kind).kind
-    if kind == "synthetic":
-        return msgspec.json.decode(text, type=SyntheticMarket)
-    if kind == "synthetic_binary":
-        return msgspec.json.decode(text, type=SyntheticBinary)
-    return msgspec.json.decode(text, type=Market)
-
-
-class _Kind(msgspec.Struct):
-    kind: str = "recorded"
+    plain = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return msgspec.json.decode(text, type=Recipe) if "kind" in plain else msgspec.json.decode(text, type=Market)

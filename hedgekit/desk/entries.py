@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from hedgekit.data import Recipe, SyntheticMarket
+from hedgekit.data import Recipe, Recorded, SyntheticMarket
 from hedgekit.desk.home import check_account, home, occupant, taken
 from hedgekit.desk.session import PaperSession
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, Status
@@ -40,8 +40,8 @@ def start(  # noqa: PLR0913 - each with its default
 
     Parameters
     ----------
-    market : Market or SyntheticMarket, optional
-        What the prices do; the synthetic market by default.
+    market : Market, Recorded, SyntheticMarket or SyntheticBinary, optional
+        What the prices do; the synthetic market by default. A recorded file is pinned by its hash: if it changes, it is another market.
     params : Params or dict, optional
         The strategy's numbers.
     speed : float or None
@@ -69,7 +69,7 @@ def start(  # noqa: PLR0913 - each with its default
     SessionError
         If the account is in use by another session.
     """
-    market = market or SyntheticMarket()
+    market = market.pinned() if isinstance(market, Recorded) else market or SyntheticMarket()
     numbers = _numbers(params, plugin)
     if speed is not None and not SPEEDS[0] <= speed <= SPEEDS[1]:
         msg = f"speed={speed!r}: must be {SPEEDS[0]:g} to {SPEEDS[1]:g} rows a second, or None for as fast as it can"

@@ -246,6 +246,16 @@ class Book:
                 level.size = same.size
         return levels
 
+    def thin(self, most: Decimal, limit: Decimal | None = None, *, buy: bool) -> Decimal:
+        """Withdraw what is displayed to one side's orders beyond ``most``, worst first; return how much of it ``limit`` reached."""
+        order, gone = Working("", buy, ZERO, limit, "gtc", 0), ZERO
+        for level in self.asks if buy else self.bids:
+            left = min(level.size, most)
+            gone += level.size - left if order.reaches(level.price) else ZERO
+            most -= left
+            level.size = left
+        return gone
+
     def match(self, *, fit: bool = True) -> Outcome:
         """Let every working order take what it can; ioc and fok orders end here. Nothing is taken of a book that is not ``fit``."""
         done = Outcome()

@@ -182,6 +182,27 @@ class Exchange:
         expired = self._matching.expire(key, quoted=True)
         return (*expired, *self._matching.match(key), *self._matching.liquidate(key))
 
+    def thin(self, key: str, most: Decimal, limit: Decimal | None = None, *, buy: bool) -> Decimal:
+        """Withdraw displayed depth: leave no more than ``most`` to all orders of a side until the next record, best levels first.
+
+        Parameters
+        ----------
+        key : str
+            Instrument.
+        most : Decimal
+            In whole lots.
+        limit : Decimal, optional
+            Of an order that asks.
+        buy : bool
+            Whether asks, which buyers meet, are withdrawn, or bids.
+
+        Returns
+        -------
+        Decimal
+            How much was withdrawn of what an order with this ``limit`` could have met.
+        """
+        return self._books[key].thin(most, limit, buy=buy)
+
     def on_trade(self, key: str, price: Decimal, qty: Decimal, ts_ns: int) -> Reports:
         """Let a recorded trade of others meet our resting orders.
 

@@ -173,8 +173,9 @@ def _quoted(story: Story, _: int, quote: Quote) -> None:
     mids = story.mids.get(quote.instrument)
     if mids is None:
         mids = story.mids[quote.instrument] = Mids()
-    mids.venue_ns.append(quote.venue_ns)
-    mids.mid.append(0.5 * (quote.bid + quote.ask))
+    if 0.0 < quote.bid <= quote.ask:  # else a side is missing, or the market is crossed: the last mid goes on marking
+        mids.venue_ns.append(quote.venue_ns)
+        mids.mid.append(0.5 * (quote.bid + quote.ask))
 
 
 def _decided(story: Story, id_: int, decision: Decision) -> None:

@@ -148,8 +148,9 @@ class Guard:
     def note(self, event: Input) -> Command | None:
         """Follow an event; return the command to close everything if it is the one by which too much is lost."""
         if isinstance(event, Quote):
-            held = self._held[event.instrument]
-            held.bid, held.ask = event.bid, event.ask
+            if 0.0 < event.bid <= event.ask:  # else a side is missing, or the market is crossed: the last mid goes on counting
+                held = self._held[event.instrument]
+                held.bid, held.ask = event.bid, event.ask
         elif isinstance(event, Fill):
             self._filled(event)
         elif isinstance(event, Cancelled | Reject):

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, overload
 
 from msgspec.structs import replace
 
+from hedgekit.exchange.book import Level
 from hedgekit.exchange.faults import FaultKind
-from hedgekit.exchange.model import Accepted, Executed, NewOrder, OrderState, Refusal, Rejected, Reports, Status, exact
+from hedgekit.exchange.model import Accepted, NewOrder, OrderState, Refusal, Rejected, Reports, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from hedgekit.exchange.engine import Exchange
     from hedgekit.exchange.faults import Fault
+    from hedgekit.sandbox.recorded import Shown
     from hedgekit.types import Quote
 
 ZERO = Decimal(0)
@@ -31,6 +33,7 @@ class _Limited:
     client_id: str
     key: str
     buy: bool
+    limit: Decimal | None
     most: Decimal
     leaves: Decimal
     bites: bool = False
@@ -38,11 +41,11 @@ class _Limited:
 
 
 class Floor:
-    """Takes quotes and orders to an exchange.
+    """Takes books and orders to an exchange.
 
-    A ``partial`` order meets a market that shows no more than its part: of each quote, and of what is left of the standing
-    one where orders meet that too. So orders of the same side that come after it share that part. An order that is refused
-    after it was accepted is cancelled at the exchange, and rejected to the client.
+    A ``partial`` order meets a market that shows no more than its part, best levels first: of each book, and of what is left
+    of the standing one where orders meet that too. So orders of the same side that come after it share that part. An order
+    that is refused after it was accepted is cancelled at the exchange, and rejected to the client.
 
     Parameters
     ----------
@@ -55,13 +58,12 @@ class Floor:
     def __init__(self, exchange: Exchange, hit: Callable[[Fault, str], None] = lambda _, __: None) -> None:
         self.exchange = exchange
         self.quotes: dict[str, Quote] = {}
-        """The last quote of each instrument, as it was recorded."""
+        """The last quote of each instrument, as the stream said it."""
         self.accepted: OrderState | None = None
         """The order that was accepted in the last :meth:`befalls`."""
         self._hit = hit
         self._fault: Fault | None = None
         self._limited: list[_Limited] = []
-        self._left: dict[str, tuple[Decimal, Decimal]] = {}
         self._refused: set[str] = set()
 
     @contextmanager
@@ -75,32 +77,39 @@ class Floor:
 
     # ---------------------------------------------------------------- actions
 
-    def on_quote(self, quote: Quote) -> Reports:
-        """Show a quote, or the part of it that limited orders may meet."""
+    def on_book(self, shown: Shown) -> Reports:
+        """Show a book, or the part of it that limited orders may meet."""
+        quote, bids, asks = shown
         self.quotes[quote.instrument] = quote
-        bid, ask = _size(quote.bid_size), _size(quote.ask_size)
         for limited in self._working(quote.instrument):
-            bid, ask = _part(limited, bid, ask)
+            lot = self.exchange.instruments[limited.key].lot
+            bids, asks = (bids, _part(limited, asks, lot)) if limited.buy else (_part(limited, bids, lot), asks)
             self._note(limited)
-        return self._show(quote, bid, ask)
+        return self.exchange.on_depth(quote.instrument, bids, asks, quote.ts_ns)
+
+    def shut(self, key: str, ts_ns: int) -> Reports:
+        """Take the book of an instrument away: nothing fills until the next one."""
+        return self.exchange.on_depth(key, (), (), ts_ns)
 
     def submit(self, request: NewOrder, ts_ns: int) -> Reports:
         """Take an order, with the fault that befalls it. One that was sent before is a duplicate, whatever befalls it."""
         fault = self._fault
         if fault is None or self.exchange.by_client(request.client_id) is not None:
-            return self._taken(self.exchange.submit(request, ts_ns))
+            return self.exchange.submit(request, ts_ns)
         if fault.kind is FaultKind.REJECT_HEDGE and not fault.seconds:
             self._hit(fault, request.client_id)
             return (Rejected(ts_ns, request.client_id, Refusal.BUYING_POWER, REFUSAL),)
         limited = self._limit(request, fault)
-        thinned = self._thin(limited, ts_ns) if limited and self.exchange.model.name == "touch" else ()
-        reports = self._taken(self.exchange.submit(request, ts_ns))
+        if limited and self.exchange.model.name == "touch":
+            gone = self.exchange.thin(limited.key, limited.most, limited.limit, buy=limited.buy)
+            limited.bites = bool(gone) and limited.most < limited.leaves
+        reports = self.exchange.submit(request, ts_ns)
         if isinstance(reports[0], Accepted):
             self.accepted = reports[0].order
             if limited:
                 self._limited.append(limited)
                 self._note(limited)
-        return (*reports, *thinned)
+        return reports
 
     def refuse(self, fault: Fault, order_id: str, ts_ns: int) -> Reports:
         """Reject an order that was accepted; one that has filled, or is over, stays as it is."""
@@ -145,11 +154,12 @@ class Floor:
 
     def _limit(self, request: NewOrder, fault: Fault) -> _Limited | None:
         instrument = self.exchange.instruments.get(request.instrument)
-        if fault.kind is not FaultKind.PARTIAL or instrument is None or not request.qty.is_finite():
+        numbers = (request.qty,) if request.limit is None else (request.qty, request.limit)
+        if fault.kind is not FaultKind.PARTIAL or instrument is None or not all(number.is_finite() for number in numbers):
             return None
         lots = abs(request.qty) * Decimal(repr(fault.fraction)) // instrument.lot
         most = max(lots, Decimal(1)) * instrument.lot
-        return _Limited(fault, request.client_id, request.instrument, request.qty > 0, most, abs(request.qty))
+        return _Limited(fault, request.client_id, request.instrument, request.qty > 0, request.limit, most, abs(request.qty))
 
     def _working(self, key: str) -> list[_Limited]:
         """Return the limited orders of an instrument that can still fill; forget those that cannot."""
@@ -165,36 +175,16 @@ class Floor:
             limited.hit = True
             self._hit(limited.fault, limited.client_id)
 
-    def _thin(self, limited: _Limited, ts_ns: int) -> Reports:
-        """Show the part of the standing quote that an order may meet as it comes."""
-        quote = self.quotes.get(limited.key)
-        if quote is None:
-            return ()
-        bid, ask = _part(limited, *self._left[limited.key])
-        return self._show(replace(quote, ts_ns=ts_ns, venue_ns=ts_ns), bid, ask)
 
-    def _show(self, quote: Quote, bid: Decimal, ask: Decimal) -> Reports:
-        self._left[quote.instrument] = bid, ask
-        if (bid, ask) != (_size(quote.bid_size), _size(quote.ask_size)):
-            quote = replace(quote, bid_size=float(bid), ask_size=float(ask))
-        return self._taken(self.exchange.on_quote(quote))
-
-    def _taken(self, reports: Reports) -> Reports:
-        """Follow what is left of the standing quotes."""
-        for report in reports:
-            if isinstance(report, Executed) and (key := report.order.request.instrument) in self._left:
-                bid, ask = self._left[key]
-                self._left[key] = (bid, ask - report.qty) if report.qty > 0 else (bid + report.qty, ask)
-        return reports
-
-
-def _size(size: float) -> Decimal:
-    return exact(size) or ZERO
-
-
-def _part(limited: _Limited, bid: Decimal, ask: Decimal) -> tuple[Decimal, Decimal]:
-    """Return the sizes of bid and ask that an order may meet."""
-    size = ask if limited.buy else bid
-    limited.bites |= limited.most < min(size, limited.leaves)
-    size = min(size, limited.most)
-    return (bid, size) if limited.buy else (size, ask)
+def _part(limited: _Limited, levels: Sequence[Level], lot: Decimal) -> list[Level]:
+    """Return what an order may meet of one side: its part in whole lots, best levels first."""
+    left, within, part = limited.most, ZERO, list[Level]()
+    for level in levels:
+        whole = level.size // lot * lot
+        reached = limited.limit is None or (limited.limit >= level.price if limited.buy else limited.limit <= level.price)
+        within += whole if reached else ZERO
+        if left:
+            part.append(level if whole <= left else Level(level.price, left))
+        left -= min(whole, left)
+    limited.bites |= limited.most < min(within, limited.leaves)
+    return part

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from hedgekit.data import Recipe, recipe_of
+from hedgekit.data import Books, LiveFeed, Recipe, Recorded, Tape, recipe_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.faults import Fault, schedule
 from hedgekit.exchange.model import FillModel
@@ -16,7 +16,8 @@ from hedgekit.exchange.model import FillModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hedgekit.data import Tape
+Source = Books | Tape | LiveFeed
+"""What a sandbox can play."""
 
 R = TypeVar("R")
 
@@ -52,6 +53,43 @@ def market_of(text: str) -> Recipe:
     return _decoded(text, recipe_of, "--market", "market", "'{}' for the default one")
 
 
+def source_of(recipe: Recipe, *, live: bool) -> Source:
+    """Return what a sandbox plays of a market: a recorded file's whole depth, a tape, or a feed as it comes.
+
+    Raises
+    ------
+    ConfigError
+        If a feed is to be stepped.
+    DataError
+        If the market's data cannot be used.
+    """
+    if isinstance(recipe, LiveFeed) and not live:
+        msg = f"the feed {recipe.url} does not wait for a session: add --live"
+        raise ConfigError(msg)
+    if isinstance(recipe, LiveFeed):
+        return recipe
+    return recipe.books() if isinstance(recipe, Recorded) else recipe.tape()
+
+
+def check_feed(options: Options) -> None:
+    """Refuse what makes no sense with a live feed.
+
+    Raises
+    ------
+    ConfigError
+        If time is not the machine's, a speed is given, or a silent feed's last quote could fill for ever.
+    """
+    if not options.live:
+        msg = "a feed does not wait for a session: add --live"
+    elif options.speed is not None or options.times is not None:
+        msg = "a feed comes as it comes: leave out --speed"
+    elif options.model.name == "touch" and not options.model.max_age_ns:
+        msg = 'the touch model on a live feed: a silent feed\'s last quote would fill for ever; give a limit, as "max_age_ns":5000000000'
+    else:
+        return
+    raise ConfigError(msg)
+
+
 def model_of(text: str | None, *, live: bool = False) -> FillModel:
     """Decode ``--model``; a :class:`ConfigError` says what is wrong with it. Without one: the default, live without latencies."""
     if text is None:
@@ -71,21 +109,24 @@ def faults_of(text: str) -> tuple[Fault, ...]:
     return _decoded(text, decode, "--faults", "list of faults", '\'[{"kind":"outage","at":"row:120","seconds":30}]\'')
 
 
-def faults_at_random(seed: int | None, mean: float | None, tape: Tape) -> tuple[Fault, ...]:
-    """Draw ``--seed`` faults for a tape, ``--mean-faults`` of them in the mean (:data:`MEAN_FAULTS`); none without a seed.
+def faults_at_random(seed: int | None, mean: float | None, source: Source) -> tuple[Fault, ...]:
+    """Draw ``--seed`` faults for what is played, ``--mean-faults`` of them in the mean (:data:`MEAN_FAULTS`); none without a seed.
 
     Raises
     ------
     ConfigError
-        If there is a mean but no seed, or the mean is no number from 0.
+        If there is a mean but no seed, the mean is no number from 0, or a feed is played, of which nobody knows how long it is.
     """
     if seed is None:
         if mean is not None:
             msg = f"--mean-faults {mean:g} draws nothing without --seed; give both"
             raise ConfigError(msg)
         return ()
-    rows, mean = len(tape.ts_ns), MEAN_FAULTS if mean is None else mean
-    return schedule(seed, requests=max(rows // 4, 8), messages=rows * len(tape.instruments), rows=rows, mean_faults=mean)
+    if isinstance(source, LiveFeed):
+        msg = f"--seed {seed} draws faults over the rows of a tape, and a feed has no end: name what is to go wrong with --faults"
+        raise ConfigError(msg)
+    rows, mean = len(source), MEAN_FAULTS if mean is None else mean
+    return schedule(seed, requests=max(rows // 4, 8), messages=rows * len(source.instruments), rows=rows, mean_faults=mean)
 
 
 def speed_of(text: str | None) -> tuple[float | None, float | None]:

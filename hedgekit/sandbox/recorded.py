@@ -1,41 +1,62 @@
-"""A recorded market: plays a tape into the sandbox, one row ahead at a time."""
+"""A recorded market: plays books, or a tape, into the sandbox, one row ahead at a time."""
 
 from __future__ import annotations
 
-from math import isnan
-from typing import TYPE_CHECKING
+from math import nan
+from typing import TYPE_CHECKING, NamedTuple
 
+from hedgekit.data import Books
+from hedgekit.exchange.book import Level
+from hedgekit.exchange.model import exact
 from hedgekit.sandbox.timeline import TAPE
 from hedgekit.types import NS, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hedgekit.data import Tape
     from hedgekit.sandbox.pace import Pace
     from hedgekit.sandbox.timeline import Timeline
 
 
+class Shown(NamedTuple):
+    """News of one instrument: what the stream says of it, and the depth that the exchange gets, best level first.
+
+    The quote's ``ts_ns`` is when it reaches the exchange, ``venue_ns`` the time stamp that the stream says.
+    """
+
+    quote: Quote
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+
 class Player:
-    """Calls ``on_row`` with the quotes of each row, in leg order, at the row's time.
+    """Calls ``on_row`` with the news of each row, in leg order, at the row's time.
+
+    The exchange gets every level, the stream says the best ones; a side that was empty is NaN there. A crossed book goes
+    as it was recorded to both: the exchange fills nothing on it and the session acts on no such quote. Of a locked one (bid
+    at the ask), on which :attr:`Books.crossed` lets nothing trade either, both are told that there is no market, since an
+    exchange would fill at it and a session believe it. So both do what an event replay of the same books does.
 
     Parameters
     ----------
-    tape : Tape
-        What is played.
+    market : Books or Tape
+        What is played; a tape is books of one level.
     timeline : Timeline
         Whose time the quotes carry.
     on_row : callable
-        Gets the quotes.
+        Gets the news.
     pace : Pace, optional
         Live: when the rows come. In step they come at their own times.
     """
 
-    def __init__(self, tape: Tape, timeline: Timeline, on_row: Callable[[list[Quote]], None], pace: Pace | None = None) -> None:
+    def __init__(self, market: Books | Tape, timeline: Timeline, on_row: Callable[[list[Shown]], None], pace: Pace | None = None) -> None:
+        books = market if isinstance(market, Books) else Books.of_tape(market)
         self._timeline, self._on_row, self._pace = timeline, on_row, pace
-        self._keys = [i.key for i in tape.instruments]
-        self._times: list[int] = tape.ts_ns.tolist()
-        self._columns = (tape.bid, tape.ask, tape.bid_size, tape.ask_size)
+        self._keys = [i.key for i in books.instruments]
+        self._times: list[int] = books.ts_ns.tolist()
+        self._recorded = books.recorded
+        self._bids, self._asks = (books.bid_px, books.bid_sz), (books.ask_px, books.ask_sz)
         self._next = 0
         self._ask()
 
@@ -44,10 +65,10 @@ class Player:
         """Time of the next row; None when the tape is over."""
         return self._when(self._times[self._next]) if self._next < len(self._times) else None
 
-    @property
-    def last_ns(self) -> int:
-        """Time of the last row."""
-        return self._when(self._times[-1])
+    def hours(self) -> tuple[bool, int, int]:
+        """Return whether the market is open, when it opens and closes next: open to the last row, the sandbox knows no hours."""
+        following, last = self.next_ns, self._when(self._times[-1])
+        return following is not None, following if following is not None else last, last
 
     def _when(self, row_ns: int) -> int:
         return row_ns if self._pace is None else self._timeline.now_ns + round(self._pace.wait_s(row_ns) * NS)
@@ -61,7 +82,22 @@ class Player:
         if self._pace is not None:
             self._pace.came(self._times[row])
         self._next += 1
-        values = zip(self._keys, *(column[row].tolist() for column in self._columns), strict=True)
-        quotes = [Quote(ts_ns=ts_ns, instrument=key, venue_ns=ts_ns, bid=b, ask=a, bid_size=p, ask_size=q) for key, b, a, p, q in values]
-        self._on_row([quote for quote in quotes if not (isnan(quote.bid) and isnan(quote.ask))])
+        self._on_row([self._shown(row, leg, ts_ns) for leg in range(len(self._keys)) if self._recorded[row, leg]])
         self._ask()
+
+    def _shown(self, row: int, leg: int, ts_ns: int) -> Shown:
+        bids, asks = (_levels(px[row, leg].tolist(), sz[row, leg].tolist()) for px, sz in (self._bids, self._asks))
+        if bids and asks and bids[0].price == asks[0].price:
+            bids, asks = [], []
+        (bid, bid_size), (ask, ask_size) = _best(bids), _best(asks)
+        quote = Quote(ts_ns=ts_ns, instrument=self._keys[leg], venue_ns=ts_ns, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
+        return Shown(quote, bids, asks)
+
+
+def _levels(prices: list[float], sizes: list[float]) -> list[Level]:
+    pairs = ((exact(price), exact(size)) for price, size in zip(prices, sizes, strict=True))
+    return [Level(price, size) for price, size in pairs if price is not None and size is not None]
+
+
+def _best(levels: list[Level]) -> tuple[float, float]:
+    return (float(levels[0].price), float(levels[0].size)) if levels else (nan, 0.0)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from hedgekit.data import LiveFeed
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.faults import Faults
@@ -24,20 +25,22 @@ from hedgekit.sandbox.barrier import Barrier
 from hedgekit.sandbox.calls import Keys
 from hedgekit.sandbox.channel import Channel, one_array, one_each
 from hedgekit.sandbox.control import Control
+from hedgekit.sandbox.feed import Relay
 from hedgekit.sandbox.floor import Floor
-from hedgekit.sandbox.options import LIVE_SPEED, Options
+from hedgekit.sandbox.options import LIVE_SPEED, Options, Source, check_feed
 from hedgekit.sandbox.pace import OwnPace, Pace
 from hedgekit.sandbox.record import Record
+from hedgekit.sandbox.recorded import Player
 from hedgekit.sandbox.silence import Silence
 from hedgekit.sandbox.skins.alpaca import AlpacaSkin, ledger_frame
 from hedgekit.sandbox.trouble import Trouble
 from hedgekit.sandbox.wall import WallTimeline
-from hedgekit.types import NS
+from hedgekit.types import NS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from hedgekit.data import Tape
+    from hedgekit.types import Instrument
 
 HOST = "127.0.0.1"
 LEAD_NS = 60 * NS
@@ -62,39 +65,68 @@ class Secrets:
         return cls(Keys(environ[KEY], environ[SECRET]), environ[TOKEN])
 
 
-async def serve(tape: Tape, options: Options) -> None:
+async def serve(source: Source, options: Options) -> None:
     """Serve until cancelled, with secrets from the environment; print the addresses as one line of JSON.
 
     Raises
     ------
-    ConfigError
-        If a port is in use, or a secret is missing from the environment.
+    ConfigError, SessionError, VenueError
+        As :func:`run`; also if a secret is missing from the environment.
     """
-    await run(tape, Secrets.from_env(os.environ), options)
+    await run(source, Secrets.from_env(os.environ), options)
 
 
-async def run(tape: Tape, secrets: Secrets, options: Options, ready: Callable[[dict[str, Any]], None] | None = None) -> None:
+async def run(source: Source, secrets: Secrets, options: Options, ready: Callable[[dict[str, Any]], None] | None = None) -> None:
     """Serve until cancelled; ``ready`` gets the addresses (default: printed as one line of JSON).
+
+    Parameters
+    ----------
+    source : Books, Tape or LiveFeed
+        What the market does: recorded, row by row, or live.
+    secrets : Secrets
+        The account's keys, which a feed gets too, and the control port's token.
+    options : Options
+        How.
+    ready : callable, optional
+        Called once requests are served.
 
     Raises
     ------
     ConfigError
-        If a port is in use, or the speed out of range.
+        If a port is in use, the speed out of range, or what is traded or how it fills does not fit.
+    LiveHostRefused
+        If a feed is neither at the venue's data hosts nor on this machine.
+    SessionError, VenueError
+        If a feed cannot be reached at the start, or does not accept the keys.
     """
-    pace = _pace(tape, options)
+    pace = _pace(source, options)
+    _check(source.instruments() if isinstance(source, LiveFeed) else source.instruments)
     with Record(None if options.log is None else Path(options.log)) as record:
-        box = _Box(tape, secrets, options, record, pace)
+        box = _Box(source, secrets, options, record, pace)
+        await box.open()
         venue, control = _runner(box.skin.serve), _runner(_guarded(box.control, secrets.token))
         try:
             ports = await _listen(venue, options.venue_port, "--venue-port"), await _listen(control, options.control_port, "--control-port")
             (ready or _print)(_addresses(*ports, box.first_ns))
             await asyncio.gather(asyncio.Event().wait(), *box.pumps())
         finally:
-            await asyncio.gather(venue.cleanup(), control.cleanup())
+            await asyncio.gather(venue.cleanup(), control.cleanup(), box.close())
 
 
-def _pace(tape: Tape, options: Options) -> Pace | None:
-    times = tape.ts_ns.tolist()
+def _check(instruments: tuple[Instrument, ...]) -> None:
+    """Refuse what Alpaca, whose protocol this is, does not trade."""
+    for instrument in instruments:
+        if instrument.kind is not Kind.SPOT:
+            what = instrument.kind.value.replace("_", " ")
+            msg = f"{instrument.symbol} is a {what} contract: the sandbox speaks Alpaca's protocol, which has shares only; use run_events"
+            raise ConfigError(msg)
+
+
+def _pace(source: Source, options: Options) -> Pace | None:
+    if isinstance(source, LiveFeed):
+        check_feed(options)
+        return None
+    times = source.ts_ns.tolist()
     if options.times is not None:
         if not options.live or options.speed is not None:
             msg = f"a speed of {options.times:g}x needs --live, and no second speed: in step give rows a second, as --speed 20"
@@ -107,38 +139,55 @@ def _pace(tape: Tape, options: Options) -> Pace | None:
 class _Box:
     """The parts of a sandbox, joined."""
 
-    def __init__(self, tape: Tape, secrets: Secrets, options: Options, record: Record, pace: Pace | None) -> None:
+    def __init__(self, source: Source, secrets: Secrets, options: Options, record: Record, pace: Pace | None) -> None:
         md, trade = Channel("md", one_array, binary=False), Channel("trade", one_each, binary=True)
         trouble = Trouble(Faults(options.faults), lambda: timeline.now_ns, md=md, trade=trade, record=record)
-        exchange = Exchange(tape.instruments, options.cash, options.model)
+        instruments = source.instruments() if isinstance(source, LiveFeed) else source.instruments
+        exchange = Exchange(instruments, options.cash, options.model)
         record.opened(exchange)
         timeline: Barrier | WallTimeline
-        if options.live:
+        if options.live or isinstance(source, LiveFeed):
             timeline = WallTimeline()
             self.first_ns = timeline.now_ns
         else:
-            self.first_ns = int(tape.ts_ns[0])
+            self.first_ns = int(source.ts_ns[0])
             silence = Silence(lambda: trouble.outage, lambda: trouble.silenced)
             start, first = self.first_ns - LEAD_NS, self.first_ns
             timeline = Barrier(start_ns=start, first_ns=first, md=md, trade=trade, silence=silence, pace=pace)
         self.control = Control(timeline if isinstance(timeline, Barrier) else None, trouble, lambda: ledger_frame(exchange))
         self.skin = AlpacaSkin(
             Floor(exchange, trouble.order_hit),
-            tape,
             timeline,
             trouble,
             record,
             md=md,
             trade=trade,
             keys=secrets.keys,
+            hours=lambda: market.hours(),  # noqa: PLW0108 - the market is made next
             budget=options.budget,
-            pace=pace if options.live else None,
         )
+        self._relay: Relay | None = None
+        market: Player | Relay
+        if isinstance(source, LiveFeed):
+            market = self._relay = Relay(source, secrets.keys, timeline, self.skin.on_row, self.skin.on_status)
+        else:
+            market = Player(source, timeline, self.skin.on_row, pace if options.live else None)
         self._channels = (md, trade) if options.live else ()
 
+    async def open(self) -> None:
+        """Connect to the feed, if there is one."""
+        if self._relay is not None:
+            await self._relay.open()
+
+    async def close(self) -> None:
+        """Leave the feed, if there is one."""
+        if self._relay is not None:
+            await self._relay.close()
+
     def pumps(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what sends messages as they come, live; in step the barrier sends them."""
-        return [channel.pump() for channel in self._channels]
+        """Return what takes and sends messages as they come, live; in step the barrier sends them."""
+        relays = [] if self._relay is None else [self._relay.run()]
+        return [*(channel.pump() for channel in self._channels), *relays]
 
 
 def _addresses(venue: int, control: int, first: int) -> dict[str, Any]:

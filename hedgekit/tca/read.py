@@ -56,7 +56,7 @@ class Quotes:
 
     def matchable(self) -> Quotes:
         """Return those that an order could meet: both sides there, and not crossed."""
-        keep = self.bid < self.ask  # False also where either is NaN
+        keep = (self.bid > 0) & (self.bid < self.ask)  # False also where either is NaN; a side that is not there is 0
         return Quotes(self.ts_ns[keep], self.venue_ns[keep], *(getattr(self, name)[keep] for name in _SIDES))
 
 

@@ -141,8 +141,9 @@ def side_of(run: Backtest | Journal, name: str) -> Side:
         If the journal has no record.
     """
     if isinstance(run, Journal):
-        started, quotes = run.started, quotes_of(run)
-        mids = {key: Mids(q.venue_ns, q.mid) for key, q in quotes.items()}
+        started = run.started
+        whole = {key: quotes.matchable() for key, quotes in quotes_of(run).items()}
+        mids = {key: Mids(quotes.venue_ns, quotes.mid) for key, quotes in whole.items()}
         frames = (run.orders(), run.fills(), run.decisions(), run.trades())
         decisions = [record for record in run.records(types=[Decision]) if isinstance(record, Decision)]
         return _side(name, started.instruments, started.params, frames, mids, decisions)

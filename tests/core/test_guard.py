@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -175,3 +176,14 @@ def test_law_no_sequence_of_fills_of_accepted_orders_breaks_a_limit(moves: list[
         assert sum(100.0 * abs(qty) for qty in held.values()) <= 1_800.0
         for at in times:
             assert sum(at <= other < at + 60 * NS for other in times) <= 9
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(0.0, 100.01), (99.99, 0.0), (0.0, 0.0), (math.nan, 100.01), (100.02, 100.01)])
+def test_half_a_market_is_no_loss(bid: float, ask: float) -> None:
+    """A missing side, 0 on Alpaca's wire, halves no price: the last mid goes on counting."""
+    made = guard(session_loss=10.0)
+    made.note(fill("a", A, 10, "100"))
+    gain = made.gain
+    assert made.note(quote(A, bid, ask, 1)) is None
+    assert made.gain == gain == 0.0
+    assert made.note(quote(A, 98.0, 98.02, 2)) is not None

@@ -20,6 +20,8 @@ from hedgekit.sandbox.server import Options, Secrets, run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from hedgekit.sandbox.options import Source
+
 KEYS = {"APCA_API_KEY_ID": "AK", "APCA_API_SECRET_KEY": "AS-secret", "HEDGEKIT_CONTROL_TOKEN": "tok-secret"}
 AUTH = {"APCA-API-KEY-ID": "AK", "APCA-API-SECRET-KEY": "AS-secret"}
 MARKET = {"first": "1990-01-02", "last": "1990-01-31", "size_notional": 20_000.0, "size_sigma": 0.5}
@@ -88,10 +90,17 @@ class Inside:
 @asynccontextmanager
 async def inside(market: Message | None = None, **options: Any) -> AsyncIterator[Inside]:
     """Run the server on the test's event loop; what needs a process of its own uses :func:`sandbox`."""
+    async with inside_of(Market(**(market or MARKET)).tape(), **options) as running:
+        yield running
+
+
+@asynccontextmanager
+async def inside_of(source: Source, **options: Any) -> AsyncIterator[Inside]:
+    """Run the server as :func:`inside`, on any market."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[Message] = loop.create_future()
     secrets = Secrets.from_env(KEYS)
-    task = loop.create_task(run(Market(**(market or MARKET)).tape(), secrets, Options(**options), ready.set_result))
+    task = loop.create_task(run(source, secrets, Options(**options), ready.set_result))
     await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task

@@ -13,36 +13,34 @@ from hedgekit.exchange.faults import FaultKind
 from hedgekit.exchange.model import Accepted, Cancelled, Executed, Rejected, Report, Reports, Status
 from hedgekit.sandbox.calls import Answer, Call, Keys
 from hedgekit.sandbox.courier import Courier
-from hedgekit.sandbox.recorded import Player
 from hedgekit.sandbox.skins.alpaca_rest import FAULTS, Rest, failure, purpose_of
-from hedgekit.sandbox.skins.alpaca_streams import TRADE_UPDATES, DataStream, TradeStream
-from hedgekit.sandbox.skins.alpaca_wire import error, order_json, quote_json, rfc3339, symbol_of, text
+from hedgekit.sandbox.skins.alpaca_streams import TRADE_UPDATES, DataStream, TradeStream, status_topic
+from hedgekit.sandbox.skins.alpaca_wire import error, order_json, quote_json, rfc3339, status_json, symbol_of, text
 from hedgekit.sandbox.timeline import DELIVERY
 
 if TYPE_CHECKING:
-    from hedgekit.data import Tape
+    from collections.abc import Callable
+
     from hedgekit.exchange.engine import Exchange
     from hedgekit.exchange.faults import Fault
     from hedgekit.sandbox.channel import Channel
     from hedgekit.sandbox.floor import Floor
-    from hedgekit.sandbox.pace import Pace
     from hedgekit.sandbox.record import Record
+    from hedgekit.sandbox.recorded import Shown
     from hedgekit.sandbox.timeline import Timeline
     from hedgekit.sandbox.trouble import Trouble
-    from hedgekit.types import Quote
+    from hedgekit.types import MarketStatus
 
 LABEL = "X-Hedgekit-Request"
 
 
 class AlpacaSkin:
-    """An exchange that speaks Alpaca.
+    """An exchange that speaks Alpaca; :meth:`on_row` and :meth:`on_status` tell it what the market does.
 
     Parameters
     ----------
     floor : Floor
         Where orders go.
-    tape : Tape
-        What the market does.
     timeline : Timeline
         What time it is.
     trouble : Trouble
@@ -53,16 +51,15 @@ class AlpacaSkin:
         Where quotes and trade updates go.
     keys : Keys
         The account's.
+    hours : callable
+        Returns (is open, next open, next close).
     budget : int
         Requests in a minute.
-    pace : Pace, optional
-        Live: when the rows of the tape come.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         floor: Floor,
-        tape: Tape,
         timeline: Timeline,
         trouble: Trouble,
         record: Record,
@@ -70,8 +67,8 @@ class AlpacaSkin:
         md: Channel,
         trade: Channel,
         keys: Keys,
+        hours: Callable[[], tuple[bool, int, int]],
         budget: int = 200,
-        pace: Pace | None = None,
     ) -> None:
         self._floor, self._timeline, self._trouble, self._record = floor, timeline, trouble, record
         self._md, self._trade = md, trade
@@ -80,7 +77,7 @@ class AlpacaSkin:
             keys,
             now=partial(getattr, timeline, "now_ns"),
             publish=self._publish,
-            session=self._session,
+            session=hours,
             budget=budget,
             floor=floor,
             shift=partial(getattr, trouble, "shift_ns"),
@@ -88,9 +85,8 @@ class AlpacaSkin:
         self._courier = Courier(timeline, floor.exchange.model, trouble, record, act=self._act, refuse=failure)
         self._sockets: dict[str, TradeStream | DataStream] = {
             "/stream": TradeStream(trade, keys),
-            "/v2/sip": DataStream(md, keys, (i.symbol for i in tape.instruments)),
+            "/v2/sip": DataStream(md, keys, (i.symbol for i in floor.exchange.instruments.values())),
         }
-        self._player = Player(tape, timeline, self._on_row, pace)
 
     # ---------------------------------------------------------------- requests
 
@@ -125,11 +121,18 @@ class AlpacaSkin:
 
     # ---------------------------------------------------------------- messages
 
-    def _on_row(self, quotes: list[Quote]) -> None:
+    def on_row(self, row: list[Shown]) -> None:
+        """Let books come to the exchange, and the best of each to the stream."""
         self._trouble.row()
-        for quote in quotes:
-            self._publish(self._floor.on_quote(quote))
-        self._later(self._md, [(symbol_of(quote.instrument), quote_json(quote, self._trouble.shift_ns)) for quote in quotes])
+        for shown in row:
+            self._publish(self._floor.on_book(shown))
+        self._later(self._md, [(symbol_of(quote.instrument), quote_json(quote, self._trouble.shift_ns)) for quote, _, _ in row])
+
+    def on_status(self, status: MarketStatus) -> None:
+        """Say whether an instrument can be traded; while it cannot, the exchange has no book of it."""
+        if status.status != "open":
+            self._publish(self._floor.shut(status.instrument, status.ts_ns))
+        self._later(self._md, [(status_topic(symbol_of(status.instrument)), status_json(status, self._trouble.shift_ns))])
 
     def _publish(self, reports: Reports) -> None:
         self._record.reports(reports)
@@ -143,11 +146,6 @@ class AlpacaSkin:
 
         if items:
             self._timeline.call_at(self._timeline.now_ns + self._floor.exchange.model.ws_ns, deliver, rank=DELIVERY)
-
-    def _session(self) -> tuple[bool, int, int]:
-        """Open from start to the tape's last row: the sandbox knows no market hours."""
-        following, last = self._player.next_ns, self._player.last_ns
-        return following is not None, following if following is not None else last, last
 
 
 def _call(request: web.BaseRequest, body: bytes) -> Call:

@@ -116,8 +116,13 @@ class TradeStream(_Stream):
         await self._say(socket, {"stream": "listening", "data": {"streams": sorted(wanted)}})
 
 
+def status_topic(symbol: str) -> str:
+    """Return the topic of an instrument's trading statuses; that of its quotes is its symbol."""
+    return f"status of {symbol}"
+
+
 class DataStream(_Stream):
-    """``/v2/sip``: connected, auth, subscribe to quotes and statuses, then arrays of quotes in TEXT frames; no market here is halted."""
+    """``/v2/sip``: connected, auth, subscribe to quotes and statuses, then arrays of both in TEXT frames; only a live feed halts."""
 
     def __init__(self, channel: Channel, keys: Keys, symbols: Iterable[str]) -> None:
         super().__init__(channel, keys)
@@ -177,7 +182,9 @@ class DataStream(_Stream):
         elif unknown := sorted({str(name) for name in [*quotes, *statuses]} - {"*", *self._symbols}):
             await self._fail(socket, 400, f"invalid syntax: no symbol {', '.join(unknown)}; there are {', '.join(self._symbols)}")
         else:
-            named = frozenset(self._symbols if "*" in quotes else quotes)
+            chosen, halts = (self._symbols if "*" in names else names for names in (quotes, statuses))
+            named = frozenset(chosen) | {status_topic(symbol) for symbol in halts}
             self._channel.topics = self._channel.topics | named if action == "subscribe" else self._channel.topics - named
-            told = {"T": "subscription", "trades": [], "quotes": sorted(self._channel.topics), "bars": [], "statuses": statuses}
+            quoted = sorted(self._channel.topics & set(self._symbols))
+            told = {"T": "subscription", "trades": [], "quotes": quoted, "bars": [], "statuses": statuses}
             await self._say(socket, [told])

@@ -24,7 +24,7 @@ from hedgekit.types import NS
 if TYPE_CHECKING:
     from hedgekit.exchange.engine import Exchange
     from hedgekit.exchange.model import OrderState
-    from hedgekit.types import Quote
+    from hedgekit.types import MarketStatus, Quote
 
 SHOWN = Context(prec=80, rounding=ROUND_HALF_EVEN)
 AVERAGE = Decimal("1e-9")
@@ -226,6 +226,17 @@ def account_json(exchange: Exchange, leverage: Decimal) -> dict[str, object]:
         "account_blocked": False,
         "trade_suspended_by_user": False,
     }
+
+
+STATUSES = {"open": ("T", "Trading Resumption"), "halted": ("H", "Trading Halt"), "paused": ("P", "Volatility Trading Pause")}
+"""Code and words of a trading status, as Alpaca has them of UTP."""
+
+
+def status_json(status: MarketStatus, shift_ns: int = 0) -> bytes:
+    """Return a trading status of the market-data stream, its time off by so much."""
+    code, words = STATUSES[status.status]
+    item = {"T": "s", "S": symbol_of(status.instrument), "sc": code, "sm": words, "rc": "", "rm": "", "z": "C"}
+    return msgspec.json.encode(item | {"t": rfc3339(status.ts_ns + shift_ns)})
 
 
 def quote_json(quote: Quote, shift_ns: int = 0) -> bytes:

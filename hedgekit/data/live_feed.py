@@ -1,0 +1,69 @@
+"""A market that is not recorded: a public stream of quotes, as it comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import msgspec
+
+from hedgekit.data.market import fields_of, spot_pair
+from hedgekit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hedgekit.data.tape import Tape
+    from hedgekit.types import Instrument
+
+
+class LiveFeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="feed"):
+    """A recipe for live prices, passed between processes as JSON: ``hedgekit sandbox --live`` plays it.
+
+    Attributes
+    ----------
+    url : str
+        The market-data stream, ws:// or wss://, in the protocol of ``venue``. Who connects gives it the account's keys, so
+        it goes to the venue's own data hosts and to this machine only.
+    primary, hedge : str
+        Symbols of the two legs.
+    tick, lot, multiplier, fee_rate
+        Of both legs, decimals as text; the fee is what the simulated exchange charges.
+    venue : "ALPACA"
+        Whose protocol the stream speaks.
+    """
+
+    url: str
+    primary: str
+    hedge: str
+    tick: str = "0.01"
+    lot: str = "1"
+    multiplier: str = "1"
+    fee_rate: str = "0"
+    venue: Literal["ALPACA"] = "ALPACA"
+
+    def instruments(self) -> tuple[Instrument, Instrument]:
+        """Return the two legs, primary first.
+
+        Raises
+        ------
+        ConfigError
+            If a field of the recipe is wrong.
+        """
+        if not self.url.startswith(("ws://", "wss://")):
+            msg = f"url={self.url!r}: must be the address of a stream; write for example wss://stream.data.alpaca.markets/v2/iex"
+            raise ConfigError(msg)
+        return spot_pair(self)
+
+    def tape(self) -> NoReturn:
+        """Refuse: what has not happened yet is no tape.
+
+        Raises
+        ------
+        ConfigError
+            Always.
+        """
+        msg = f"the feed {self.url} has no tape: its prices are still to come; play it with `hedgekit sandbox --live`"
+        raise ConfigError(msg)
+
+    def describe(self, _: Tape | None = None) -> dict[str, str]:
+        """Return what the prices are, for the journal and the report; there is no digest of what is still to come."""
+        story = f"Live quotes of {self.primary} and {self.hedge} as they come from {self.url}; orders meet them at a simulated exchange"
+        return {"description": story, **fields_of(self)}

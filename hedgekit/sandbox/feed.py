@@ -1,0 +1,161 @@
+"""A live market: what a public stream says, shown to the exchange and said again, as it comes.
+
+Nothing is made up. Quotes keep the venue's own time stamps; at the exchange they count from when they came, because an
+order meets them by this machine's clock and the two may differ. While the stream is silent or gone nothing is said, and the
+standing book grows old: ``FillModel.max_age_ns`` refuses fills on it. What the stream said while it was gone is missed, as
+it would be by a session of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from hedgekit.errors import SessionError, VenueError
+from hedgekit.exchange.book import displayed
+from hedgekit.net.transport import Stream, require_paper
+from hedgekit.sandbox.recorded import Shown
+from hedgekit.types import Gap, MarketStatus, Quote
+from hedgekit.venues import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hedgekit.data import LiveFeed
+    from hedgekit.sandbox.calls import Keys
+    from hedgekit.sandbox.timeline import Timeline
+
+FIRST_S, MOST_S = 1.0, 30.0
+"""Real seconds between two attempts to connect: the first, and at most."""
+
+HEARTBEAT_S = 10.0
+"""Real seconds between pings; a stream that does not answer half as long is over."""
+
+
+def _print(line: str) -> None:
+    print(f"hedgekit sandbox: {line}", file=sys.stderr, flush=True)  # noqa: T201 - whoever runs it live is to see it
+
+
+class Relay:
+    """Connects to a feed, and hands on what it says.
+
+    Parameters
+    ----------
+    feed : LiveFeed
+        Where, and what.
+    keys : Keys
+        Who asks for it.
+    timeline : Timeline
+        When a quote reaches the exchange.
+    on_row : callable
+        Gets the quotes of a frame.
+    on_status : callable
+        Gets whether an instrument can be traded, when the feed says so; nothing of a halted one is shown to the exchange.
+    say : callable
+        Gets a line when the feed is lost and when it is back; by default it is written to standard error.
+
+    Raises
+    ------
+    LiveHostRefused
+        If the address is neither loopback nor one of the venue's data hosts.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self,
+        feed: LiveFeed,
+        keys: Keys,
+        timeline: Timeline,
+        on_row: Callable[[list[Shown]], None],
+        on_status: Callable[[MarketStatus], None],
+        say: Callable[[str], None] = _print,
+    ) -> None:
+        kind = client_of(feed.venue)
+        self._url, self._timeline = require_paper(feed.url, kind.data_hosts), timeline
+        self._instruments = [instrument.key for instrument in feed.instruments()]
+        self._client = kind((keys.key, keys.secret), feed.instruments())
+        self._feed = self._client.market(timeline.now_ns)
+        self._on_row, self._on_status, self._say = on_row, on_status, say
+        self._halted: set[str] = set()
+        self._stream: Stream | None = None
+
+    async def open(self) -> None:
+        """Connect for the first time.
+
+        Raises
+        ------
+        SessionError
+            If nobody answers there.
+        VenueError
+            If the feed does not accept the keys or the symbols.
+        """
+        self._feed = self._client.market(self._timeline.now_ns)
+        headers = self._feed.headers
+        self._stream = await Stream.open(self._url, self._feed.login(), name="feed", headers=headers, heartbeat_s=HEARTBEAT_S)
+
+    async def run(self) -> None:
+        """Hand on what comes until cancelled; connect again whenever the stream is over, less and less often while it is in vain."""
+        wait_s, lost = FIRST_S, False
+        try:
+            while True:
+                try:
+                    if self._stream is None:
+                        await self.open()
+                    if lost:
+                        self._say("the feed is back")
+                        lost = False
+                    while self._stream is not None:
+                        self._take(await self._stream.receive())
+                        for message in self._feed.to_say():
+                            await self._stream.send(message.decode())
+                        wait_s = FIRST_S
+                except (SessionError, VenueError) as error:
+                    if not lost:
+                        self._say(f"{error}; trying again until it is back")
+                    lost = True
+                await self.close()
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, MOST_S)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; whether something is halted has to be said anew on the next one."""
+        self._halted.clear()
+        if self._stream is not None:
+            await self._stream.close()  # if this is cancelled, the next one finishes it
+            self._stream = None
+
+    def hours(self) -> tuple[bool, int, int]:
+        """Return whether the market is open, when it opens and closes next: always open, the sandbox knows no hours."""
+        now_ns = self._timeline.now_ns
+        return True, now_ns, now_ns
+
+    def _take(self, frame: str | bytes) -> None:
+        now_ns = self._timeline.now_ns
+        events: list[Quote | MarketStatus] = []
+        for event in self._feed.take(frame, now_ns):
+            if isinstance(event, Gap):
+                msg = "the feed has lost its sequence"
+                raise SessionError(msg)
+            events.append(event)
+            if event.instrument not in self._instruments:
+                msg = f"the feed says something of {event.instrument!r}, which was not asked for"
+                raise VenueError(msg)
+        quotes: list[Shown] = []
+        for event in events:
+            if isinstance(event, Quote):
+                quotes.append(self._shown(event))
+            else:
+                (self._halted.discard if event.status == "open" else self._halted.add)(event.instrument)
+                if quotes:
+                    self._on_row(quotes)
+                quotes = []
+                self._on_status(event)
+        if quotes:
+            self._on_row(quotes)
+
+    def _shown(self, quote: Quote) -> Shown:
+        halted = quote.instrument in self._halted
+        bid, ask = (None, None) if halted else (displayed(quote.bid, quote.bid_size), displayed(quote.ask, quote.ask_size))
+        return Shown(quote, [] if bid is None else [bid], [] if ask is None else [ask])
