@@ -24,13 +24,13 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it was read; ``target`` is the path with the query, as it was written."""
+    """A request as it was read; ``target`` is the path with the query, as it was written, ``headers`` hold what it was signed with."""
 
     method: str
     path: str
     query: Mapping[str, str]
     body: bytes
-    auth: Keys
+    headers: Mapping[str, str] = field(repr=False)
     target: str = ""
 
 

@@ -41,7 +41,7 @@ class Venue:
     def call(self, method: str, path: str, body: Any = None, *, keys: Keys = KEYS, **query: str) -> Answer:
         """Make one call."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.rest.answer(Call(method, path, query, raw, keys))
+        return self.rest.answer(Call(method, path, query, raw, {"APCA-API-KEY-ID": keys.key, "APCA-API-SECRET-KEY": keys.secret}))
 
     def order(self, **changes: Any) -> Answer:
         """Post :data:`ORDER`, so changed; None leaves a field out."""

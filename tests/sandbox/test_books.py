@@ -27,7 +27,7 @@ from hedgekit.sandbox.recorded import Shown
 from hedgekit.sandbox.skins.alpaca_wire import quote_json
 from hedgekit.tca.sides import side_of
 from hedgekit.types import Cancelled, Decision, Fill, Quote
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import streams
 from tests.data.recorded_made import BOOKS, LEVELS, recorded, walking
 from tests.paper.rig import Rig, finished
 from tests.sandbox.desk import Message, desk, inside_of, sandbox
@@ -173,7 +173,7 @@ def test_the_exchange_says_that_a_crossed_book_refuses() -> None:
 
 
 def test_what_the_wire_says_of_a_missing_side_is_no_price_for_a_session() -> None:
-    (event,) = alpaca.market_of(b"[" + quote_json(shown("", "44.70x200").quote) + b"]", 5)
+    (event,) = streams.market_of(b"[" + quote_json(shown("", "44.70x200").quote) + b"]", 5)
     assert isinstance(event, Quote)
     assert (event.bid, event.bid_size, event.ask, event.ask_size) == (0.0, 0.0, 44.7, 200.0)
 

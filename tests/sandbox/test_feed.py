@@ -16,7 +16,7 @@ from hedgekit.exchange.model import FillModel
 from hedgekit.net.transport import require_paper
 from hedgekit.sandbox.options import faults_at_random
 from hedgekit.types import NS, MarketStatus
-from hedgekit.venues import alpaca
+from hedgekit.venues.alpaca import Alpaca, streams
 from tests.sandbox.desk import KEYS, Message, command, environment, inside_of, text
 from tests.sandbox.feeds import PEACE, T, fed, public, quote
 
@@ -73,7 +73,7 @@ async def test_a_halt_is_told_and_nothing_fills_until_it_is_over() -> None:
             items += await text(client.data)
         first, then = items
         assert first["T"] == "q"
-        (said,) = alpaca.market_of(json.dumps([then]), 7)
+        (said,) = streams.market_of(json.dumps([then]), 7)
         assert said == MarketStatus(ts_ns=7, instrument="ALPACA:KO", status="halted")
         await client.buy("a")
         assert await client.event() == ("new", "a")
@@ -117,7 +117,7 @@ async def test_keys_go_to_data_hosts_and_this_machine_only(url: str) -> None:
     with pytest.raises(LiveHostRefused):
         async with inside_of(LiveFeed(url, "KO", "PEP"), **PEACE):
             pass
-    assert require_paper("wss://stream.data.alpaca.markets/v2/iex", alpaca.DATA_HOSTS)
+    assert require_paper("wss://stream.data.alpaca.markets/v2/iex", Alpaca.data_hosts)
 
 
 @pytest.mark.parametrize(

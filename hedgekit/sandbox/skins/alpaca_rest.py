@@ -131,7 +131,7 @@ class Rest:
 
     def answer(self, call: Call) -> Answer:
         """Do what a request asks, now."""
-        if not self._keys.match(call.auth.key, call.auth.secret):
+        if not self._keys.match(call.headers.get("APCA-API-KEY-ID", ""), call.headers.get("APCA-API-SECRET-KEY", "")):
             return Answer(401, error(40110000, "request is not authorized: check APCA-API-KEY-ID and APCA-API-SECRET-KEY"))
         budget = self._data_budget if call.path.startswith(DATA) else self._budget
         within, headers = budget.take(self._now()), budget.headers()

@@ -1,0 +1,172 @@
+"""A skin: what every venue's protocol needs to stand before the simulated exchange.
+
+It brings requests to the exchange and answers back (with the faults that befall both), books to exchange and market stream, and the
+exchange's reports to record and account stream. The words are the venue's: see ``skins/``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from aiohttp import web
+
+from hedgekit.errors import SessionError
+from hedgekit.exchange.faults import Fault, FaultKind
+from hedgekit.sandbox.calls import Answer, Call
+from hedgekit.sandbox.courier import Courier
+from hedgekit.sandbox.timeline import DELIVERY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hedgekit.exchange.faults import Purpose
+    from hedgekit.exchange.model import Report, Reports
+    from hedgekit.sandbox.channel import Channel
+    from hedgekit.sandbox.floor import Floor
+    from hedgekit.sandbox.record import Record
+    from hedgekit.sandbox.recorded import Shown
+    from hedgekit.sandbox.timeline import Timeline
+    from hedgekit.sandbox.trouble import Trouble
+    from hedgekit.types import MarketStatus
+
+LABEL = "X-Hedgekit-Request"
+Said = tuple[str, bytes]
+"""A message and its topic, which a client has subscribed to or not."""
+
+
+class Socket(Protocol):
+    """One WebSocket of the venue."""
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve a client from its handshake to its end."""
+
+
+class Skin(ABC):
+    """An exchange that speaks a venue's protocol; :meth:`on_row` and :meth:`on_status` tell it what the market does.
+
+    Parameters
+    ----------
+    floor : Floor
+        Where orders go.
+    timeline : Timeline
+        What time it is.
+    trouble : Trouble
+        What goes wrong.
+    record : Record
+        Where it is written down.
+    md, trade : Channel
+        Where what the market and the account's orders do is said.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self, floor: Floor, timeline: Timeline, trouble: Trouble, record: Record, *, md: Channel, trade: Channel
+    ) -> None:
+        self.floor, self.timeline, self.trouble = floor, timeline, trouble
+        self._record, self._md, self._trade = record, md, trade
+        self._courier = Courier(timeline, floor.exchange.model, trouble, record, act=self._act, refuse=self.failure)
+
+    # ---------------------------------------------------------- the venue's words
+
+    @property
+    @abstractmethod
+    def sockets(self) -> Mapping[str, Socket]:
+        """WebSockets by path."""
+
+    @abstractmethod
+    def answer(self, call: Call) -> Answer:
+        """Do what a request asks, now."""
+
+    @abstractmethod
+    def purpose_of(self, call: Call) -> Purpose:
+        """Return what a request is for, as faults count it."""
+
+    @abstractmethod
+    def failure(self, fault: Fault) -> Answer:
+        """Return the answer of a venue, or a gateway before it, that fails so."""
+
+    @abstractmethod
+    def unreadable(self, words: str) -> Answer:
+        """Return the answer to a request that cannot be read, or has no place in a tape's time."""
+
+    @abstractmethod
+    def quoted(self, row: list[Shown]) -> Iterable[Said]:
+        """Return what the market stream says of new books."""
+
+    @abstractmethod
+    def stated(self, status: MarketStatus) -> Iterable[Said]:
+        """Return what the market stream says of whether an instrument can be traded."""
+
+    @abstractmethod
+    def reported(self, report: Report) -> Iterable[Said]:
+        """Return what the account's stream says of a report."""
+
+    # ------------------------------------------------------------------ requests
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one HTTP request of the venue port, or one of its WebSockets."""
+        if socket := self.sockets.get(request.path):
+            return response(self.failure(Fault(FaultKind.UNAVAILABLE_503))) if self.trouble.out else await socket.serve(request)
+        try:
+            body = await request.read()
+        except ConnectionError as bad:
+            return response(self.unreadable(str(bad)))
+        call = Call(request.method, request.rel_url.raw_path, request.query, body, request.headers, request.path_qs)
+        try:
+            answer = await self._courier.carry(request.headers.get(LABEL), call, self.purpose_of(call))
+        except SessionError as bad:
+            answer = self.unreadable(str(bad))
+            self._record.request(self.timeline.now_ns, call, n=None, ticket=None, fault=None, result=None, status=answer.status)
+        if answer is None and request.transport is not None:
+            request.transport.close()
+        return web.Response() if answer is None else response(answer)
+
+    def _act(self, call: Call, fault: Fault | None) -> Answer:
+        """Do what a request asks, with what befalls its order."""
+        with self.floor.befalls(fault):
+            answer = self.answer(call)
+        if fault is not None and fault.kind is FaultKind.REJECT_HEDGE and self.floor.accepted is not None:
+            refuse = partial(self._refuse, fault, self.floor.accepted.order_id)
+            self.timeline.call_at(self.timeline.now_ns + fault.ns, refuse)
+        return answer
+
+    def _refuse(self, fault: Fault, order_id: str) -> None:
+        self.publish(self.floor.refuse(fault, order_id, self.timeline.now_ns))
+
+    # ------------------------------------------------------------------ messages
+
+    def on_row(self, row: list[Shown]) -> None:
+        """Let books come to the exchange, and what is said of them to the market stream."""
+        self.trouble.row()
+        for shown in row:
+            self.publish(self.floor.on_book(shown))
+        self._later(self._md, self.quoted(row))
+
+    def on_status(self, status: MarketStatus) -> None:
+        """Say whether an instrument can be traded; while it cannot, the exchange has no book of it."""
+        if status.status != "open":
+            self.publish(self.floor.shut(status.instrument, status.ts_ns))
+        self._later(self._md, self.stated(status))
+
+    def publish(self, reports: Reports) -> None:
+        """Write down what the exchange reports, and say it on the account's stream."""
+        self._record.reports(reports)
+        self._later(self._trade, [said for report in reports for said in self.reported(report)])
+
+    def _later(self, channel: Channel, said: Iterable[Said]) -> None:
+        items = list(said)
+
+        def deliver() -> None:
+            for topic, message in items:
+                self.trouble.message(channel, topic, message)
+
+        if items:
+            self.timeline.call_at(self.timeline.now_ns + self.floor.exchange.model.ws_ns, deliver, rank=DELIVERY)
+
+
+def response(answer: Answer) -> web.Response:
+    """Return an answer as HTTP."""
+    body = b"" if answer.body is None else msgspec.json.encode(answer.body)
+    return web.Response(status=answer.status, body=body, headers=answer.headers, content_type="application/json")
