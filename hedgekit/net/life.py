@@ -84,6 +84,6 @@ class Backoff:
         tries = self._tries[key] = self._tries.get(key, 0) + 1
         return min(_BACKOFF_NS << min(tries - 1, 16), _BACKOFF_MAX_NS)
 
-    def over(self, request: Request) -> None:
-        """Begin anew after an answer."""
-        self._tries.pop((request.purpose, request.order_id), None)
+    def over(self) -> None:
+        """Begin anew after an answer: the venue is there."""
+        self._tries.clear()

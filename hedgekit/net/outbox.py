@@ -43,7 +43,7 @@ from hedgekit.types import (
     Word,
 )
 
-_DENIALS = 6
+_DENIALS = 8
 
 
 class Outbox:
@@ -181,7 +181,7 @@ class Outbox:
         word = self.venue.word_of(request, reply)
         if word is Word.UNKNOWN:
             return Outcome(again_ns=self._backoff.next_ns(request))
-        self._backoff.over(request)
+        self._backoff.over()
         means = {"submit": self._on_submitted, "void": self._on_void, "cancel": self._on_cancelled, "lookup": self._on_found}
         means |= {"fills": self._on_fills, "positions": self._on_account, "account": self._on_account}
         return means[request.purpose](request, reply, word, ts_ns)
@@ -241,7 +241,7 @@ class Outbox:
             self._refused(f"the look-up of order {order_id!r}", reply)
         elif life is not None and life.known:  # it is there; what answers look-ups has not heard of it yet
             life.denied += 1
-            return Outcome(again_ns=NS << life.denied)
+            return Outcome(again_ns=(NS << life.denied) // 4)
         elif life is not None and life.barred:
             left_ns = life.posted_ns + self.venue.late_ns - ts_ns
             outcome = Outcome(again_ns=left_ns) if left_ns > 0 else Outcome(self.never_there(order_id, ts_ns))
