@@ -9,7 +9,6 @@ no clock: its driver wakes it with a :class:`~hedgekit.types.Timer` at
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -17,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.params import Params, instant_ns
+from hedgekit.params import Params
 from hedgekit.rules import state as codes
 from hedgekit.step import step_in
-from hedgekit.structures import delta
+from hedgekit.step.records import NO_RATIOS, OBSERVED, OUT, OUT_FIELDS, pack_params, pack_plan
 from hedgekit.types import (
-    NS,
     Ack,
     Action,
     Cancelled,
@@ -30,10 +28,8 @@ from hedgekit.types import (
     Decision,
     Fill,
     Gap,
-    HedgePlan,
     Input,
     Instrument,
-    Kind,
     Link,
     MarketStatus,
     Order,
@@ -48,99 +44,8 @@ from hedgekit.types import (
     Timer,
 )
 
-_AS_THEY_ARE = (
-    *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap", "volatility", "correlation"),
-    *("notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
-)
-
-
-def _layout(record: np.dtype[np.void]) -> tuple[struct.Struct, list[int | slice]]:
-    """Return how to read a record's bytes, and where each of its fields is among the values: one, or one for each leg."""
-    text, places, at = "=", [], 0
-    for name in record.names or ():
-        kind = record[name]
-        size = kind.shape[0] if kind.shape else 1
-        text += f"{size}{'d' if kind.base == np.float64 else 'q'}"
-        places.append(slice(at, at + size) if kind.shape else at)
-        at += size
-    return struct.Struct(text), places
-
-
-_OUT, _OUT_FIELDS = _layout(codes.OUT)
-_OBSERVED, _ = _layout(codes.OBSERVATION)
-_NO_RATIOS = (0.0,) * codes.LEGS_MAX
 _ROUTINE = (Reason.NOTED, Reason.IN_BAND)
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
-
-
-def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
-    """Return the flat record of a strategy's numbers that the step reads.
-
-    Raises
-    ------
-    ConfigError
-        If the number or kind of instruments does not fit the structure or the signal.
-    """
-    most = codes.LEGS_MAX if params.structure in {"pairs", "unhedged"} else 2
-    if not 2 <= len(instruments) <= most:  # noqa: PLR2004 - a primary and a hedge
-        allowed = "2 instruments (primary, hedge)" if most == 2 else f"2 to {most} instruments (primary, hedges)"  # noqa: PLR2004 - as above
-        msg = f"structure={params.structure!r} needs {allowed}, got {len(instruments)}"
-        raise ConfigError(msg)
-    contracts = {
-        "loss_cap": instruments if params.loss_cap > 0 else (),
-        "signal": instruments[:1] if params.signal == "logit" else (),
-        "delta_model": instruments[: {"digital": 1, "information": 2}.get(params.delta_model, 0) if params.structure == "delta" else 0],
-    }
-    for name, needed in contracts.items():
-        other = [instrument.key for instrument in needed if instrument.kind is not Kind.BINARY]
-        if other:
-            msg = f"{name}={getattr(params, name)!r} needs contracts that pay 0 or 1, and {other[0]} is none"
-            raise ConfigError(msg)
-    record: np.void = np.zeros(1, codes.PARAMS)[0]
-    record["structure"] = codes.STRUCTURES[params.structure]
-    record["signal"] = codes.SIGNALS[params.signal]
-    record["to_edge"], record["rearm"] = params.rebalance_to == "edge", params.reentry == "inside entry"
-    record["cooldown"], record["scale_steps"] = params.cooldown_bars, params.scale_steps
-    record["n_legs"] = len(instruments)
-    record["lookback"], record["bar_ticks"] = params.lookback, params.bar_ticks
-    for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
-        record[f"{name}_ns"] = round(seconds * NS)
-    record["limits"], record["accept"], record["cap"] = params.order_type == "limit", params.accept_filled, params.slippage_cap
-    record["patience_ns"], record["naked_limit"] = round(params.patience_s * NS), params.naked_limit_s * params.notional
-    record["max_age_ns"] = round(params.max_quote_age_s * NS)
-    record["buffer"] = params.slippage_buffer
-    for name in _AS_THEY_ARE:
-        record[name] = getattr(params, name)
-    record["delta_model"] = delta.MODELS[params.delta_model]
-    for leg, expiry in enumerate((params.expiry, params.hedge_expiry)):
-        record["expiry_ns"][leg] = 0 if expiry is None else instant_ns(expiry)
-    for leg, instrument in enumerate(instruments):
-        record["inverse"][leg] = instrument.inverse
-        record["lot"][leg], record["tick"][leg] = float(instrument.lot), float(instrument.tick)
-        record["multiplier"][leg] = float(instrument.multiplier)
-        record["fee_rate"][leg] = float(instrument.fees.rate)
-        record["fee_unit"][leg] = float(instrument.fees.per_unit)
-    return record
-
-
-def pack_plan(plan: HedgePlan, legs: int, significance: float) -> dict[str, Any]:
-    """Return the observation that a revised plan is.
-
-    Raises
-    ------
-    ConfigError
-        If the plan has not one ratio for each hedge.
-    """
-    if len(plan.ratios) != legs - 1:
-        msg = f"the plan has {len(plan.ratios)} hedge ratios for {legs - 1} hedges; give one for each"
-        raise ConfigError(msg)
-    return {
-        "kind": codes.PLAN,
-        "b": math.inf if plan.half_life is None else plan.half_life,
-        "ratio": (0.0, *plan.ratios, *(0.0,) * (codes.LEGS_MAX - legs)),
-        "until_ns": plan.valid_until_ns,
-        "flag": int(plan.trusted(significance)),
-    }
 
 
 def routine(decision: Decision) -> bool:
@@ -168,8 +73,8 @@ class Unpacker:
 
     def decision(self, out: memoryview) -> Decision:
         """Return the decision in the bytes of an outcome record; its orders are alive from now on, its cancels asked for."""
-        values: Any = _OUT.unpack_from(out)
-        fields: list[Any] = [values[where] for where in _OUT_FIELDS]
+        values: Any = OUT.unpack_from(out)
+        fields: list[Any] = [values[where] for where in OUT_FIELDS]
         return self.said(*fields)
 
     def said(  # noqa: PLR0913 - the fields of an outcome record, as Python numbers and lists, in the record's order
@@ -371,7 +276,7 @@ class Hedger:
         said: dict[str, Any] = self._observe(event) or {"kind": codes.NOTE}
         get = said.get
         head = (event.ts_ns, said["kind"], get("leg", 0), get("a", 0.0), get("b", 0.0))
-        _OBSERVED.pack_into(self._o, 0, *head, *get("ratio", _NO_RATIOS), get("until_ns", 0), get("flag", 0))
+        OBSERVED.pack_into(self._o, 0, *head, *get("ratio", NO_RATIOS), get("until_ns", 0), get("flag", 0))
         self._wakeup_ns = step_in(*self._bytes)
         return self._unpack.decision(self._out)
 

@@ -18,9 +18,9 @@ from hedgekit.backtest.carry import carried
 from hedgekit.backtest.grid import grid_key, grid_of
 from hedgekit.backtest.passes import Pass
 from hedgekit.compiled import making
-from hedgekit.hedger import pack_params
 from hedgekit.plugins.checks import scores_of
 from hedgekit.stats.revise import Reviser
+from hedgekit.step.records import pack_params
 
 if TYPE_CHECKING:
     from hedgekit.backtest.grid import Grid

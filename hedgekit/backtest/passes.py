@@ -10,8 +10,8 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.grid import grid_of
 from hedgekit.errors import ConfigError, DataError
-from hedgekit.hedger import pack_params, pack_plan
 from hedgekit.rules.state import OBSERVATION, OUT, STATE, USER
+from hedgekit.step.records import pack_params, pack_plan
 
 if TYPE_CHECKING:
     from hedgekit.backtest.grid import Grid

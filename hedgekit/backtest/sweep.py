@@ -25,9 +25,9 @@ from hedgekit.backtest.lean import Curves, Plans, curves
 from hedgekit.backtest.measured import measured
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
-from hedgekit.hedger import pack_params
 from hedgekit.params import Params
 from hedgekit.plugins.module import check_signal
+from hedgekit.step.records import pack_params
 from hedgekit.trials import Trial, count, record
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from hedgekit import metrics as m
 from hedgekit.backtest.grid import grid_of
 from hedgekit.backtest.lean import Plans, curves, plan_key
 from hedgekit.errors import DataError
-from hedgekit.hedger import pack_params
 from hedgekit.stats.ratio import plan_due
+from hedgekit.step.records import pack_params
 from hedgekit.types import Evidence, HedgePlan
 
 if TYPE_CHECKING:
