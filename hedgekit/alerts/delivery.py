@@ -197,7 +197,7 @@ class Delivery:
 
     async def _tell(self, sink: Sink) -> None:
         """Tell what waits for one sink, in order, until all is told that there will be."""
-        queue, tries = self._waiting(sink), 0
+        queue, tries, wait_s = self._waiting(sink), 0, self._first_s
         while True:
             if not queue:
                 if self._over:
@@ -213,11 +213,19 @@ class Delivery:
                     self._say(f"{sink.name}: {error}; {len(queue)} left for the next run")
                     return
                 self._say(f"{sink.name}: {error}; {len(queue)} waiting")
-                await asyncio.sleep(min(self._first_s * 2 ** (tries - 1), MOST_S))
+                await asyncio.sleep(wait_s)
+                wait_s = min(2.0 * wait_s, MOST_S)
                 continue
             del queue[0]
-            tries = 0
+            tries, wait_s = 0, self._first_s
+            self._note()
+
+    def _note(self) -> None:
+        """Note what was told; where that cannot be written, go on telling: a full disk is when alerts are needed."""
+        try:
             self._place.save()
+        except OSError as error:
+            self._say(f"{self._place.path}: {error.strerror}; what is told now may be told again by the next run")
 
     def _waiting(self, sink: Sink) -> list[Alert]:
         return self._place.memory.waiting.setdefault(sink.name, [])

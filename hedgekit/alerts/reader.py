@@ -81,6 +81,7 @@ class Reader:
                 self.begun_ns = record.ts_ns
             found += self.watch.take(row.id, record)
         self.read, self.behind = stretch.upto, stretch.behind
+        found += self.watch.upto(stretch.upto, stretch.last_ns or 0)
         self._recorded_ns = max(self._recorded_ns, stretch.recorded_ns or 0)
         return found
 

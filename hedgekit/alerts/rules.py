@@ -13,6 +13,7 @@ from hedgekit.alerts.alert import SEVERITIES, Alert, Limits, Rule
 from hedgekit.alerts.words import day, money, seconds, share
 from hedgekit.journal.running import Books
 from hedgekit.params import Params
+from hedgekit.rules.guard import CODE as GUARD
 from hedgekit.types import (
     NS,
     Ack,
@@ -85,6 +86,20 @@ class Watch:
             self._plan_is_old()
         return self._found
 
+    def upto(self, id_: int, ts_ns: int) -> list[Alert]:
+        """Take note of how far the journal was read, quotes and all: they, too, end a silence.
+
+        Parameters
+        ----------
+        id_, ts_ns : int
+            The newest record's id, and the newest time of the session.
+        """
+        self._found = []
+        if id_ > self.record:
+            self.record, self.ts_ns = id_, max(self.ts_ns, ts_ns)
+            self._edge(SILENT, raised=False, text="the session writes again")
+        return self._found
+
     def look(self, now_ns: int, recorded_ns: int, *, alive: bool | None) -> list[Alert]:
         """Judge the session's silence; return the alert that it raises, if any. A new record clears it.
 
@@ -127,7 +142,7 @@ class Watch:
             case Decision():
                 self._decided(record)
             case Fill():
-                self._sent.pop(record.order_id, None)
+                self._answered(record)
                 if self._books.new(record):
                     self._books.add(record, None)
             case Ack() | Reject() | Cancelled():
@@ -151,8 +166,10 @@ class Watch:
         self._sent |= {order.order_id: order for order in decision.orders}
         self._naked(decision)
         self._drawdown(decision)
-        self._delta = decision.delta
         limit = self._corridor
+        if decision.delta is None and any(decision.positions):
+            return  # unknown, as without a valid quote: neither out nor back
+        self._delta = decision.delta
         if decision.delta is None or not limit or abs(decision.delta) <= limit:
             self._out_ns = None
             held = f"net delta {share(decision.delta)}, inside {share(limit)} again" if decision.delta is not None else "nothing is held"
@@ -187,8 +204,8 @@ class Watch:
         elif fall <= BACK * limit:
             self._edge(("drawdown", ""), raised=False, text=words)
 
-    def _answered(self, event: Ack | Reject | Cancelled) -> None:
-        """Tell of a venue that refuses an instrument's orders, until it takes one again."""
+    def _answered(self, event: Ack | Fill | Reject | Cancelled) -> None:
+        """Tell of a venue, or limits, that refuse an instrument's orders, until one is taken again."""
         order = self._sent.get(event.order_id)
         if not isinstance(event, Ack):
             self._sent.pop(event.order_id, None)
@@ -196,7 +213,8 @@ class Watch:
             return
         key: tuple[Rule, str] = ("rejects", order.instrument)
         if isinstance(event, Reject):
-            self._edge(key, raised=True, text=f"the venue refused {order.qty:+} {order.instrument}: {event.code} {event.message}".rstrip())
+            who, code = ("the account's limits", "") if event.code == GUARD else ("the venue", f"{event.code} ")
+            self._edge(key, raised=True, text=f"{who} refused {order.qty:+} {order.instrument}: {code}{event.message}".rstrip())
         else:
             self._edge(key, raised=False, text=f"the venue takes orders for {order.instrument} again")
 

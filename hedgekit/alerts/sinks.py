@@ -78,7 +78,7 @@ class Command:
     argv : sequence of str
         Program and arguments.
     timeout_s : float
-        After so long it is killed, with the processes that it started.
+        After so long it is killed, with the processes that it started; those of one that ends by itself live on.
 
     Raises
     ------
@@ -109,9 +109,10 @@ class Command:
             msg = f"took longer than {self._timeout_s:g} s"
             raise NotTold(msg) from None
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
         if process.returncode:
             msg = f"ended with exit code {process.returncode}"
             raise NotTold(msg)

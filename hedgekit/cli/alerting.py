@@ -45,13 +45,12 @@ def alerts(  # noqa: PLR0913 - one for each option
     Started again, it goes on where it was. A limit of 0 switches its rule off. Exit code 1: some could not be told, and wait.
     """
     import asyncio
-    import shlex
 
     from hedgekit.alerts import Command, Delivery, Log, Place, Reader, Webhook
 
     name = session or only(journal)
     sinks: list[Sink] = [Log(log)]
-    sinks += [Command(shlex.split(command))] if command is not None else []
+    sinks += [Command(_words(command))] if command is not None else []
     sinks += [Webhook(webhook)] if webhook is not None else []
     memory, lock = _beside(journal, name)
     kept = Place(_needed(place or memory), name)
@@ -63,6 +62,18 @@ def alerts(  # noqa: PLR0913 - one for each option
         kept.close()
     if not told:
         raise typer.Exit(1)
+
+
+def _words(command: str) -> list[str]:
+    import shlex
+
+    from hedgekit.errors import ConfigError
+
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        msg = f"--command {command!r}: {error}; write it as for a shell, quotes in pairs"
+        raise ConfigError(msg) from None
 
 
 def _limits(delta: float | None, delta_for: float, drawdown: str, silent: float) -> Limits:

@@ -22,7 +22,7 @@ def held(venue: str, url: str, key: str, session: str) -> Iterator[None]:
     SessionError
         If another process holds it; names that process.
     """
-    name = f"{venue}-{sha256(f'{urlsplit(url).netloc} {key}'.encode()).hexdigest()[:12]}"
+    name = f"{venue}-{sha256(f'{urlsplit(url).netloc.lower()} {key}'.encode()).hexdigest()[:12]}"
 
     def refuse(_: str, holder: str) -> SessionError:
         return SessionError(

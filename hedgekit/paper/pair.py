@@ -142,6 +142,7 @@ class Pair:
 
     def end(self) -> None:
         """Write the last record."""
+        self.ended = True
         self.journal.append(SessionEnded(ts_ns=self._now_ns, reason=self.ending))
         self.journal.commit(self.reached)
 

@@ -16,6 +16,8 @@ from heapq import merge
 from itertools import count
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.net.sender import Sender, leave
 from hedgekit.net.transport import Rest, Stream, require_paper
@@ -112,6 +114,7 @@ class Session:
                 limiter, keys = limiter_of(self._venue, self.config, records, self._now_ns), count(1)
                 for pair in self._trading:
                     pair.begin(Sender(pair.outbox, limiter, self._rest.send, self._rest.forget, keys), self._now_ns)
+                self._senders = [pair.sender for pair in self._trading]
                 again = bool(records)
                 records.clear()
                 self._feeds = Feeds(self._venue, self.config, inbox)
@@ -144,6 +147,9 @@ class Session:
                 self._guard.restore(record)
                 if isinstance(record, Link | MarketStatus | Quote):
                     self._pulse.restore(record)
+            stop = self._guard.stopped
+            for pair, story in zip(self.pairs, stories, strict=True):
+                pair.alarm = None if stop in story else stop  # killed between two commits, or a pair that is new to a stopped account
             yield records
 
     async def _paced(self, inbox: Inbox, open_: AsyncExitStack) -> Pacer:
@@ -230,10 +236,10 @@ class Session:
         for pair in self._trading:
             pair.alarm = None
             for alarm in alarms[:1]:
-                pair.command(alarm)
+                pair.command(msgspec.structs.replace(alarm, ts_ns=self._now_ns))
 
     def _leave(self) -> None:
-        leave([pair.sender for pair in self._trading], self._now_ns)
+        leave(self._senders, self._now_ns)
 
     def _receive(self, instant: Instant) -> None:
         """Turn everything that arrived into events, in canonical order."""
@@ -271,8 +277,10 @@ class Session:
 
     def _on_update(self, update: Update) -> None:
         name = getattr(update.event, "order_id", "").rsplit("-", 2)[0]
-        for pair in [pair for pair in self._trading if pair.config.session == name] or self._trading[:1]:  # a stranger's is refused there
-            pair.updated(update.event, update.filled)
+        stranger = not any(pair.config.session == name for pair in self.pairs if not pair.ended)
+        for pair in self._trading[:1] if stranger else self._trading:  # a stranger's is refused there
+            if stranger or pair.config.session == name:  # else told again, and a pair that has it is not asked
+                pair.updated(update.event, update.filled)
 
     def _on_reply(self, number: int, reply: Reply, now_ns: int) -> None:
         if reply.status:

@@ -114,8 +114,8 @@ class _Legs:
                 self._held[self._legs[record.instrument]] += float(record.qty)
             case Reject() if record.order_id in self._orders:
                 self.trades[self._orders[record.order_id]].refused[record.code] += 1
-            case Link():
-                self._heard = record.state not in {"down", "frozen"}
+            case Link() if record.state != "restarted":  # of ours, and no word of the venue
+                self._heard = record.state == "up"
             case MarketStatus():
                 self._shut[self._legs[record.instrument]] = record.status != "open"
             case _:

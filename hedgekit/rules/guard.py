@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True):
     Parameters
     ----------
     order_notional : float
-        Money that one order may be worth, at the touch.
+        Money that one order may be worth, at the mid price.
     gross_notional : float
         Money that all positions and working orders may be worth together, longs and shorts added.
     position : dict
@@ -103,8 +103,8 @@ class _Held:
 
     def worth(self, qty: float) -> float:
         """Return the money that so much is worth, whichever the side."""
-        multiplier = float(self.instrument.multiplier)
-        return abs(qty) * multiplier * (1.0 if self.instrument.inverse else max(self.mid, 0.0))
+        price = 1.0 if self.instrument.inverse else self.mid
+        return abs(qty) * float(self.instrument.multiplier) * price if qty else 0.0
 
     @property
     def gain(self) -> float:
@@ -121,6 +121,11 @@ class Guard:
         What is allowed.
     instruments : iterable of Instrument
         What is traded.
+
+    Attributes
+    ----------
+    stopped : Command or None
+        The command by which too great a loss closed everything, until a person resumes.
     """
 
     def __init__(self, limits: Limits, instruments: tuple[Instrument, ...]) -> None:
@@ -130,7 +135,7 @@ class Guard:
         self._times: deque[int] = deque()
         self._fills: set[str] = set()
         self._base = 0.0
-        self._stopped = False
+        self.stopped: Command | None = None
 
     # ------------------------------------------------------------- what it must be told
 
@@ -143,12 +148,16 @@ class Guard:
         elif isinstance(record, Reject) and record.code == CODE and record.ts_ns in self._times:
             self._times.remove(record.ts_ns)
         if not isinstance(record, Decision | SessionStarted | SessionEnded):
-            self.note(record)
+            self._follow(record)
 
     def note(self, event: Input) -> Command | None:
         """Follow an event; return the command to close everything if it is the one by which too much is lost."""
+        self._follow(event)
+        return self._lost(event.ts_ns) if isinstance(event, Quote | Fill) else None
+
+    def _follow(self, event: Input) -> None:
         if isinstance(event, Quote):
-            if 0.0 < event.bid <= event.ask:  # else a side is missing, or the market is crossed: the last mid goes on counting
+            if 0.0 < event.bid <= event.ask:  # a book without one side, or crossed, has no mid to value a position at
                 held = self._held[event.instrument]
                 held.bid, held.ask = event.bid, event.ask
         elif isinstance(event, Fill):
@@ -157,7 +166,6 @@ class Guard:
             self._working.pop(event.order_id, None)
         elif isinstance(event, Command):
             self._commanded(event)
-        return self._lost(event.ts_ns) if isinstance(event, Quote | Fill) else None
 
     def _filled(self, fill: Fill) -> None:
         if fill.fill_id in self._fills:
@@ -173,9 +181,9 @@ class Guard:
     def _commanded(self, command: Command) -> None:
         if command.name == "resume":
             gain = self.gain
-            self._base, self._stopped = self._base if math.isnan(gain) else gain, False
+            self._base, self.stopped = self._base if math.isnan(gain) else gain, None
         elif command.name == "flatten" and command.ref.startswith(CODE):
-            self._stopped = True
+            self.stopped = command
 
     @property
     def gain(self) -> float:
@@ -184,10 +192,11 @@ class Guard:
 
     def _lost(self, ts_ns: int) -> Command | None:
         loss = self._base - self.gain
-        if not self.limits.session_loss or self._stopped or not loss > self.limits.session_loss:
+        if not self.limits.session_loss or self.stopped or not loss > self.limits.session_loss:
             return None
-        self._stopped = True
-        return Command(ts_ns=ts_ns, name="flatten", ref=f"{CODE}: loss of {loss:,.2f} is beyond session_loss={self.limits.session_loss:g}")
+        ref = f"{CODE}: loss of {loss:,.2f} is beyond session_loss={self.limits.session_loss:g}"
+        self.stopped = Command(ts_ns=ts_ns, name="flatten", ref=ref)
+        return self.stopped
 
     # ------------------------------------------------------------- what it says
 

@@ -25,7 +25,7 @@ from hedgekit.alerts import Alert, Command, Delivery, Limits, Log, Place, Reader
 from hedgekit.alerts.sinks import NotTold
 from hedgekit.errors import ConfigError, JournalError
 from hedgekit.journal import Journal
-from hedgekit.types import SessionEnded
+from hedgekit.types import NS, SessionEnded
 from tests.alerts import made
 from tests.journal.processes import child, finish, line_of
 
@@ -218,6 +218,46 @@ async def test_what_a_webhook_did_not_get_waits_for_the_next_run_and_the_log_doe
     assert lines(tmp_path / "log") == AT_ONCE
 
 
+class Failing:
+    """Somewhere that fails so often, then works."""
+
+    name = "failing"
+
+    def __init__(self, times: int) -> None:
+        self.left, self.got = times, list[Alert]()
+
+    async def tell(self, alert: Alert) -> None:
+        """Fail, or take it."""
+        self.left -= 1
+        if self.left >= 0:
+            msg = "away"
+            raise NotTold(msg)
+        self.got.append(alert)
+
+
+async def test_a_sink_that_is_away_over_a_weekend_gets_all_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some 18 hours, once a minute: 2 to the power of 1,024 is no float."""
+    monkeypatch.setattr("hedgekit.alerts.delivery.MOST_S", 0.0)
+    monkeypatch.setattr("hedgekit.alerts.delivery.TRIES", 2_000)
+    made.write(tmp_path / "journal.db", [*STORY[:6], SessionEnded(ts_ns=13 * NS, reason="stopped")])
+    sink = Failing(1_100)
+    place = Place(tmp_path / "place.json", made.SESSION)
+    with Reader(tmp_path / "journal.db", made.SESSION, made.LIMITS) as reader:
+        assert await Delivery(reader, [sink], place, say=lambda _: None, first_s=0.001).run()
+    place.close()
+    assert [alert.id for alert in sink.got] == [AT_ONCE[0].id]
+
+
+async def test_a_place_that_cannot_be_written_does_not_keep_alerts_back(tmp_path: Path) -> None:
+    """As on a full disk, of which the session has just died."""
+    made.write(tmp_path / "journal.db", STORY)
+    (tmp_path / "place.json.new").symlink_to("/dev/full")
+    said: list[str] = []
+    assert await through(tmp_path, [Log(tmp_path / "log")], said)
+    assert lines(tmp_path / "log") == AT_ONCE
+    assert said[0].endswith("place.json: No space left on device; what is told now may be told again by the next run")
+
+
 async def test_a_webhook_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
     made.write(tmp_path / "journal.db", STORY)
     async with server([30.0]) as (url, got):
@@ -253,6 +293,23 @@ async def test_a_command_gets_the_alert_on_its_standard_input_and_no_shell(tmp_p
         await Command([sys.executable, "-c", "raise SystemExit(3)"]).tell(AT_ONCE[0])
     with pytest.raises(ConfigError, match="command 'no-such-program': no such program"):
         Command(["no-such-program"])
+
+
+async def test_what_a_command_leaves_running_lives_on(tmp_path: Path) -> None:
+    """As a siren that it starts and does not wait for."""
+    siren = (
+        "import os, pathlib, sys, time\nwhile os.getppid() == int(sys.argv[2]): time.sleep(0.01)\n"
+        "pathlib.Path(sys.argv[1], 'heard').touch()"
+    )
+    program = (
+        f"import os, pathlib, subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {siren!r}, sys.argv[1], str(os.getpid())]);"
+        "pathlib.Path(sys.argv[1], 'pid').write_text(str(p.pid))"
+    )
+    await Command([sys.executable, "-c", program, str(tmp_path)]).tell(AT_ONCE[0])
+    number = int((tmp_path / "pid").read_text())
+    while not (tmp_path / "heard").exists():
+        assert psutil.pid_exists(number)
+        await asyncio.sleep(0.01)
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -304,6 +361,16 @@ def test_a_session_whose_process_is_killed_is_silent_until_it_writes_again(tmp_p
     look()  # nothing is new
     up, down = "raised", "cleared"
     assert seen == [[], [up], [up, down], [up, down, up], [up, down, up]]
+
+
+def test_a_session_that_writes_prices_alone_is_not_silent(tmp_path: Path) -> None:
+    where = made.write(tmp_path / "journal.db", STORY[:2])
+    with Reader(where, made.SESSION) as reader:
+        told = reader.poll() + reader.look(alive=False)
+        made.write(where, [made.quote(2), made.quote(3)])
+        told += reader.poll()
+    assert made.edges(told) == [(2, "silent", "", "raised"), (4, "silent", "", "cleared")]
+    assert told[1].ts_ns == 3 * NS
 
 
 def test_the_table_pairs_what_was_raised_with_its_end(tmp_path: Path) -> None:

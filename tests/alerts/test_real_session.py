@@ -85,6 +85,7 @@ async def test_wrong_options_are_one_line(journal: Path, tmp_path: Path) -> None
         (["--drawdown", "lots"], "--drawdown 'lots': write money, as 5000, or a share"),
         (["--delta", "-1"], "delta=-1.0: must be a number from 0 on"),
         (["--webhook", f"file:///{TOKEN}"], "is no http or https address"),
+        (["--command", "say 'wake up"], "No closing quotation; write it as for a shell"),
         (["--command", "no-such-program"], "command 'no-such-program': no such program"),
     ):
         command = [sys.executable, "-m", "hedgekit", "alerts", str(journal), "--place", str(tmp_path / "place"), "--once", *options]

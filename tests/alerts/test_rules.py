@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,12 @@ def test_delta_must_be_out_for_longer_than_the_time_and_without_a_break() -> Non
 def test_delta_of_nothing_held_is_inside() -> None:
     records = [made.decision(0, delta=0.06), made.timer(31), made.decision(32, delta=None)]
     assert [alert.text for alert in raised("delta", records)][1] == "nothing is held"
+
+
+def test_a_delta_that_is_not_known_is_neither_out_nor_back() -> None:
+    held = msgspec.structs.replace(made.decision(32, delta=None), positions=(10.0, 0.0))
+    records = [made.decision(0, delta=0.06), made.timer(31), held, made.decision(33, delta=0.06)]
+    assert made.edges(raised("delta", records)) == [(3, "delta", "", "raised")]
 
 
 def test_the_users_corridor_goes_before_the_sessions() -> None:
@@ -139,6 +146,15 @@ def test_rejects_are_by_instrument_and_end_when_an_order_is_taken() -> None:
     assert made.edges(raised("rejects", records)) == [(3, "rejects", made.PEP, "raised"), (6, "rejects", made.KO, "raised")]
 
 
+def test_who_refused_is_told_and_a_fill_is_an_order_that_was_taken() -> None:
+    """A refusal by the account's own limits is not the venue's; and the news of a fill may come before that of the order."""
+    no = Reject(ts_ns=2 * NS, order_id="a", code="guard", message="worth 1,100.00, more than order_notional=1000")
+    records: list[Record] = [made.decision(1, orders=(made.order("a"), made.order("b"))), no, made.fill(3, "b", "10", "100")]
+    first, second = raised("rejects", records)
+    assert first.text == "the account's limits refused +10 ALPACA:KO: worth 1,100.00, more than order_notional=1000"
+    assert (second.record, second.edge) == (4, "cleared")
+
+
 # --------------------------------------------------------------------- silence
 
 
@@ -158,6 +174,15 @@ def test_silence_of_an_open_market_and_of_a_dead_process() -> None:
     assert silent(watch, alive=False) == [(2, "silent", "", "raised")]
     assert made.edges(watch.take(3, SessionEnded(ts_ns=NS, reason="stopped"))) == [(3, "silent", "", "cleared")]
     assert silent(watch, quiet_s=1e6, alive=False) == []
+
+
+def test_quotes_end_a_silence_and_the_next_one_has_an_id_of_its_own() -> None:
+    watch = Watch("s")
+    watch.take(1, made.start())
+    told = watch.look(0, 0, alive=False) + watch.upto(5, 3 * NS) + watch.upto(5, 3 * NS) + watch.look(0, 0, alive=False)
+    assert made.edges(told) == [(1, "silent", "", "raised"), (5, "silent", "", "cleared"), (5, "silent", "", "raised")]
+    assert [alert.ts_ns for alert in told] == [0, 3 * NS, 3 * NS]
+    assert len({alert.id for alert in told}) == 3
 
 
 def test_a_shut_market_is_quiet_but_a_dead_process_is_dead() -> None:

@@ -54,11 +54,15 @@ LAWS: tuple[tuple[str, Callable[[Books], Iterator[str]]], ...] = (
     ("L9", laws_of_books.secret),
     ("L2", laws_of_books.durable),
     ("L2", laws_of_books.once),
+    ("L2", laws_of_books.asked),
+    ("L3", laws_of_books.executed),
+    ("L3", laws_of_books.agreed),
     ("L3", laws_of_books.complete),
     ("L3", laws_of_books.closed),
     ("L4", laws_of_time.naked),
     ("L5", laws_of_time.first),
     ("L6", laws_of_time.breaker),
+    ("L6", laws_of_time.groundless),
     ("L6", laws_of_time.stale),
 )
 

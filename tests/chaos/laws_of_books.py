@@ -74,11 +74,102 @@ def once(books: Books) -> Iterator[str]:
     yield from (f"order {name} was sent at {line['t']}, before anything was decided" for name, line in sent.items())
 
 
+def asked(books: Books) -> Iterator[str]:
+    """Check that every request for an order asks for what was decided, and that the exchange's two files say the same of it."""
+    decided, accepted = books.decided(), {line["client_id"]: line for line in books.ledger if line["event"] == "accepted"}
+    done: dict[str, list[Line]] = defaultdict(list)
+    for line, body in _posts(books):
+        name = body["client_order_id"]
+        if line["result"] == _OK:
+            done[name].append(body)
+        if name in decided and body["time_in_force"] != _CANNOT_FILL and _terms(body) != (wanted := _wanted(decided[name][1])):
+            yield f"order {name} was decided as {wanted} and sent as {_terms(body)}"
+    yield from (f"order {name} was answered as accepted, and is not in the ledger" for name in done.keys() - accepted.keys())
+    for name, line in accepted.items():
+        if not any((body["symbol"], _price(body.get("limit_price"))) == (line["symbol"], _price(line["price"])) for body in done[name]):
+            yield f"order {name} was accepted for {line['symbol']} at {line['price']}, and no request asked for that"
+    processes = {str(number) for number, _ in enumerate(books.run["lives"], 1)}
+    strangers = {line["label"] for line in books.requests if line.get("label")} - {None}
+    yield from (
+        f"request {label} is of no process of the session" for label in sorted(strangers) if label.partition("-")[0] not in processes
+    )
+
+
+def executed(books: Books) -> Iterator[str]:
+    """Check the exchange's own bookkeeping: no execution but of an order that works, within its limit; position and cash line by line."""
+    cash, held = Decimal(books.ledger[0]["cash"]), defaultdict[str, Decimal](Decimal)
+    works: dict[str, Line] = {}
+    seen: set[str] = set()
+    for line in books.ledger[1:]:
+        name, symbol = line["client_id"], line["symbol"]
+        if line["event"] == "accepted":
+            works[name] = line
+        elif _over(line):
+            works.pop(name, None)
+        elif line["event"] == "fill":
+            qty, price, order = Decimal(line["qty"]), Decimal(line["price"]), works.get(name)
+            held[symbol] += qty
+            cash -= qty * price * Decimal(books.ledger[0]["multipliers"][symbol]) + Decimal(line["fee"])
+            if order is None or order["symbol"] != symbol:
+                yield f"order {name} was executed in {symbol} while no such order worked"
+            elif order["price"] is not None and qty * (price - Decimal(order["price"])) > 0:
+                yield f"order {name} was executed at {price}, worse than its limit {order['price']}"
+            if line["execution_id"] in seen:
+                yield f"execution {line['execution_id']} is there twice"
+            seen.add(line["execution_id"])
+        if (said := Decimal(line["cash"])) != cash:
+            yield f"the ledger's cash at {line['t']} is {said}, its executions make {cash}"
+            cash = said
+        if symbol and line["position"] is not None and Decimal(line["position"]) != held[symbol]:
+            yield f"the ledger's position at {line['t']} is {line['position']} {symbol}, its executions make {held[symbol]}"
+
+
+def agreed(books: Books) -> Iterator[str]:
+    """Check that what the venue is journalled to have said it holds is what its ledger says, at some moment up to then."""
+    moments: list[tuple[int, Decimal, dict[str, Decimal]]] = [(0, Decimal(books.ledger[0]["cash"]), {})]
+    for line in books.ledger[1:]:
+        held = moments[-1][2] | ({line["symbol"]: Decimal(line["position"])} if line["symbol"] and line["position"] else {})
+        moments.append((line["t"], Decimal(line["cash"]), {symbol: qty for symbol, qty in held.items() if qty}))
+    for body in books.all("reconciled"):
+        held = {key.partition(":")[2]: Decimal(qty) for key, qty in body["positions"].items() if Decimal(qty)}
+        before = [(cash, there) for at, cash, there in moments if at <= body["ts_ns"]]
+        if not any(held == there for _, there in before) or not any(Decimal(body["cash"]) == cash for cash, _ in before):
+            yield f"at {body['ts_ns']} the venue is said to hold {body['positions']} and {body['cash']}, which its ledger never did"
+
+
+def _over(line: Line) -> bool:
+    """Whether a line ends an order; a refused duplicate of it, which has no number of the exchange's, does not."""
+    return line["event"] == "cancelled" or (line["event"] == "rejected" and line["order_id"] is not None)
+
+
+_OK = 200
+_CANNOT_FILL = "ioc"
+"""Time in force of the order that only uses up an id."""
+
+
+def _posts(books: Books) -> list[tuple[Line, Line]]:
+    """Return every request for an order that the exchange saw, with its body."""
+    found = [line for line in books.requests if line.get("method") == "POST" and line["path"] == ORDERS]
+    return [(line, json.loads(line["body"])) for line in found]
+
+
+def _price(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _terms(body: Line) -> tuple[str, Decimal, Decimal | None]:
+    """Return symbol, signed quantity and limit of a request."""
+    return body["symbol"], Decimal(body["qty"]) * (1 if body["side"] == "buy" else -1), _price(body.get("limit_price"))
+
+
+def _wanted(order: Line) -> tuple[str, Decimal, Decimal | None]:
+    """Return the same of a decided order."""
+    return order["instrument"].partition(":")[2], Decimal(order["qty"]), _price(order.get("limit"))
+
+
 def _voids(books: Books) -> set[str]:
     """Return the ids that were used up by an order that cannot fill: the one accepted came with time in force ioc."""
-    done = [line for line in books.requests if line.get("method") == "POST" and line["path"] == ORDERS and line["result"] == 200]
-    bodies = [json.loads(line["body"]) for line in done]
-    return {body["client_order_id"] for body in bodies if body["time_in_force"] == "ioc"}
+    return {body["client_order_id"] for line, body in _posts(books) if line["result"] == _OK and body["time_in_force"] == _CANNOT_FILL}
 
 
 # --------------------------------------------------------- L3: nothing lost
@@ -118,7 +209,7 @@ def closed(books: Books) -> Iterator[str]:
             left[line["client_id"]] = left.get(line["client_id"], Decimal(0)) - abs(Decimal(line["qty"]))
             if left[line["client_id"]] <= 0:
                 alive.discard(line["client_id"])
-        elif line["event"] in {"cancelled", "rejected"}:
+        elif _over(line):
             alive.discard(line["client_id"])
     yield from (f"order {name} still works at the exchange after the session has ended" for name in sorted(alive))
     yield from (f"order {name} has no end in the journal" for name in _endless(books))

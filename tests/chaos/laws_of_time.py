@@ -97,20 +97,45 @@ def _lower(line: Line, order: Line, decided: dict[str, Any]) -> bool:
 
 
 def breaker(books: Books) -> Iterator[str]:
-    """Check that an outage beyond the limit is noticed, nothing entered in it, and what is held agreed on after it, then closed."""
+    """Check that an outage beyond the limit is noticed at once, nothing entered in a silence, and what is held agreed on, then closed."""
     limit = round(books.params["breaker_s"] * NS)
     links = list(books.all("link"))
     for since, until in outages(books):
         if (
             limit
             and until - since > limit
-            and not any(since + limit <= link["ts_ns"] <= until for link in links if link["state"] == "down")
+            and not any(since + limit <= link["ts_ns"] <= min(until, since + limit + NS) for link in links if link["state"] == "down")
         ):
-            yield f"the venue was out from {since} to {until}, longer than {limit} ns, and the journal does not say so"
-    rows = iter(books.rows)
-    for row in rows:
-        if row.body["type"] == "link" and row.body["state"] in {"down", "frozen"}:
+            yield f"the venue was out from {since} to {until}, longer than {limit} ns, and the journal does not say so within a second"
+    state = "up"
+    for row in books.rows:
+        body = row.body
+        if body["type"] == "link":
+            state = body["state"] if body["state"] != "restarted" else state
+        if body["type"] == "link" and body["state"] in _SILENT:
             yield from _recovery(books, row.id)
+        if body["type"] == "decision" and body["action"] == ENTRY and body["orders"] and state in _SILENT:
+            yield f"an entry was decided at {body['ts_ns']}, while the venue was {state}"
+
+
+_SILENT = {"down", "frozen"}
+
+
+def groundless(books: Books) -> Iterator[str]:
+    """Check that a silence is told only where a fault made one since the last quote: neither a quiet market nor a clock that is off is one."""
+    faults = books.faults
+    for link in books.all("link"):
+        causes = {fault["kind"] for fault in faults if fault["t"] <= link["ts_ns"] and _until(fault) >= link["since_ns"] - NS}
+        if (link["state"] == "down" and "outage" not in causes) or (link["state"] == "frozen" and not causes & _NO_QUOTES):
+            yield f"the venue is said to be {link['state']} at {link['ts_ns']}, and nothing was wrong with it"
+
+
+_NO_QUOTES = {"outage", "freeze", "disconnect", "lost", "reorder"}
+
+
+def _until(fault: Line) -> int:
+    """Return when a fault is over."""
+    return int(fault["t"]) + round(fault["seconds"] * NS)
 
 
 def outages(books: Books) -> list[tuple[int, int]]:
@@ -127,7 +152,7 @@ def outages(books: Books) -> list[tuple[int, int]]:
 
 def _recovery(books: Books, start: int) -> Iterator[str]:
     """Check what follows a silence up to the first order after it."""
-    agreed, state, heard = False, books.rows[start - 1].body["state"], 0
+    agreed, recovering, state, heard = False, True, books.rows[start - 1].body["state"], 0
     for row in books.rows[start:]:
         body = row.body
         if body["type"] == "link":
@@ -135,6 +160,9 @@ def _recovery(books: Books, start: int) -> Iterator[str]:
         agreed = body["agrees"] and state != "down" if body["type"] == "reconciled" else agreed
         if body["type"] != "decision":
             continue
+        left, recovering = recovering and body["phase"] != "recovering", body["phase"] == "recovering"
+        if left and any(body["positions"]) and body["phase"] != "closing":
+            yield f"the session had recovered at {body['ts_ns']} with positions held, and did not close them"
         if heard and body["ts_ns"] - heard > RECOVERY_NS:
             yield f"the venue was back at {heard}, and until {body['ts_ns']} the session had not recovered"
             return

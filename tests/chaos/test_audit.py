@@ -2,94 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hedgekit.exchange.faults import Fault, FaultKind
 from tests.chaos.audit import audit
 from tests.chaos.books import Line, read
-from tests.chaos.made import made
-from tests.chaos.play import leaks, play
-
-Change = Callable[[list[Line]], Any]
-
-
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Play a run with a kill, a long outage in a trade, a naked leg beyond the budget, and partial fills; no law is broken in it."""
-    faults = (
-        Fault(FaultKind.OUTAGE, "row:43", 40.0),  # a pair is held, and half a second later it is to be closed
-        Fault(FaultKind.PARTIAL, "submit:6", fraction=0.1),
-        Fault(FaultKind.DELAYED_ACK, "submit:9", 5.0),
-    )
-    folder = tmp_path_factory.mktemp("honest") / "run"
-    play(made(*faults, kills=("outbox.after_send:4",)), folder)
-    verdict = audit(folder)
-    assert verdict["violations"] == []
-    assert verdict["facts"]["restarts"] == 1
-    assert verdict["facts"]["silences"] == 1
-    assert verdict["facts"]["naked_breaches_reported"] >= 1
-    return folder
-
-
-@pytest.fixture
-def folder(honest: Path, tmp_path: Path) -> Path:
-    """Return a copy to tamper with."""
-    return Path(shutil.copytree(honest, tmp_path / "run"))
-
-
-def lines(folder: Path, name: str, change: Change) -> None:
-    """Change the lines of one of the exchange's files."""
-    path = folder / f"{name}.jsonl"
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    change(found)
-    path.write_text("".join(json.dumps(line) + "\n" for line in found))
-
-
-def journal(folder: Path, change: Change) -> None:
-    """Change the journal's records, and make its chain anew, and the heads that were noted when processes died: a perfect forger."""
-    books = read(folder)
-    session, records = books.run["session"], [row.body for row in books.rows]
-    change(records)
-    link, rows, heads = sha256(session.encode()).digest(), [], [sha256(session.encode()).hexdigest()]
-    for number, record in enumerate(records, 1):
-        text = json.dumps(record, separators=(",", ":")).encode()
-        link = sha256(b"%b%b\0%d\0%b" % (link, session.encode(), number, text)).digest()
-        heads.append(link.hex())
-        rows.append((session, number, number, record["ts_ns"], record["type"], text.decode(), link.hex(), 0, 1, None))
-    with closing(sqlite3.connect(folder / "journal.db")) as db, db:
-        db.execute("DELETE FROM events")
-        db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    about(folder, lambda run: [life.update(head=heads[min(life["records"], len(rows))]) for life in run["lives"]])
-
-
-def about(folder: Path, change: Callable[[Line], Any]) -> None:
-    """Change run.json."""
-    run = json.loads((folder / "run.json").read_text())
-    change(run)
-    (folder / "run.json").write_text(json.dumps(run))
-
-
-def seen(folder: Path, law: str, words: str) -> bool:
-    """Whether the auditor finds a breach of a law, in these words."""
-    return any(violation["law"] == law and words in violation["what"] for violation in audit(folder)["violations"])
-
-
-def first(records: list[Line], **fields: Any) -> int:
-    """Return where the first record with these fields is."""
-    return next(n for n, record in enumerate(records) if all(record.get(name) == value for name, value in fields.items()))
-
-
-def with_orders(records: list[Line]) -> int:
-    return next(n for n, record in enumerate(records) if record.get("orders"))
+from tests.chaos.forge import about, first, journal, lines, seen, with_orders
+from tests.chaos.play import leaks
 
 
 def test_a_forger_who_changes_nothing_is_not_accused(folder: Path) -> None:
@@ -267,6 +189,38 @@ def test_an_outage_that_the_journal_does_not_tell(folder: Path) -> None:
 
     journal(folder, change)
     assert seen(folder, "L6", "the journal does not say so")
+
+
+def test_an_outage_that_is_told_late(folder: Path) -> None:
+    journal(
+        folder, lambda records: [record.update(ts_ns=record["ts_ns"] + 5_000_000_000) for record in records if record["type"] == "link"]
+    )
+    assert seen(folder, "L6", "does not say so within a second")
+
+
+def test_a_silence_that_nothing_made(folder: Path) -> None:
+    lines(folder, "faults", lambda found: found.clear())
+    assert seen(folder, "L6", "and nothing was wrong with it")
+
+
+def test_an_entry_in_a_silence(folder: Path) -> None:
+    def change(records: list[Line]) -> None:
+        entry = records.pop(with_orders(records))
+        records.insert(first(records, type="link") + 1, entry)
+
+    journal(folder, change)
+    assert seen(folder, "L6", "while the venue was down")
+
+
+def test_a_position_that_is_kept_after_a_silence(folder: Path) -> None:
+    def change(records: list[Line]) -> None:
+        up = first(records, type="link", state="up")
+        found = [record for record in records[up:] if record["type"] == "decision"]
+        for record in found[:20]:
+            record.update(orders=[], phase="open", positions=[50.0, 0.0])
+
+    journal(folder, change)
+    assert seen(folder, "L6", "with positions held, and did not close them")
 
 
 def test_an_entry_in_place_of_the_close_after_a_silence(folder: Path) -> None:

@@ -81,6 +81,31 @@ def test_an_instrument_without_a_quote_is_refused() -> None:
     assert one.message == "V:A was never quoted"
 
 
+def test_an_instrument_that_was_never_quoted_does_not_switch_the_gross_limit_off() -> None:
+    made = Guard(Limits(gross_notional=1_000.0), (A, B))  # B, of another pair, has no quote yet
+    made.note(quote(A, 99.99, 100.01))
+    (one,) = made.refused(decision(order("a", A, 11)))
+    assert "beyond gross_notional=1000" in one.message
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(0.0, 100.01), (99.99, 0.0), (0.0, 0.0), (120.0, 90.0)])
+def test_a_book_without_a_side_or_crossed_is_no_loss_and_no_touch(bid: float, ask: float) -> None:
+    """As the step has it: the last mid goes on marking."""
+    made = guard(session_loss=100.0)
+    made.note(fill("a", A, 10, "100"))
+    assert made.note(quote(A, bid, ask, at=1)) is None
+    assert made.gain == pytest.approx(0.0)
+    assert made.refused(decision(order("out", A, -10, "99.5"), action=Action.CLOSE)) == []
+
+
+def test_a_loss_that_the_journal_does_not_answer_is_answered_after_the_restart() -> None:
+    """Killed between what was lost and the command: the first word on a price or a fill closes."""
+    again = Guard(Limits(session_loss=100.0), (A, B))
+    for record in (quote(A, 99.99, 100.01), quote(B, 9.99, 10.01), fill("a", A, 10, "100"), quote(A, 80.0, 80.02, at=1)):
+        again.restore(record)
+    assert again.note(quote(A, 80.0, 80.02, at=2)) is not None
+
+
 def test_what_makes_a_position_smaller_is_refused_for_its_price_alone() -> None:
     made = guard(order_notional=1.0, gross_notional=1.0, position={"V:A": 0.5}, orders_per_minute=0, collar=0.01)
     made.note(fill("old", A, 10, "100"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,17 @@ def test_too_great_a_loss_of_the_account_closes_every_pair(tmp_path: Path) -> No
         assert not any(record.reason is Reason.ENTRY for record in after)
         assert after[-1].positions == (0.0, 0.0)
         replay(story)
+
+
+def test_a_loss_that_one_journal_has_closes_the_other_pair_too_after_the_restart(tmp_path: Path) -> None:
+    """Killed when the first journal has the command to close, and the second not yet."""
+    limits = Limits(session_loss=30.0)
+    whole = traded(tmp_path / "whole", ("quick", "slow"), limits=limits)
+    with closing(sqlite3.connect(whole.folder / "journal.db")) as db:
+        (instant,) = db.execute("SELECT instant FROM events WHERE session = 'quick' AND type = 'command' ORDER BY id LIMIT 1").fetchone()
+    killed = traded(tmp_path / "killed", ("quick", "slow"), ((BETWEEN, instant),), limits=limits)
+    for name in PAIRS:
+        assert [r for r in records(killed, name) if isinstance(r, Command)] == [r for r in records(whole, name) if isinstance(r, Command)]
 
 
 def test_a_second_session_on_the_account_is_refused(tmp_path: Path) -> None:

@@ -68,6 +68,11 @@ def test_a_silent_venue_is_named_before_its_quotes_that_do_not_come() -> None:
     assert found.cause == "venue not heard for 6 s"
 
 
+def test_a_restart_of_the_session_is_no_word_of_the_venue() -> None:
+    records = [*by_hand()[:4], made.link(2, "down", 0), made.link(3, "restarted", 2), made.link(8, "up", 0), *by_hand()[6:]]
+    assert uneven(records, INSTRUMENTS, PARAMS)[0].unheard_s == 6.0
+
+
 def test_legs_that_fill_together_are_not_uneven_and_one_after_the_other_is_a_cause() -> None:
     first, second = made.fill(1, "o-1", "10", "100"), made.fill(1, "p-1", "-20", "50", 1)
     even = [*by_hand()[:3], first, second, decided(2, 0.0)]

@@ -92,7 +92,8 @@ class AlpacaSkin(Skin):
         return Answer(400, error(40010000, words))
 
     def quoted(self, row: list[Shown]) -> Iterable[Said]:
-        """Say the best of each book."""
+        """Say the best of each book; by REST its last quote has the same time stamp."""
+        self._rest.shifts |= {quote.instrument: self.trouble.shift_ns for quote, _, _ in row}
         return [(symbol_of(quote.instrument), quote_json(quote, self.trouble.shift_ns)) for quote, _, _ in row]
 
     def stated(self, status: MarketStatus) -> Iterable[Said]:

@@ -111,6 +111,8 @@ class Rest:
         self._fills = Activities(exchange)
         self._keys_by_symbol = {i.symbol: key for key, i in exchange.instruments.items()}
         self._named = 0
+        self.shifts: dict[str, int] = {}
+        """By how much the time stamp of each instrument's last quote was off when it was made."""
         self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
             ("POST", "/v2/orders"): self._submit,
             ("GET", "/v2/orders"): self._orders,
@@ -241,7 +243,8 @@ class Rest:
         if unknown := [symbol for symbol in wanted if symbol not in self._keys_by_symbol]:
             return Answer(400, error(40010000, f"invalid symbol: {', '.join(unknown)}"))
         found = {symbol: self._floor.quotes.get(self._keys_by_symbol[symbol]) for symbol in wanted}
-        return Answer(200, {"quotes": {symbol: quote_body(quote) for symbol, quote in found.items() if quote is not None}})
+        quotes = {name: quote_body(quote, self.shifts.get(quote.instrument, 0)) for name, quote in found.items() if quote is not None}
+        return Answer(200, {"quotes": quotes})
 
 
 def _refusal(report: Rejected) -> Answer:
