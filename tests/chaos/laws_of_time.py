@@ -122,7 +122,7 @@ _SILENT = {"down", "frozen"}
 
 
 def groundless(books: Books) -> Iterator[str]:
-    """Check that a silence is told only where a fault made one since the last quote: neither a quiet market nor a clock that is off is one."""
+    """Check that a silence is told only where a fault made one since the last quote: a quiet market is none, nor is a clock that is off."""
     faults = books.faults
     for link in books.all("link"):
         causes = {fault["kind"] for fault in faults if fault["t"] <= link["ts_ns"] and _until(fault) >= link["since_ns"] - NS}
