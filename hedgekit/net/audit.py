@@ -65,7 +65,7 @@ class Audit:
 
     def told(self, outcome: Outcome, ts_ns: int) -> None:
         """Take the last page of executions, those that are new being the outcome's events; add to it what follows."""
-        if self._behind(outcome.events):  # what lists executions has not heard of all yet
+        if self._behind(outcome.events, listed=True):  # what lists executions has not heard of all yet
             outcome.again_ns = NS
         else:
             self._ends(outcome, ts_ns)
@@ -80,14 +80,15 @@ class Audit:
         positions, cash = self._venue.held_of([self._held[path] for path in asked])
         return [Reconciled(ts_ns=ts_ns, positions=positions, cash=cash, agrees=True)]
 
-    def _behind(self, events: Iterable[Input] = ()) -> bool:
-        """Whether executions that the venue counts are not told yet."""
-        return any(self._lives[name].told(events) < state.filled for name, state in self._states.items() if name in self._lives)
+    def _behind(self, events: Iterable[Input] = (), *, listed: bool = False) -> bool:
+        """Whether executions that the venue counts are not told yet; if it does not count them, whether they are not ``listed`` yet."""
+        counts = {name: state.filled for name, state in self._states.items() if name in self._lives}
+        return any(self._lives[name].told(events) < filled and not (listed and filled.is_infinite()) for name, filled in counts.items())
 
     def _ends(self, outcome: Outcome, ts_ns: int) -> None:
         """End the orders that are over at the venue, and wholly told, without being filled; then ask what is held, or be done."""
         for name, state in self._states.items():
-            if name in self._lives and state.over and state.filled < abs(self._lives[name].order.qty):
+            if name in self._lives and state.over and self._lives[name].told(outcome.events) < abs(self._lives[name].order.qty):
                 outcome.events.append(Cancelled(ts_ns=ts_ns, order_id=name))
         outcome.requests += self._balance()
 

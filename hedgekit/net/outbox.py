@@ -39,11 +39,12 @@ from hedgekit.types import (
     Reject,
     Reply,
     Request,
+    State,
     Venue,
     Word,
 )
 
-_DENIALS = 8
+_DENIALS, _GONE = 8, 4
 
 
 class Outbox:
@@ -237,6 +238,9 @@ class Outbox:
             outcome.events = self._acknowledged(order_id, state.venue_id, ts_ns)
             if life is not None and not asked and (state.over or state.filled > life.told()):
                 outcome.requests = self.audit()
+        elif word is Word.MISSING and life is not None and (state := self._gone(life, ts_ns)) is not None:
+            self._names[state.venue_id] = order_id
+            outcome.requests = [] if asked else self.audit()
         elif word is not Word.MISSING or (life is not None and life.known and life.denied >= _DENIALS):
             self._refused(f"the look-up of order {order_id!r}", reply)
         elif life is not None and life.known:  # it is there; what answers look-ups has not heard of it yet
@@ -249,6 +253,11 @@ class Outbox:
             self._audit.found(order_id, state, outcome, ts_ns)
             self._conclude(outcome)
         return outcome
+
+    def _gone(self, life: Life, ts_ns: int) -> State | None:
+        """Return that an order is over which the venue had, or has barred for good, and of which it does not tell any more."""
+        late = life.barred and life.posted_ns + self.venue.late_ns <= ts_ns
+        return self.venue.gone(life.order) if late or (life.known and life.denied >= _GONE) else None
 
     def _acknowledged(self, order_id: str, venue_id: str, ts_ns: int) -> list[Input]:
         self._names[venue_id] = order_id

@@ -152,6 +152,12 @@ class Venue(Protocol):
     def lookup(self, order: Order) -> Request:
         """Encode the question what became of an order."""
 
+    def gone(self, order: Order) -> State | None:
+        """Return what it means that a look-up does not find an order that was there.
+
+        Its end, ``filled`` being infinite where only the executions say how much; None: what answers look-ups has not heard of it yet.
+        """
+
     def fills(self, since_ns: int, page: str) -> Request:
         """Encode the question for the account's executions from a time on; ``page`` is what the last answer gave for more."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
 
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import Ack, Action, Decision, Fill, Order, Phase, Reason, Reject, Reply, Request, Update
+from hedgekit.types import NS, Ack, Action, Cancelled, Decision, Fill, Link, Order, Phase, Reason, Reject, Reply, Request, Update
 from tests.venues.polymarket_made import ORDER, changed, client, order, payload
 
 NOW = ORDER.ts_ns
@@ -74,3 +78,77 @@ def test_after_a_restart_the_stream_speaks_of_our_orders() -> None:
     assert isinstance(update, Update)
     assert isinstance(update.event, Fill)
     assert update.event.order_id == LIMIT.order_id
+
+
+def listed(order_id: str, filled: int) -> Reply:
+    """Return the answer that lists the executions of one order."""
+    page = msgspec.json.decode(payload("trades"))
+    page["data"] = [page["data"][2] | {"taker_order_id": order_id, "size": str(filled)}] if filled else []
+    return Reply(200, msgspec.json.encode(page))
+
+
+class Doubt:
+    """An order of 10 of which the look-up says nothing, ever; it was executed in part, whole, or not at all."""
+
+    def __init__(self, filled: int) -> None:
+        self.client = client()
+        self.outbox = Outbox(self.client)
+        self.order = order(kind="limit", limit=Decimal("0.48"))
+        self.events: list[Any] = []
+        self.now = self.order.ts_ns
+        (self.request,) = self.outbox.requests_of(decided(self.order))
+        nothing = Reply(200, b'{"balance":"0"}')
+        self.says = {
+            "lookup": Reply(200, b"null"),
+            "fills": listed(self.client.order_id(self.order), filled),
+            "positions": nothing,
+            "account": nothing,
+        }
+
+    def note(self, *events: Any) -> None:
+        """Take events as a session does."""
+        for event in events:
+            self.events.append(event)
+            self.outbox.note(event)
+
+    def play(self, requests: list[Request]) -> list[tuple[str, Decimal]]:
+        """Answer until nothing is asked any more; return what was told of the order."""
+        later: list[tuple[int, Request]] = []
+        while requests or later:
+            if not requests:
+                later.sort(key=lambda wait: wait[0])
+                self.now, request = later.pop(0)
+            else:
+                request = requests.pop(0)
+            said = self.outbox.on_reply(request, self.says[request.purpose], self.now)
+            self.note(*said.events)
+            requests += said.requests
+            later += [] if said.again_ns is None else [(self.now + said.again_ns, request)]
+        return [(type(event).__name__, getattr(event, "qty", Decimal(0))) for event in self.events if isinstance(event, Fill | Cancelled)]
+
+
+ENDS = {0: [("Cancelled", Decimal(0))], 4: [("Fill", Decimal(4)), ("Cancelled", Decimal(0))], 10: [("Fill", Decimal(10))]}
+
+
+@pytest.mark.parametrize("filled", ENDS)
+@pytest.mark.parametrize("known", ["acknowledged", "a duplicate", "barred in an outage"])
+def test_an_order_that_look_ups_do_not_find_any_more_has_ended_and_its_executions_say_how(known: str, filled: int) -> None:
+    doubt = Doubt(filled)
+    doubt.outbox.posted(doubt.request, doubt.now)
+    if known == "acknowledged":
+        taken = changed("posted_live", orderID=doubt.client.order_id(doubt.order))
+        doubt.note(*doubt.outbox.on_reply(doubt.request, Reply(200, taken), doubt.now).events)
+        asked = doubt.outbox.audit(full=True)
+    elif known == "a duplicate":
+        doubt.outbox.posted(doubt.request, doubt.now)
+        asked = doubt.outbox.on_reply(doubt.request, Reply(400, payload("error_duplicate")), doubt.now).requests
+    else:
+        doubt.outbox.on_reply(doubt.request, Reply(0), doubt.now)
+        doubt.note(Link(ts_ns=doubt.now, venue="POLYMARKET", state="down", since_ns=doubt.now))
+        current = doubt.outbox.current(doubt.request)
+        assert current is not None
+        asked = [current]
+    assert doubt.play(asked) == ENDS[filled]
+    assert doubt.outbox.open == ()
+    wait_s = (doubt.now - doubt.order.ts_ns) / NS
+    assert wait_s == (120 if known == "barred in an outage" else 7.5)

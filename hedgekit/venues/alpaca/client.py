@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hedgekit.types import NS, Instrument, Request, Venue
+from hedgekit.types import NS, Instrument, Order, Request, Venue
 from hedgekit.venues.alpaca import replies, requests
 from hedgekit.venues.alpaca.streams import AccountFeed, MarketFeed
 from hedgekit.venues.alpaca.wire import DATA_HOSTS, KEY_ENV, NAME, ORDER_HOSTS, REQUESTS, budgets, symbol
@@ -40,6 +40,9 @@ class Alpaca(Venue):
         self._keys = key, secret
         self._symbols = [symbol(instrument.key) for instrument in instruments]
         self._headers = requests.headers(key, secret)
+
+    def gone(self, order: Order) -> None:
+        """Return None: Alpaca knows an order for ever."""
 
     @property
     def account_id(self) -> str:

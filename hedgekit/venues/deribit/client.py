@@ -50,6 +50,9 @@ class Deribit(Venue):
         self._keys = key, secret
         self._units = Units(instruments)
 
+    def gone(self, order: Order) -> None:
+        """Return None: Deribit knows an order by its label for half an hour after its end, longer than we ask."""
+
     @property
     def account_id(self) -> str:
         """The client id: it names the account."""
