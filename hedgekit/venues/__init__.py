@@ -10,7 +10,7 @@ from hedgekit.errors import ConfigError
 if TYPE_CHECKING:
     from hedgekit.types import Venue
 
-CLIENTS = {"ALPACA": "Alpaca", "DERIBIT": "Deribit", "POLYMARKET": "Polymarket"}
+CLIENTS = {"ALPACA": "Alpaca", "DERIBIT": "Deribit", "KALSHI": "Kalshi", "POLYMARKET": "Polymarket"}
 """Venue, as instruments name it, to the name of its client, which is in the module of that name in lower case."""
 
 

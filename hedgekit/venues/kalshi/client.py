@@ -1,0 +1,98 @@
+"""The client of a Kalshi account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from hedgekit.errors import ConfigError
+from hedgekit.types import NS, Instrument, Order, Request, Venue
+from hedgekit.venues.kalshi import replies, requests
+from hedgekit.venues.kalshi.signing import Signer
+from hedgekit.venues.kalshi.streams import AccountFeed, MarketFeed
+from hedgekit.venues.kalshi.wire import DATA_HOSTS, KEY_ENV, NAME, ORDER_HOSTS, ORDERS, SOCKET, budgets
+
+
+class Kalshi(Venue):
+    """The client of one demo account: :class:`hedgekit.types.Venue`.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Id of the key, and its private key in PEM.
+    instruments : sequence of Instrument
+        What is traded and quoted: the YES contracts of markets.
+    native : mapping of str to str
+        Not used: tickers are all that Kalshi wants.
+
+    Raises
+    ------
+    ConfigError
+        If the private key is none.
+    """
+
+    name = NAME
+    key_env = KEY_ENV
+    order_hosts, data_hosts = ORDER_HOSTS, DATA_HOSTS
+    reposts = True
+    late_ns = 120 * NS  # assumed: Kalshi does not say
+
+    cancel, lookup = staticmethod(requests.cancel), staticmethod(requests.lookup)
+    fills, holdings = staticmethod(requests.fills), staticmethod(requests.holdings)
+    word_of, error_of, limits_of = staticmethod(replies.word_of), staticmethod(replies.error_of), staticmethod(replies.limits_of)
+    state_of, fills_of = staticmethod(replies.state_of), staticmethod(replies.fills_of)
+    held_of, latest_of = staticmethod(replies.held_of), staticmethod(replies.latest_of)
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        instruments: Sequence[Instrument],
+        native: Mapping[str, str] = MappingProxyType({}),  # noqa: ARG002 - as above
+    ) -> None:
+        key_id, pem = keys
+        self._signer = Signer(key_id, pem)
+        self._instruments = {instrument.key: instrument for instrument in instruments}
+        self._tickers = [instrument.symbol for instrument in instruments]
+
+    def gone(self, order: Order) -> None:
+        """Return None: Kalshi's list of orders has those that are over too."""
+
+    @property
+    def account_id(self) -> str:
+        """The key's id: it names the account."""
+        return self._signer.key_id
+
+    def budgets(self, per_minute: int) -> tuple[dict[str, Any], ...]:
+        """Return what the venue counts: :func:`~hedgekit.venues.kalshi.wire.budgets`, in orders a minute."""
+        return budgets(per_minute or ORDERS)
+
+    def signed(self, request: Request, now_ns: int) -> Mapping[str, str]:
+        """Return the headers of a request that leaves now."""
+        headers = self._signer.headers(request.method, request.path, now_ns)
+        return headers if request.body is None else headers | {"Content-Type": "application/json"}
+
+    def submit(self, order: Order) -> Request:
+        """Encode an order: :func:`~hedgekit.venues.kalshi.requests.submit`."""
+        return requests.submit(order, self._instrument(order))
+
+    def void(self, order: Order) -> Request:
+        """Encode an order that cannot fill: :func:`~hedgekit.venues.kalshi.requests.void`."""
+        return requests.void(order, self._instrument(order))
+
+    def latest(self) -> None:
+        """Return None: Kalshi tells no time of its latest quotes."""
+
+    def market(self, now_ns: int) -> MarketFeed:  # type: ignore[override] # it tells more than there are events for: events.py
+        """Return a new feed of books and lifecycles."""
+        return MarketFeed(self._signer.headers("GET", SOCKET, now_ns), self._tickers)
+
+    def account(self, now_ns: int) -> AccountFeed:
+        """Return a new feed of the account's orders and fills."""
+        return AccountFeed(self._signer.headers("GET", SOCKET, now_ns), self._tickers)
+
+    def _instrument(self, order: Order) -> Instrument:
+        if order.instrument not in self._instruments:
+            msg = f"order {order.order_id} is for {order.instrument}, which this client was not made for"
+            raise ConfigError(msg)
+        return self._instruments[order.instrument]

@@ -1,0 +1,237 @@
+"""What can be traded, in which steps and for which fee, as the venue's answers say it: read by discovery, not by a session.
+
+A price is valid if it is a whole number of steps above the start of its band. ``Instrument.tick`` is one number, so it is the
+coarsest step (:func:`coarsest`), whose multiples are valid in every band of the venue's structures as far as they are documented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from hedgekit.errors import VenueError
+from hedgekit.types import Fees, Instrument, Kind, Reply
+from hedgekit.venues.kalshi.events import Band, Settled
+from hedgekit.venues.kalshi.messages import Range, bands
+from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, Name, decode, key_of, ns_of, yes_price
+
+CENTICENT = Decimal("0.0001")
+LOT = Decimal("0.01")
+"""The least that can be ordered; whether a market takes less than one contract was not verified."""
+
+TAKER, MAKER = Decimal("0.07"), Decimal("0.0175")
+"""Rates on contracts x p x (1 - p); the makers' is a third party's report."""
+
+_STATUSES: dict[str, Literal["open", "closed", "paused"]] = {
+    "active": "open",
+    "inactive": "paused",
+    **dict.fromkeys(("initialized", "closed", "determined", "disputed", "amended", "finalized"), "closed"),
+}
+
+
+# ---------------------------------------------------------------------- markets
+
+
+class _Market(msgspec.Struct):
+    ticker: Name
+    event_ticker: Name
+    market_type: Literal["binary", "scalar"]
+    status: str
+    price_ranges: list[Range]
+    notional_value_dollars: Dollars
+    settlement_value_dollars: Dollars | None = None
+    settlement_ts: Moment | None = None
+
+
+class _Markets(msgspec.Struct):
+    markets: list[_Market]
+    cursor: str
+
+
+class Listing(NamedTuple):
+    """A market as listed. ``payout``: what YES pays, None until that is determined; ``scalar``: it may pay anything from 0 to 1."""
+
+    instrument: Instrument
+    event: str
+    scalar: bool
+    status: Literal["open", "closed", "paused"]
+    bands: tuple[Band, ...]
+    payout: Decimal | None
+
+
+def markets_of(reply: Reply, fees: Fees, lot: Decimal = Decimal(1)) -> tuple[list[Listing], str]:
+    """Return markets, and the cursor of the next page; empty for the last.
+
+    Parameters
+    ----------
+    reply : Reply
+        The answer to :func:`hedgekit.venues.kalshi.requests.markets`.
+    fees : Fees
+        What their series charges: :attr:`FeeRule.most`.
+    lot : Decimal
+        The instruments' lot: whole contracts, unless :data:`LOT` is known to be taken.
+
+    Raises
+    ------
+    VenueError
+        If it cannot be read, a status is unknown, or a contract does not pay 1.
+    """
+    page: _Markets = decode(reply.body, _Markets, "markets")
+    return [_listing(market, fees, lot) for market in page.markets], page.cursor
+
+
+def _listing(market: _Market, fees: Fees, lot: Decimal) -> Listing:
+    if market.status not in _STATUSES or Decimal(market.notional_value_dollars) != 1:
+        msg = f"kalshi: market {market.ticker[:60]!r} has status {market.status!r} and pays {market.notional_value_dollars}: not understood"
+        raise VenueError(msg)
+    ladder = bands(market.price_ranges)
+    instrument = Instrument(NAME, market.ticker, Kind.BINARY, tick=coarsest(ladder), lot=lot, fees=fees)
+    payout = None if market.settlement_value_dollars is None else yes_price(market.settlement_value_dollars, "a market")
+    return Listing(instrument, market.event_ticker, market.market_type == "scalar", _STATUSES[market.status], ladder, payout)
+
+
+def coarsest(ladder: Sequence[Band]) -> Decimal:
+    """Return the largest step of a ladder; VenueError if its multiples are not valid in every band."""
+    step = max(band.step for band in ladder)
+    if any(step % band.step or band.start % band.step for band in ladder):
+        msg = f"kalshi: steps {', '.join(str(band.step) for band in ladder)} have no common multiple among them"
+        raise VenueError(msg)
+    return step
+
+
+def valid(price: Decimal, ladder: Sequence[Band]) -> bool:
+    """Return whether an order may have that price; a price between two bands may be in either."""
+    return 0 < price < 1 and any(band.start <= price <= band.end and not (price - band.start) % band.step for band in ladder)
+
+
+# ------------------------------------------------------------------------- fees
+
+
+class _Series(msgspec.Struct):
+    ticker: Name
+    fee_type: str
+    fee_multiplier: float
+
+
+class _OneSeries(msgspec.Struct):
+    series: _Series
+
+
+class FeeRule(NamedTuple):
+    """What a series charges: rate x contracts x p x (1 - p), rounded up to a hundredth of a cent for each fill."""
+
+    taker: Decimal
+    maker: Decimal
+
+    def of(self, qty: Decimal, price: Decimal, *, maker: bool = False) -> Decimal:
+        """Return the trade fee of one fill in dollars; the rounding of the balance, and what it gives back later, is not in it."""
+        rate = self.maker if maker else self.taker
+        return (rate * abs(qty) * price * (1 - price)).quantize(CENTICENT, ROUND_CEILING)
+
+    @property
+    def most(self) -> Fees:
+        """The most that a taker pays, at p = 1/2: what can be said in :class:`~hedgekit.types.Fees`, which know no p (1 - p)."""
+        return Fees(per_unit=self.taker / 4, quantum=CENTICENT)
+
+
+def series_of(reply: Reply) -> FeeRule:
+    """Return what a series charges; VenueError for the fee types whose formula is not known here."""
+    found: _Series = decode(reply.body, _OneSeries, "series").series
+    return fee_rule(found.fee_type, Decimal(repr(found.fee_multiplier)))
+
+
+def fee_rule(fee_type: str, multiplier: Decimal) -> FeeRule:
+    """Return the rule of a fee type and multiplier, of a series or of an event that has its own."""
+    makers = {"quadratic": Decimal(0), "quadratic_with_maker_fees": MAKER}
+    if fee_type not in makers or multiplier < 0:
+        msg = f"kalshi: the formula of fee type {fee_type!r} with multiplier {multiplier} is not known; known: {', '.join(makers)}"
+        raise VenueError(msg)
+    return FeeRule(TAKER * multiplier, makers[fee_type] * multiplier)
+
+
+# ------------------------------------------------------- settlements and account
+
+
+class _Settlement(msgspec.Struct):
+    ticker: Name
+    market_result: Literal["yes", "no", "scalar"]
+    settled_time: Moment
+    yes_count_fp: Count
+    no_count_fp: Count
+    value: int | None = None
+
+
+class _Settlements(msgspec.Struct):
+    settlements: list[_Settlement]
+    cursor: str
+
+
+def settlements_of(reply: Reply, ts_ns: int) -> tuple[list[Settled], str]:
+    """Return what was settled, and the cursor of the next page; empty for the last. Cents of a scalar market may be rounded."""
+    page: _Settlements = decode(reply.body, _Settlements, "settlements")
+    return [Settled(ts_ns, key_of(one.ticker), ns_of(one.settled_time), _value(one), paid=True) for one in page.settlements], page.cursor
+
+
+def _value(one: _Settlement) -> Decimal | None:
+    if one.market_result != "scalar":
+        return Decimal(one.market_result == "yes")
+    if one.value is not None and not 0 <= one.value <= 100:  # noqa: PLR2004 - cents of what a contract pays
+        msg = f"kalshi: {one.ticker[:60]!r} was settled at {one.value} cents, which is not between 0 and 100"
+        raise VenueError(msg)
+    return None if one.value is None else Decimal(one.value) / 100
+
+
+class _Bucket(msgspec.Struct):
+    refill_rate: int
+    bucket_capacity: int
+
+
+class _Limits(msgspec.Struct):
+    usage_tier: str
+    read: _Bucket
+    write: _Bucket
+
+
+def orders_per_minute(reply: Reply) -> int:
+    """Return for how many orders a minute the account is good: the argument of :func:`hedgekit.venues.kalshi.wire.budgets`."""
+    found: _Limits = decode(reply.body, _Limits, "limits")
+    return max(found.write.refill_rate, 0) * 60 // 10
+
+
+class _ApiKey(msgspec.Struct):
+    api_key_id: Name
+    scopes: list[str]
+
+
+class _ApiKeys(msgspec.Struct):
+    api_keys: list[_ApiKey]
+
+
+def may_trade(reply: Reply, key_id: str) -> bool:
+    """Return whether a key can do more than read (L8): any scope that is not ``read`` or one of its children counts.
+
+    Raises
+    ------
+    VenueError
+        If the answer does not name the key.
+    """
+    found: _ApiKeys = decode(reply.body, _ApiKeys, "keys")
+    scopes = [one.scopes for one in found.api_keys if one.api_key_id == key_id]
+    if len(scopes) != 1:
+        msg = f"kalshi: {len(scopes)} keys are listed under the id of this one; its scopes are not known"
+        raise VenueError(msg)
+    return any(scope.partition("::")[0] != "read" or "trade" in scope for scope in scopes[0])
+
+
+class _Exchange(msgspec.Struct):
+    exchange_active: bool
+    trading_active: bool
+
+
+def trades_now(reply: Reply) -> bool:
+    """Return whether the exchange trades, by its own word: a pause or maintenance is no outage (L6)."""
+    found: _Exchange = decode(reply.body, _Exchange, "exchange status")
+    return found.exchange_active and found.trading_active
