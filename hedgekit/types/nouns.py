@@ -197,6 +197,7 @@ class Order(msgspec.Struct, frozen=True):
     ``order_id`` is the client order id: a pure function of session, sequence
     and leg, so that a replay or a retry names the same order (L2). ``reduces`` says that, whatever else is under way, it only
     brings the leg's position towards zero: at some venues selling what is held is not the same as selling what is not.
+    None: from a journal that does not say.
     """
 
     order_id: str
@@ -210,7 +211,7 @@ class Order(msgspec.Struct, frozen=True):
     kind: Literal["market", "limit"] = "market"
     limit: Decimal | None = None
     tif: str = "gtc"
-    reduces: bool = False
+    reduces: bool | None = None
 
 
 class Request(msgspec.Struct, frozen=True):

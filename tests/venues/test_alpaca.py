@@ -204,6 +204,30 @@ def test_the_login_asks_for_quotes_and_statuses() -> None:
         login.send('[{"T":"subscription","quotes":["KO"],"statuses":["KO"]}]')
 
 
+def test_what_comes_before_the_login_is_answered_is_told_after_it() -> None:
+    """An account that opens its socket again is still subscribed: its first quote may be ahead of the answer."""
+    client, quote = (
+        Alpaca(("key", "secret"), (Instrument("ALPACA", "KO"),)),
+        '[{"T":"q","S":"KO","bp":1,"bs":1,"ap":2,"as":1,"t":"2025-02-22T15:51:45Z"}]',
+    )
+    feed = client.market(0)
+    login = feed.login()
+    next(login)
+    for text in ('[{"T":"success","msg":"connected"}]', '[{"T":"success","msg":"authenticated"}]', quote):
+        login.send(text)
+    with pytest.raises(StopIteration):
+        login.send('[{"T":"subscription","quotes":["KO"],"statuses":["KO"]}]')
+    assert [len(feed.take(quote, 9)) for _ in range(2)] == [2, 1]
+    account = client.account(0)
+    login = account.login()
+    next(login)
+    login.send('{"stream":"authorization","data":{"status":"authorized","action":"authenticate"}}')
+    login.send(payload("new"))
+    with pytest.raises(StopIteration):
+        login.send('{"stream":"listening","data":{"streams":["trade_updates"]}}')
+    assert len(account.take(payload("new"), 9)) == 2
+
+
 def test_a_login_that_is_answered_otherwise_is_refused() -> None:
     login = Alpaca(("key", "secret"), ()).account(0).login()
     next(login)

@@ -20,6 +20,12 @@ class _Feed:
     def __init__(self, keys: tuple[str, str], symbols: list[str]) -> None:
         self._keys, self._symbols = keys, symbols
         self.headers: dict[str, str] = {}
+        self._early: list[bytes | str] = []
+
+    def _frames(self, frame: bytes | str) -> list[bytes | str]:
+        """Return what came before the login was over, once, and a frame."""
+        frames, self._early = [*self._early, frame], []
+        return frames
 
     def to_say(self) -> list[bytes]:
         """Return nothing: Alpaca asks nothing."""
@@ -32,13 +38,14 @@ class MarketFeed(_Feed):
     def login(self) -> Login:
         """Log in and subscribe."""
         key, secret = self._keys
-        yield from _said(None, '"connected"')
-        yield from _said({"action": "auth", "key": key, "secret": secret}, '"authenticated"')
-        yield from _said({"action": "subscribe", "quotes": self._symbols, "statuses": self._symbols}, '"subscription"')
+        kept = ('"T":"q"', '"T":"s"'), self._early
+        yield from _said(None, '"connected"', *kept)
+        yield from _said({"action": "auth", "key": key, "secret": secret}, '"authenticated"', *kept)
+        yield from _said({"action": "subscribe", "quotes": self._symbols, "statuses": self._symbols}, '"subscription"', *kept)
 
     def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
         """Return what a frame tells: :func:`market_of`."""
-        return market_of(frame, ts_ns)
+        return [event for one in self._frames(frame) for event in market_of(one, ts_ns)]
 
 
 class AccountFeed(_Feed):
@@ -47,22 +54,25 @@ class AccountFeed(_Feed):
     def login(self) -> Login:
         """Log in and listen."""
         key, secret = self._keys
-        yield from _said({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}, '"authorized"')
-        yield from _said({"action": "listen", "data": {"streams": ["trade_updates"]}}, '"trade_updates"')
+        kept = ('"execution_id"', '"event"'), self._early
+        yield from _said({"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}, '"authorized"', *kept)
+        yield from _said({"action": "listen", "data": {"streams": ["trade_updates"]}}, '"listening"', *kept)
 
     def take(self, frame: bytes | str, ts_ns: int) -> list[Update]:
         """Return what a frame tells: :func:`update_of`."""
-        update = update_of(frame, ts_ns)
-        return [] if update is None else [update]
+        updates = [update_of(one, ts_ns) for one in self._frames(frame)]
+        return [update for update in updates if update is not None]
 
 
-def _said(message: object, expected: str) -> Login:
-    """Say something and wait for the answer; VenueError if it is another one."""
+def _said(message: object, expected: str, data: tuple[str, ...], early: list[bytes | str]) -> Login:
+    """Say something and wait for the answer; keep what the feed says meanwhile (it is still subscribed); VenueError for a refusal."""
     answer = yield None if message is None else msgspec.json.encode(message), True
-    text = answer if isinstance(answer, str) else answer.decode()
-    if expected not in text:
-        msg = f"alpaca refused the login: {text[:200]}"
-        raise VenueError(msg)
+    while expected not in (text := answer if isinstance(answer, str) else answer.decode()):
+        if not any(sign in text for sign in data):
+            msg = f"alpaca refused the login: {text[:200]}"
+            raise VenueError(msg)
+        early.append(answer)
+        answer = yield None, True
 
 
 class _Message(msgspec.Struct):

@@ -33,11 +33,11 @@ def trade(order: Order, listed: Listed) -> Trade:
     if that is coarser), because a purchase at once must cost whole cents; never beyond the last tick.
     """
     if order.limit is not None:
-        return listed.trade(order.qty, order.limit, reduces=order.reduces)
+        return listed.trade(order.qty, order.limit, reduces=bool(order.reduces))
     if order.kind == "limit":
         msg = f"order {order.order_id!r} is a limit order without a limit; give it one"
         raise ConfigError(msg)
-    touch, tick = listed.trade(order.qty, order.expected, reduces=order.reduces), listed.instrument.tick
+    touch, tick = listed.trade(order.qty, order.expected, reduces=bool(order.reduces)), listed.instrument.tick
     grid, buys = max(tick, _CENT), touch.side == "BUY"
     beyond = touch.price + (SLIP if buys else -SLIP)
     rounded = (beyond / grid).to_integral_value(ROUND_CEILING if buys else ROUND_FLOOR) * grid
