@@ -124,7 +124,14 @@ def test_bad_parameter(tmp_path: Path) -> None:
     one_line(hedgekit("paper", "run", configured(tmp_path, params={"lookback": 3}), **KEYS), "lookback=3", "5 to 512 bars")
 
 
-@pytest.mark.parametrize(("venues", "word"), [(("ALPACA", "X"), "trades at ALPACA, X"), (("X", "X"), "no venue 'X'; there are ALPACA")])
+@pytest.mark.parametrize(
+    ("venues", "word"),
+    [
+        (("ALPACA", "X"), "trades at ALPACA, X"),
+        (("X", "X"), "no venue 'X'; there are ALPACA"),
+        (("KALSHI", "KALSHI"), "no session can trade there yet"),
+    ],
+)
 def test_a_session_has_one_account_at_a_venue_that_there_is(tmp_path: Path, venues: tuple[str, ...], word: str) -> None:
     legs = [{"venue": venue, "symbol": f"S{n}"} for n, venue in enumerate(venues)]
     one_line(hedgekit("paper", "run", configured(tmp_path, instruments=legs), **KEYS), word)

@@ -206,9 +206,7 @@ class PaperSession:
 
     def _check_waiting(self, now: Status, deadline: float) -> None:
         idle = now.state not in ALIVE and not (now.state in RESTARTABLE and self._orders.waiting())
-        if (
-            idle and self.status().state == now.state
-        ):  # else the host has done what it was told since, and wrote so before it removed the order
+        if idle and self.status().state == now.state:  # else the host has written since what became of an order
             msg = f"session {self.session!r} is {now.state} ({now.detail or 'no more to say'}) before what was waited for"
             raise SessionError(msg)
         if time.monotonic() > deadline:

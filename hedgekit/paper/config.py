@@ -14,6 +14,7 @@ from hedgekit.plugins.apart import LIMIT_S
 from hedgekit.plugins.module import Source, read
 from hedgekit.rules.guard import Limits
 from hedgekit.types import Instrument
+from hedgekit.venues import CLIENTS, TRADED
 
 CONTROL_TOKEN_ENV = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
 
@@ -79,11 +80,14 @@ class SessionConfig(msgspec.Struct, frozen=True):
         Raises
         ------
         ConfigError
-            If they are of several.
+            If they are of several, or no session can trade there yet.
         """
         venues = sorted({instrument.venue for instrument in self.instruments})
         if len(venues) != 1:
             msg = f"session {self.session!r} trades at {', '.join(venues) or 'no venue'}: a session has one account, at one venue"
+            raise ConfigError(msg)
+        if venues[0] in CLIENTS and venues[0] not in TRADED:
+            msg = f"session {self.session!r}: there is a client of {venues[0]}, but no session can trade there yet; it can at {', '.join(TRADED)}"
             raise ConfigError(msg)
         return venues[0]
 

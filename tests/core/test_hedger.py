@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.hedger import Hedger, whole
+from hedgekit.hedger import Hedger, Unpacker, whole
+from hedgekit.rules import state as codes
 from hedgekit.types import (
     NS,
     Command,
@@ -18,7 +19,7 @@ from hedgekit.types import (
     Reason,
     Timer,
 )
-from tests.core.core_made import T0, Desk, params
+from tests.core.core_made import T0, Desk, legs, params
 
 
 def test_ids_are_a_pure_function_of_session_sequence_and_leg() -> None:
@@ -86,3 +87,40 @@ def test_a_decision_says_none_for_what_is_not_defined() -> None:
     assert (decision.z, decision.ratio, decision.delta, decision.mids) == (None, None, None, (None, None))
     assert decision.reason is Reason.NOTED
     assert not math.isnan(decision.cost)
+
+
+@pytest.mark.parametrize(
+    ("held", "alive", "qty", "reduces"),
+    [
+        (100.0, (), -100.0, True),
+        (100.0, (), -40.0, True),
+        (-100.0, (), 100.0, True),
+        (100.0, (), 40.0, False),
+        (0.0, (), -40.0, False),
+        (100.0, (), -101.0, False),  # through zero
+        (100.0, (-60,), -40.0, True),
+        (100.0, (-60,), -41.0, False),  # with what is under way it would be
+        (100.0, (60,), -100.0, True),  # what may still be bought is no more to sell
+    ],
+)
+def test_an_order_says_whether_it_only_reduces(held: float, alive: tuple[int, ...], qty: float, *, reduces: bool) -> None:
+    unpacker = Unpacker("s", legs())
+    unpacker.alive |= {f"s-{number}-0": (0, Decimal(left)) for number, left in enumerate(alive)}
+    other = [0.0] * 4
+    said = unpacker.said(
+        1,
+        codes.CLOSE,
+        0,
+        codes.CLOSING,
+        *(1, 0),
+        *(0.0, 1.0, 0.0, 0.0, 0.0),
+        mid=[100.0] * 4,
+        pos=[held, *other[1:]],
+        target=other,
+        order=[qty, *other[1:]],
+        expected=[100.0] * 4,
+        cancel=[0] * 4,
+        limit=other,
+        naked=0.0,
+    )
+    assert [order.reduces for order in said.orders] == [reduces]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import create_engine, event, text
 
@@ -21,6 +22,7 @@ from hedgekit.journal import Follower, Journal, SessionInfo, migrate, sessions
 from hedgekit.journal.codec import decode
 from hedgekit.journal.schema import VERSION, version
 from hedgekit.replay import Replay, replay
+from hedgekit.types import Decision, Phase
 from tests.journal.made import EVERY, SESSION, START
 from tests.journal.processes import child, finish, run
 from tests.journal.scripts import by_hand, feed
@@ -232,3 +234,21 @@ def test_tables_made_while_a_reader_looks_are_no_older_version(tmp_path: Path) -
         with engine.connect() as conn:
             assert version(conn) in {0, VERSION}
         engine.dispose()
+
+
+def test_what_an_old_journal_does_not_say_of_an_order_is_no_difference_and_what_one_says_wrongly_is(old: Path) -> None:
+    migrate(old)
+    with Journal.open(old, DEMO, mode="read") as journal:
+        records = list(journal.records())
+    place, close = next(
+        (n, one) for n, one in enumerate(records) if isinstance(one, Decision) and one.phase is Phase.CLOSING and one.orders
+    )
+    assert [order.reduces for order in close.orders] == [None] * len(close.orders)
+    for said, right in ((True, True), (False, False)):
+        orders = tuple(msgspec.structs.replace(order, reduces=said) for order in close.orders)
+        records[place] = msgspec.structs.replace(close, orders=orders)
+        if right:
+            assert replay(records).decisions == 96
+        else:
+            with pytest.raises(JournalError, match="replay differs"):
+                replay(records)

@@ -187,8 +187,12 @@ def test_back_off_doubles_to_thirty_seconds_and_starts_anew_after_a_success() ->
     (request,) = outbox.requests_of(decision((order(1),)))
     delays = [outbox.on_reply(request, Reply(0), 1).again_ns for _ in range(8)]
     assert delays == [NS // 2, NS, 2 * NS, 4 * NS, 8 * NS, 16 * NS, 30 * NS, 30 * NS]
-    outbox.on_reply(request, accepted("s-1-0"), 1)
+    for _ in range(4):
+        other = outbox.on_reply(VENUE.holdings()[0], Reply(500), 1).again_ns
+    assert other == 4 * NS
+    outbox.on_reply(request, accepted("s-1-0"), 1)  # whatever is answered says that the venue is there
     assert outbox.on_reply(request, Reply(0), 1).again_ns == NS // 2
+    assert outbox.on_reply(VENUE.holdings()[0], Reply(500), 1).again_ns == NS // 2
 
 
 # --------------------------------------------------------------------- restart

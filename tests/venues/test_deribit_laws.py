@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -9,13 +10,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedgekit.errors import VenueError
 from hedgekit.net.outbox import Outbox
 from hedgekit.types import NS, Cancelled, Gap, Quote, Reply
 from hedgekit.venues.deribit import Deribit, rules
 from hedgekit.venues.deribit.rpc import HEARTBEAT
 from tests.net.orders_made import decision
 from tests.venues.deribit_made import BTC, ETH, NAMES, ORDER, book, client, failure, payload, result
+from tests.venues.fuzz import refuses_or_reads, spoilt
 
 # ----------------------------------------------------------------------- books
 
@@ -129,16 +130,18 @@ def kept(frame: bytes) -> None:
     feed = client(BTC, ETH).market(0)
     login = feed.login()
     next(login)
-    login.send(frame)
-    login.send(result("ok", HEARTBEAT))
-    feed.take(frame, 1)
+    with suppress(StopIteration):
+        login.send(frame)
+        login.send(result("ok", HEARTBEAT))
+        feed.take(frame, 1)
 
 
 def answered(frame: bytes) -> None:
     """Give a frame to a login as the answer to its first call."""
     login = client().account(0).login()
     next(login)
-    login.send(frame)
+    with suppress(StopIteration):
+        login.send(frame)
 
 
 PARSERS: list[Any] = [
@@ -159,49 +162,15 @@ PARSERS: list[Any] = [
 ]
 
 
-def refuses_or_reads(data: bytes) -> None:
-    for parse in PARSERS:
-        try:
-            parse(data)
-        except VenueError as error:
-            assert str(error).isprintable()  # noqa: PT017 - nothing else may come
-            assert len(str(error)) < 1000  # noqa: PT017 - as above
-        except StopIteration:
-            pass
-
-
 @given(st.binary(max_size=200))
 def test_random_bytes_never_raise_anything_else(data: bytes) -> None:
-    refuses_or_reads(data)
+    refuses_or_reads(PARSERS, data)
 
 
-JUNK = [
-    b"null",
-    b"{}",
-    b"[]",
-    b"-1",
-    b'"NaN"',
-    b'"Infinity"',
-    b"1e400",
-    b'"1e-999999"',
-    b'""',
-    b'"\\u0000"',
-    b"18446744073709551616",
-    b"true",
-]
-
-
-@given(
-    name=st.sampled_from(NAMES),
-    at=st.integers(0, 2000),
-    cut=st.integers(0, 20),
-    junk=st.one_of(st.binary(max_size=6), st.sampled_from(JUNK)),
-)
 @settings(max_examples=300)
-def test_spoilt_payloads_never_raise_anything_else(name: str, at: int, cut: int, junk: bytes) -> None:
-    data = payload(name)
-    at %= len(data)
-    refuses_or_reads(data[:at] + junk + data[at + cut :])
+@given(spoilt(payload, NAMES))
+def test_spoilt_payloads_never_raise_anything_else(data: bytes) -> None:
+    refuses_or_reads(PARSERS, data)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -226,7 +195,7 @@ def test_any_value_in_any_place_never_raises_anything_else(name: str, pick: int,
     for key in way:
         place = place[key]
     place[last] = value
-    refuses_or_reads(msgspec.json.encode(message))
+    refuses_or_reads(PARSERS, msgspec.json.encode(message))
 
 
 def test_money_is_read_digit_by_digit() -> None:

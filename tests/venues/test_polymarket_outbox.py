@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Ack, Action, Cancelled, Decision, Fill, Link, Order, Phase, Reason, Reject, Reply, Request, Update
+from hedgekit.types import NS, Ack, Action, Cancelled, Fill, Link, Order, Reject, Reply, Request, Update
+from tests.net.orders_made import decision
 from tests.venues.polymarket_made import ORDER, changed, client, order, payload
 
 NOW = ORDER.ts_ns
@@ -17,30 +18,10 @@ LIMIT = order(kind="limit", limit=Decimal("0.48"))
 HASH = client().order_id(LIMIT)
 
 
-def decided(*orders: Order) -> Decision:
-    """Return a decision to open with orders."""
-    return Decision(
-        ts_ns=NOW,
-        action=Action.OPEN,
-        reason=Reason.ENTRY,
-        phase=Phase.OPENING,
-        trade=1,
-        z=None,
-        ratio=None,
-        delta=None,
-        cost=0.0,
-        benefit=0.0,
-        mids=(),
-        positions=(),
-        targets=(),
-        orders=orders,
-    )
-
-
 def posted(made: Order) -> tuple[Outbox, Request]:
     """Return an outbox that has posted an order."""
     outbox = Outbox(client())
-    [request] = outbox.requests_of(decided(made))
+    [request] = outbox.requests_of(decision((made,), action=Action.OPEN))
     outbox.posted(request, NOW)
     return outbox, request
 
@@ -73,7 +54,7 @@ def test_after_a_restart_the_stream_speaks_of_our_orders() -> None:
     """The venue knows no name of ours: the journal's decisions, encoded again, say whose a hash is."""
     frame = changed("ws_trade", taker_order_id=HASH)
     again = client()
-    Outbox(again).restore([decided(LIMIT)])
+    Outbox(again).restore([decision((LIMIT,), action=Action.OPEN)])
     [update] = again.account(NOW).take(frame, NOW)
     assert isinstance(update, Update)
     assert isinstance(update.event, Fill)
@@ -96,7 +77,7 @@ class Doubt:
         self.order = order(kind="limit", limit=Decimal("0.48"))
         self.events: list[Any] = []
         self.now = self.order.ts_ns
-        (self.request,) = self.outbox.requests_of(decided(self.order))
+        (self.request,) = self.outbox.requests_of(decision((self.order,), action=Action.OPEN))
         nothing = Reply(200, b'{"balance":"0"}')
         self.says = {
             "lookup": Reply(200, b"null"),

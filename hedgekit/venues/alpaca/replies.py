@@ -12,7 +12,8 @@ import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Execution, Reply, Request, State, Word
-from hedgekit.venues.alpaca.wire import DUPLICATE, NAME, OVER, Name, decode, finite, parse_time
+from hedgekit.venues.alpaca.wire import DUPLICATE, NAME, OVER, decode, finite, parse_time
+from hedgekit.venues.reading import Name
 
 _PAGE = 100
 _DONE = range(200, 300)

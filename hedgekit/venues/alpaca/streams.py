@@ -9,7 +9,8 @@ import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.types import Ack, Cancelled, Fill, Login, MarketEvent, MarketStatus, Quote, Reject, Update
-from hedgekit.venues.alpaca.wire import NAME, UNREADABLE, Name, parse_time
+from hedgekit.venues.alpaca.wire import NAME, parse_time, unread
+from hedgekit.venues.reading import UNREADABLE, Name
 
 
 class _Feed:
@@ -112,8 +113,7 @@ def market_of(frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
     try:
         messages = _MESSAGES.decode(frame)
     except UNREADABLE as error:
-        msg = f"alpaca: market data cannot be read ({error}): {frame[:200]!r}"
-        raise VenueError(msg) from error
+        raise unread(frame, "market data", error) from error
     events = (_status(message, ts_ns) if message.T == "s" else _quote(message, ts_ns) for message in messages)
     return [event for event in events if event is not None]
 
@@ -200,8 +200,7 @@ def update_of(frame: bytes | str, ts_ns: int) -> Update | None:
     try:
         update = _FRAMES.decode(frame).data
     except UNREADABLE as error:
-        msg = f"alpaca: trade update cannot be read ({error}): {frame[:200]!r}"
-        raise VenueError(msg) from error
+        raise unread(frame, "trade update", error) from error
     event = _event(update, ts_ns)
     return None if event is None else Update(event, update.order.filled_qty)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from hedgekit.errors import ConfigError, VenueError
+from hedgekit.venues.reading import Reader
 
 NAME = "ALPACA"
 REST = "https://paper-api.alpaca.markets"
@@ -52,25 +51,8 @@ def budgets(per_minute: int = REQUESTS) -> tuple[dict[str, Any], ...]:
     return ({"name": "requests", "capacity": burst, "refill_per_s": refill, "costs": dict.fromkeys(KINDS, 1), "reserve": reserve},)
 
 
-Name = Annotated[str, msgspec.Meta(min_length=1)]  # an empty id in a path would address all orders
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-
-
-def decode(body: bytes, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
-    """Read JSON as a type; VenueError with the words that cannot be read."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        msg = f"alpaca: {what} cannot be read ({error}): {body[:200]!r}"
-        raise VenueError(msg) from error
-
-
-def finite(number: Decimal, what: str) -> Decimal:
-    """Return a number that is an amount; VenueError for NaN and infinity."""
-    if not number.is_finite():
-        msg = f"alpaca: {what} holds {number}, which is no amount"
-        raise VenueError(msg)
-    return number
+_reader = Reader("alpaca")
+decode, unread, finite = _reader.decode, _reader.unread, _reader.finite
 
 
 def symbol(key: str) -> str:

@@ -11,7 +11,7 @@ from hedgekit.venues.deribit.replies import OrderState, Trade
 from hedgekit.venues.deribit.rpc import GUARD, Frame, Socket, expect, read
 from hedgekit.venues.deribit.signing import credentials
 from hedgekit.venues.deribit.units import Units
-from hedgekit.venues.deribit.wire import unreadable
+from hedgekit.venues.deribit.wire import unread
 
 ORDERS, TRADES = "user.orders.any.any.raw", "user.trades.any.any.raw"
 
@@ -70,7 +70,7 @@ class AccountFeed(Socket):
             elif params.channel == TRADES and isinstance(params.data, list):
                 updates += [Update(trade.execution(self._units).fill(trade.label, ts_ns)) for trade in params.data]
             else:
-                unreadable("message", one, "its channel was not asked for, or has other data")
+                raise unread(one, "message", "its channel was not asked for, or has other data")
         return updates
 
     def _of_order(self, order: OrderState, ts_ns: int) -> Update:

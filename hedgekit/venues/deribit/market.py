@@ -11,7 +11,7 @@ import msgspec
 from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote
 from hedgekit.venues.deribit.book import Book, Change, Top
 from hedgekit.venues.deribit.rpc import Frame, Socket, read
-from hedgekit.venues.deribit.wire import MS, NAME, finite, unreadable
+from hedgekit.venues.deribit.wire import MS, NAME, finite, unread
 
 INTERVAL = "100ms"
 """Changes are told together so often; only the raw ones need a login."""
@@ -110,26 +110,26 @@ class MarketFeed(Socket):
             if message.method != "subscription" or params is None:
                 self._beside(message, one, ts_ns)
             elif (data := params.data) is None:
-                unreadable("message", one, "no data")
+                raise unread(one, "message", "no data")
             elif (seen := self._books.get(params.channel)) is not None:
                 self._book(seen, data, one, ts_ns, told)
             elif (seen := self._tickers.get(params.channel)) is not None:
                 self._ticker(seen, data, one, ts_ns, told)
             else:
-                unreadable("message", one, "its channel was not asked for")
+                raise unread(one, "message", "its channel was not asked for")
         return told
 
     def _book(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[Told]) -> None:
         book = seen.book
         if data.change_id is None or data.type not in ("snapshot", "change"):
-            unreadable("book", frame, "no change_id, or neither snapshot nor change")
+            raise unread(frame, "book", "no change_id, or neither snapshot nor change")
         if data.type == "snapshot":
             book.clear()
         elif book.change_id is None or data.prev_change_id != book.change_id:
             self._break(ts_ns, told)
             return
         if not book.apply(data.change_id, data.bids, data.asks):
-            unreadable("book", frame, "a price or an amount is not above 0")
+            raise unread(frame, "book", "a price or an amount is not above 0")
         top = book.top()
         if top != seen.top:
             bid, ask, bid_amount, ask_amount = seen.top = top
@@ -156,7 +156,7 @@ class MarketFeed(Socket):
 
     def _ticker(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[Told]) -> None:
         if data.state not in _STATUSES:
-            unreadable("ticker", frame, f"state {data.state[:60]!r} is not understood")
+            raise unread(frame, "ticker", f"state {data.state[:60]!r} is not understood")
         if data.state != seen.status:
             seen.status = data.state
             told.append(MarketStatus(ts_ns=ts_ns, instrument=seen.key, status=_STATUSES[data.state]))

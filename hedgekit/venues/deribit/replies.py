@@ -11,7 +11,8 @@ import msgspec
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Execution, Reply, Request, State, Word
 from hedgekit.venues.deribit.units import Units, currency
-from hedgekit.venues.deribit.wire import MS, NAME, Error, Name, decode, finite, short
+from hedgekit.venues.deribit.wire import MS, NAME, Error, decode, finite, short
+from hedgekit.venues.reading import Name
 
 _DONE = range(200, 300)
 _TOO_MANY, _SERVER = 429, 500

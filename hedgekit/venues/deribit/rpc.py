@@ -10,7 +10,8 @@ import msgspec
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Login
 from hedgekit.venues.deribit.requests import call
-from hedgekit.venues.deribit.wire import UNREADABLE, Error, decode, unreadable
+from hedgekit.venues.deribit.wire import Error, decode, unread
+from hedgekit.venues.reading import UNREADABLE
 
 HEARTBEAT_S = 10
 """Deribit asks after so long whether we are there, and ends a socket that does not answer; it allows no less."""
@@ -131,7 +132,7 @@ class Socket:
         elif message.id == AUTH:
             self._granted(message.result, ts_ns)
         elif beat != "heartbeat" and message.id != TEST:  # it beats; it heard us
-            unreadable("message", frame, "not understood")
+            raise unread(frame, "message", "not understood")
 
     def _granted(self, result: msgspec.Raw, now_ns: int) -> None:
         granted: _Granted = decode(bytes(result), _Granted, "login")
@@ -152,7 +153,7 @@ def read(decoder: msgspec.json.Decoder[Frame[D]], frame: bytes | str) -> Frame[D
     try:
         return decoder.decode(frame)
     except UNREADABLE as error:
-        unreadable("message", frame, error)
+        raise unread(frame, "message", error) from error
 
 
 def refused(what: str, error: Error) -> NoReturn:
@@ -164,4 +165,4 @@ def refused(what: str, error: Error) -> NoReturn:
 def expect(result: msgspec.Raw, word: str, method: str) -> None:
     """Check the answer to a call; VenueError if it is another word."""
     if decode(bytes(result), Any, f"answer to {method}") != word:
-        unreadable(f"answer to {method}", bytes(result), f"not {word!r}")
+        raise unread(bytes(result), f"answer to {method}", f"not {word!r}")

@@ -11,7 +11,8 @@ from hedgekit.errors import VenueError
 from hedgekit.types import Fees, Instrument, Kind, Reply
 from hedgekit.venues.deribit.replies import result_of
 from hedgekit.venues.deribit.units import contracts
-from hedgekit.venues.deribit.wire import NAME, Name, finite, short
+from hedgekit.venues.deribit.wire import NAME, finite, short
+from hedgekit.venues.reading import Name
 
 QUANTUM = Decimal("0.00000001")
 """To which a fee in coin is rounded."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn
+from typing import Any
 
 import msgspec
 
-from hedgekit.errors import ConfigError, VenueError
+from hedgekit.errors import ConfigError
 from hedgekit.types import NS
+from hedgekit.venues.reading import Reader
 
 NAME = "DERIBIT"
 REST = "https://test.deribit.com"
@@ -80,10 +81,6 @@ def budgets(per_minute: int = ORDERS) -> tuple[dict[str, Any], ...]:
     )
 
 
-Name = Annotated[str, msgspec.Meta(min_length=1)]
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-
-
 class Error(msgspec.Struct):
     """A refusal, as JSON-RPC has it; ``data`` usually says why, in the venue's own shape."""
 
@@ -103,26 +100,8 @@ class Error(msgspec.Struct):
         return told if told.isprintable() else ascii(told)
 
 
-def decode(body: bytes | str, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
-    """Read JSON as a type; VenueError with the words that cannot be read."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        unreadable(what, body, error)
-
-
-def unreadable(what: str, body: bytes | str, why: Exception | str) -> NoReturn:
-    """Raise the VenueError for words that cannot be read, with the first of them."""
-    msg = f"deribit: {what} cannot be read ({ascii(str(why)[:200])[1:-1]}): {body[:200]!a}"
-    raise VenueError(msg) from (why if isinstance(why, Exception) else None)
-
-
-def finite(number: Decimal, what: str) -> Decimal:
-    """Return a number that is an amount; VenueError for NaN and infinity."""
-    if not number.is_finite():
-        msg = f"deribit: {what} holds {short(number)}, which is no amount"
-        raise VenueError(msg)
-    return number
+_reader = Reader("deribit")
+decode, unread, finite = _reader.decode, _reader.unread, _reader.finite
 
 
 def short(number: Decimal) -> str:

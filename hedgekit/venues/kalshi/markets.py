@@ -16,7 +16,8 @@ from hedgekit.errors import VenueError
 from hedgekit.types import Fees, Instrument, Kind, Reply
 from hedgekit.venues.kalshi.events import Band, Settled
 from hedgekit.venues.kalshi.messages import Range, bands
-from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, Name, decode, key_of, ns_of, yes_price
+from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, decode, key_of, ns_of, yes_price
+from hedgekit.venues.reading import Name
 
 CENTICENT = Decimal("0.0001")
 LOT = Decimal("0.01")

@@ -11,7 +11,8 @@ import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.venues.kalshi.events import Band
-from hedgekit.venues.kalshi.wire import ONE, UNREADABLE, Count, Direction, Dollars, Name, Outcome, quoted, why
+from hedgekit.venues.kalshi.wire import ONE, Count, Direction, Dollars, Outcome, unread
+from hedgekit.venues.reading import UNREADABLE, Name
 
 
 class _Message(msgspec.Struct, tag_field="type", kw_only=True):
@@ -175,8 +176,7 @@ def read(frame: bytes | str) -> Message:
     try:
         message: Message = _DECODER.decode(frame)
     except UNREADABLE as error:
-        msg = f"kalshi: a message cannot be read ({why(error)}): {quoted(frame)}"
-        raise VenueError(msg) from error
+        raise unread(frame, "a message", error) from error
     return message
 
 

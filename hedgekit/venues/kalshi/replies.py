@@ -16,7 +16,6 @@ from hedgekit.venues.kalshi.wire import (
     Direction,
     Dollars,
     Moment,
-    Name,
     Outcome,
     counted,
     decode,
@@ -25,6 +24,7 @@ from hedgekit.venues.kalshi.wire import (
     signed_count,
     yes_price,
 )
+from hedgekit.venues.reading import Name
 
 _DONE = range(200, 300)
 _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER = 404, 409, 429, 500

@@ -28,7 +28,7 @@ from hedgekit.venues.kalshi.messages import (
     Subscribed,
     Unsubscribed,
 )
-from hedgekit.venues.kalshi.wire import counted, key_of, ms_to_ns, quoted, signed_count, yes_price
+from hedgekit.venues.kalshi.wire import counted, key_of, ms_to_ns, signed_count, yes_price
 
 TERMINAL = frozenset({10, 25})
 """Errors after which a subscription tells nothing any more: channel error, buffer overflow."""
@@ -251,7 +251,7 @@ class AccountFeed(_Feed):
         fill = message.msg
         name = fill.client_order_id or self._names.get(fill.order_id, "")
         if not name:
-            msg = f"kalshi: a fill of an order without client_order_id, so of none of ours: {quoted(frame)}"
+            msg = f"kalshi: a fill of an order without client_order_id, so of none of ours: {frame[:200]!a}"
             raise VenueError(msg)
         what = f"fill {fill.trade_id[:40]!r}"
         return Fill(

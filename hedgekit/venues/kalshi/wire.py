@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from hedgekit.errors import ConfigError, VenueError
+from hedgekit.venues.reading import Reader
 
 NAME = "KALSHI"
 ROOT = "/trade-api/v2"
@@ -74,7 +75,6 @@ def budgets(per_minute: int = ORDERS) -> tuple[dict[str, Any], ...]:
 
 # ------------------------------------------------------------------------ units
 
-Name = Annotated[str, msgspec.Meta(min_length=1)]  # an empty id in a path would address all orders
 Dollars = Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,12}(\.[0-9]{1,6})?\Z")]
 """Money or a price: a decimal in a string, of at most six places."""
 
@@ -146,26 +146,8 @@ def ms_to_ns(ms: int, what: str) -> int:
 
 # ---------------------------------------------------------------------- reading
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-
-
-def why(error: Exception) -> str:
-    """Return the beginning of a reader's words, which may quote what it could not read."""
-    return str(error)[:200].encode("unicode_escape").decode()
-
-
-def quoted(body: bytes | str) -> str:
-    """Return the beginning of what cannot be read, for a message."""
-    return repr(body[:200])
-
-
-def decode(body: bytes, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
-    """Read JSON as a type; VenueError with the words that cannot be read."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        msg = f"kalshi: {what} cannot be read ({why(error)}): {quoted(body)}"
-        raise VenueError(msg) from error
+_reader = Reader("kalshi")
+decode, unread = _reader.decode, _reader.unread
 
 
 def key_of(ticker: str) -> str:

@@ -13,7 +13,8 @@ from hedgekit.types import Ack, Cancelled, Execution, Fill, Login, Reject, Updat
 from hedgekit.venues.polymarket.requests import AT_ONCE
 from hedgekit.venues.polymarket.rules import fee
 from hedgekit.venues.polymarket.tokens import Listing, Side, Trade
-from hedgekit.venues.polymarket.wire import PING, PONG, UNREADABLE, Name, amount, parse_time, price, unread
+from hedgekit.venues.polymarket.wire import PING, PONG, amount, parse_time, price, unread
+from hedgekit.venues.reading import UNREADABLE, Name
 
 _DUST = Decimal("0.01")
 """By so many shares a matched order's size may differ from what was ordered."""
@@ -189,7 +190,7 @@ class AccountFeed:
             found = _FRAMES.decode(frame)
         except UNREADABLE as error:
             what = "account's frame"
-            raise unread(what, frame, error) from error
+            raise unread(frame, what, error) from error
         told: list[Update | Reversed] = []
         for message in found if isinstance(found, list) else [found]:
             told += self._trade(message, ts_ns) if isinstance(message, TradeMessage) else self._order(message, ts_ns)

@@ -15,7 +15,8 @@ import msgspec
 from hedgekit.errors import VenueError
 from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote
 from hedgekit.venues.polymarket.tokens import Listed, Listing
-from hedgekit.venues.polymarket.wire import MS, PING, PONG, UNREADABLE, unread
+from hedgekit.venues.polymarket.wire import MS, PING, PONG, unread
+from hedgekit.venues.reading import UNREADABLE
 
 _EMPTY = (0.0, 1.0)
 _NOT_TOLD = (None, "")
@@ -149,8 +150,8 @@ class Book:
             bid_told = self.bid if bid in _NOT_TOLD else float(bid or 0)
             ask_told = self.ask if ask in _NOT_TOLD else float(ask or 0)
         except ValueError as error:
-            what = "best price"
-            raise unread(what, f"{bid} {ask}", error) from None
+            said = f"{bid} {ask}"
+            raise unread(said, "best price", error) from None
         self.said = bid, ask
         return bid_told == self.bid and (ask_told == self.ask or (self.ask == inf and ask_told in _EMPTY))
 
@@ -214,7 +215,7 @@ class MarketFeed:
             found = _DECODER.decode(frame)
         except UNREADABLE as error:
             what = "market data"
-            raise unread(what, frame, error) from error
+            raise unread(frame, what, error) from error
         told: _Told = []
         for message in found if type(found) is list else (found,):
             kind = type(message)

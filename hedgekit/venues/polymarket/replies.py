@@ -14,7 +14,8 @@ from hedgekit.types import NS, Execution, Reply, Request, State, Word
 from hedgekit.venues.polymarket.account import Account, Reversed, TradeMessage, ends, undone
 from hedgekit.venues.polymarket.requests import AT_ONCE, LAST
 from hedgekit.venues.polymarket.tokens import Listed, Listing, Side
-from hedgekit.venues.polymarket.wire import UNIT, UNREADABLE, Name, amount, decode, parse_time, unread
+from hedgekit.venues.polymarket.wire import UNIT, amount, decode, parse_time, unread
+from hedgekit.venues.reading import UNREADABLE, Name
 
 DUPLICATE = "Duplicated"
 SHUT = ("Trading is currently disabled", "cancel-only", "post-only mode", "post_only_mode")
@@ -195,7 +196,7 @@ def _trades(reply: Reply) -> tuple[list[TradeMessage], str]:
         return [msgspec.convert({**one, "event_type": "trade"}, TradeMessage) for one in page.data], page.next_cursor
     except UNREADABLE as error:
         what = "trades"
-        raise unread(what, reply.body, error) from error
+        raise unread(reply.body, what, error) from error
 
 
 def fills_of(account: Account, reply: Reply) -> tuple[list[Execution], str]:

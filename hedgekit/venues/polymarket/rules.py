@@ -10,7 +10,8 @@ import msgspec
 from hedgekit.errors import VenueError
 from hedgekit.types import Fees, Instrument, Kind, Reply
 from hedgekit.venues.polymarket.tokens import Native
-from hedgekit.venues.polymarket.wire import NAME, Name, decode
+from hedgekit.venues.polymarket.wire import NAME, decode
+from hedgekit.venues.reading import Name
 
 TICKS = tuple(Decimal(tick) for tick in ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001"))
 _FEE = Decimal("0.00001")

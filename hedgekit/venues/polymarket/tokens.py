@@ -10,7 +10,8 @@ import msgspec
 
 from hedgekit.errors import ConfigError
 from hedgekit.types import Instrument
-from hedgekit.venues.polymarket.wire import NAME, UNREADABLE
+from hedgekit.venues.polymarket.wire import NAME
+from hedgekit.venues.reading import UNREADABLE
 
 Side = Literal["BUY", "SELL"]
 _IDS = 2**256

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from hedgekit.errors import ConfigError, VenueError
+from hedgekit.venues.reading import Reader
 
 NAME = "POLYMARKET"
 REST = "https://clob.polymarket.com"
@@ -73,22 +72,8 @@ def budgets(per_minute: int = 0) -> tuple[dict[str, Any], ...]:
     )
 
 
-Name = Annotated[str, msgspec.Meta(min_length=1)]
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-
-
-def unread(what: str, body: bytes | str, error: object = "not understood") -> VenueError:
-    """Return the error that quotes what cannot be read."""
-    return VenueError(f"polymarket: {what} cannot be read ({str(error)[:120]!r}): {body[:200]!r}")
-
-
-def decode(body: bytes | str, kind: Any, what: str) -> Any:  # noqa: ANN401 - the type is the argument
-    """Read JSON as a type; VenueError with the words that cannot be read."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        raise unread(what, body, error) from error
-
+_reader = Reader("polymarket")
+decode, unread = _reader.decode, _reader.unread
 
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,18})?", re.ASCII)
 

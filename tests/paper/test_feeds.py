@@ -1,0 +1,155 @@
+"""What a feed must say is said on its socket, and one that has lost its sequence is opened anew: real sockets, a real sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from hedgekit.paper import Session, SessionConfig
+from hedgekit.paper import session as loop
+from hedgekit.paper.feeds import HEARTBEAT_S, Feeds
+from hedgekit.paper.pacer import Inbox
+from hedgekit.replay import replay
+from hedgekit.types import NS, Gap, Instrument, MarketEvent, Quote, SessionEnded
+from hedgekit.venues.alpaca import Alpaca
+from hedgekit.venues.alpaca.streams import MarketFeed
+from tests.paper.rig import TINY, TINY_PARAMS, sandbox
+
+# ruff: noqa: D102 - the name says it
+
+BEAT_NS = round(HEARTBEAT_S * NS)
+
+
+class Talking(MarketFeed):
+    """A feed whose venue wants a beat, and an answer to whatever it says."""
+
+    beat = b"beat"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.owed: list[bytes] = []
+
+    def login(self) -> Any:
+        """Log in by one word that nobody answers."""
+        yield b"hello", False
+
+    def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:  # noqa: ARG002 - as every feed
+        self.owed.append(b"heard " + (frame if isinstance(frame, bytes) else frame.encode()))
+        return []
+
+    def to_say(self) -> list[bytes]:
+        said, self.owed = self.owed, []
+        return said
+
+
+class Wordy(Alpaca):
+    """Alpaca, whose sockets talk."""
+
+    def market(self, now_ns: int) -> Talking:  # noqa: ARG002 - as every client
+        return Talking(self._keys, self._symbols)
+
+    def account(self, now_ns: int) -> Any:
+        return self.market(now_ns)
+
+
+@asynccontextmanager
+async def listening(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
+    """Serve a socket that keeps what it hears."""
+
+    async def serve(request: web.BaseRequest) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            heard.put_nowait(message.data)
+        return socket
+
+    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("control", ["", "ws://127.0.0.1:1"])
+async def test_beats_and_answers_are_said_and_on_a_tape_answers_alone(control: str) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with listening(heard) as url:
+        config = SessionConfig("s", "", "", url, url, control, (), {}, {})
+        feeds = Feeds(Wordy(("key", "secret"), ()), config, Inbox())
+        try:
+            await feeds.open(NS)
+            assert [await heard.get() for _ in range(2)] == ["hello", "hello"]
+            feed = feeds._seats["md"].feed
+            assert feed is not None
+            feed.take("one", NS)
+            await feeds.say(NS + BEAT_NS - 1)
+            assert await heard.get() == "heard one"
+            assert feeds.next_ns() == (None if control else NS + BEAT_NS)
+            await feeds.say(NS + BEAT_NS)
+            feed.take("two", NS)
+            await feeds.say(NS + BEAT_NS)
+            expected = ["heard two"] if control else ["beat", "beat", "heard two"]
+            assert [await heard.get() for _ in expected] == expected
+            assert feeds.next_ns() == (None if control else NS + 2 * BEAT_NS)
+            assert heard.empty()
+        finally:
+            await feeds.close()
+
+
+class Losing(MarketFeed):
+    """A feed that loses its sequence once it has told so many quotes, and then tells nothing more."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.told = 0
+
+    def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
+        if self.told > 100:
+            return []
+        events = super().take(frame, ts_ns)
+        self.told += len(events)
+        return events if self.told <= 100 else [Gap(ts_ns=ts_ns, since_ns=0)]
+
+
+class Lossy(Alpaca):
+    """Alpaca, whose market feed loses its sequence again and again."""
+
+    opened = 0
+
+    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument]) -> None:
+        super().__init__(keys, instruments)
+        type(self).opened = 0
+
+    def market(self, now_ns: int) -> Losing:  # noqa: ARG002 - as every client
+        type(self).opened += 1
+        return Losing(self._keys, self._symbols)
+
+
+def test_a_feed_that_has_lost_its_sequence_is_opened_anew_and_the_session_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "client_of", lambda _: Lossy)
+    with sandbox(tmp_path, TINY) as rig:
+        for name, value in rig.keys.items():
+            monkeypatch.setitem(os.environ, name, value)
+        asyncio.run(Session(SessionConfig.load(rig.config(params=TINY_PARAMS))).run())
+        ledger = rig.ledger()
+        with rig.journal() as journal:
+            records, ours = list(journal.records()), journal.ledger()
+    gaps = [record for record in records if isinstance(record, Gap)]
+    assert isinstance(records[-1], SessionEnded)
+    assert len(gaps) >= 5
+    assert Lossy.opened == len(gaps) + 1
+    last = max(n for n, record in enumerate(records) if isinstance(record, Gap))
+    assert any(isinstance(record, Quote) for record in records[last:])
+    assert replay(records).decisions > 100
+    assert ours.fills == len(ledger["fills"]) > 0
+    assert msgspec.json.decode(msgspec.json.encode(ledger["positions"])) == {}
