@@ -173,7 +173,7 @@ def _quoted(story: Story, _: int, quote: Quote) -> None:
     mids = story.mids.get(quote.instrument)
     if mids is None:
         mids = story.mids[quote.instrument] = Mids()
-    if 0.0 < quote.bid <= quote.ask:  # else a side is missing, or the market is crossed: the last mid goes on marking
+    if quote.whole:  # else the last mid goes on marking
         mids.venue_ns.append(quote.venue_ns)
         mids.mid.append(0.5 * (quote.bid + quote.ask))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
@@ -209,8 +210,9 @@ class Stream:
         return data
 
     async def send(self, text: str) -> None:
-        """Send one text frame."""
-        await self._socket.send_str(text)
+        """Send one text frame; a socket that is over swallows it, and who reads it is told of its end."""
+        with suppress(ConnectionError):
+            await self._socket.send_str(text)
 
     def pump(self, on_frame: Callable[[str | bytes], None], on_end: Callable[[SessionError], None]) -> None:
         """Hand every frame to ``on_frame`` from now on, and the end to ``on_end``."""

@@ -87,7 +87,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
             msg = f"session {self.session!r} trades at {', '.join(venues) or 'no venue'}: a session has one account, at one venue"
             raise ConfigError(msg)
         if venues[0] in CLIENTS and venues[0] not in TRADED:
-            msg = f"session {self.session!r}: there is a client of {venues[0]}, but no session can trade there yet; it can at {', '.join(TRADED)}"
+            msg = f"session {self.session!r}: {venues[0]} has a client, but no session can trade there yet; it can at {', '.join(TRADED)}"
             raise ConfigError(msg)
         return venues[0]
 

@@ -103,7 +103,7 @@ class _Legs:
         match record:
             case Quote():
                 leg = self._legs[record.instrument]
-                valid = 0.0 < record.bid <= record.ask
+                valid = record.whole
                 self._mid[leg] = 0.5 * (record.bid + record.ask) if valid else self._mid[leg]
                 self._quoted[leg] = record.ts_ns if valid else 0
                 return

@@ -157,7 +157,7 @@ class Guard:
 
     def _follow(self, event: Input) -> None:
         if isinstance(event, Quote):
-            if 0.0 < event.bid <= event.ask:  # a book without one side, or crossed, has no mid to value a position at
+            if event.whole:  # else the last mid goes on marking
                 held = self._held[event.instrument]
                 held.bid, held.ask = event.bid, event.ask
         elif isinstance(event, Fill):

@@ -26,6 +26,11 @@ class Quote(Event, frozen=True, tag="quote"):
     bid_size: float
     ask_size: float
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has a mid price: both sides are there (a missing one is 0), and they do not cross."""
+        return 0.0 < self.bid <= self.ask
+
 
 class Timer(Event, frozen=True, tag="timer"):
     """The scheduler reached the time that the core asked to be woken at."""

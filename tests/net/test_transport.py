@@ -281,6 +281,7 @@ async def test_a_stream_logs_in_and_hands_over_every_frame_and_its_end() -> None
         stream = await Stream.open(f"ws://{address}/stream", login(), name="trades")
         stream.pump(frames.append, ended.set_result)
         error = await ended
+        await stream.send("too late")
         await stream.close()
     assert frames == [b"one", "two"]
     assert "the trades stream was closed by the venue" in str(error)
