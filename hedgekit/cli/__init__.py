@@ -72,9 +72,8 @@ def sandbox(  # noqa: PLR0913 - one for each option
     market: Annotated[
         str,
         typer.Option(
-            help='Recipe of the prices, as JSON; its "kind" is recorded (sample closes, the default), file (books, top of book or closes '
-            'of your own: {"kind":"file","path":"books.csv","primary":"KO","hedge":"PEP"}), synthetic, or with --live feed (a public '
-            'stream: {"kind":"feed","url":"wss://stream.data.alpaca.markets/v2/iex","primary":"KO","hedge":"PEP"}). See hedgekit.data.'
+            help='Recipe of the prices, as JSON. Its "kind" is recorded (sample closes, the default), synthetic, file (order books, top of '
+            "book or closes of your own), or with --live feed (a public stream). README has examples; see also pydoc hedgekit.data."
         ),
     ] = "{}",
     venue_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 0,
