@@ -23,7 +23,7 @@ from hedgekit.data import Market, Recipe, Tape
 from hedgekit.errors import ConfigError, JournalError, SessionError
 from hedgekit.journal import Journal, sessions
 from hedgekit.launch import Child, signals_held
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
 from hedgekit.report import ReportRun, run_report
 from hedgekit.venues.alpaca import Alpaca
 
@@ -83,7 +83,7 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
     keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     with (folder / "sandbox.log").open("wb") as log, Child(["sandbox", "--market", encode(market)], secrets=keys, log=log) as sandbox:
         ready = msgspec.json.decode(sandbox.line())
-        say(f"sandbox exchange on {ready['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
+        say(f"sandbox exchange on {ready['accounts']['ALPACA']['rest']}, its tape's control port on {ready['control'].rpartition('/')[0]}")
         config = configure(market, tape, journal, ready)
         path = config.save(folder / "session.json")
         with (
@@ -103,9 +103,7 @@ def configure(market: Recipe, tape: Tape, journal: Path, ready: dict[str, Any]) 
     return SessionConfig(
         session=SESSION,
         journal=str(journal),
-        rest=ready["rest"],
-        stream=ready["stream"],
-        data=ready["data"],
+        accounts=msgspec.convert(ready["accounts"], dict[str, Access]),
         control=ready["control"],
         instruments=tape.instruments,
         params=PARAMS,

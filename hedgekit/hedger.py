@@ -19,7 +19,7 @@ from hedgekit.errors import ConfigError, VenueError
 from hedgekit.params import Params
 from hedgekit.rules import state as codes
 from hedgekit.step import step_in
-from hedgekit.step.records import NO_RATIOS, OBSERVED, OUT, OUT_FIELDS, pack_params, pack_plan
+from hedgekit.step.records import NO_RATIOS, OBSERVED, OUT, OUT_FIELDS, pack_params, pack_plan, venues_of
 from hedgekit.types import (
     Ack,
     Action,
@@ -233,7 +233,7 @@ class Hedger:
         self._o, self._out = self._bytes[2].data, self._bytes[3].data
         self._wakeup_ns = 0
         self._unpack = Unpacker(session, self.instruments)
-        self._fills: set[str] = set()
+        self._fills: set[tuple[str, str]] = set()
 
     # ------------------------------------------------------------- what a driver needs to know
 
@@ -287,10 +287,10 @@ class Hedger:
             case Timer():
                 return {"kind": codes.TIMER}
             case Fill():
-                if event.fill_id in self._fills:
+                if event.key in self._fills:
                     return None
                 leg = self._unpack.filled(event.order_id, event.qty)
-                self._fills.add(event.fill_id)
+                self._fills.add(event.key)
                 return {"kind": codes.FILL, "leg": leg, "a": float(event.qty), "b": float(event.price)}
             case Cancelled():
                 if event.order_id not in self._unpack.alive:
@@ -312,9 +312,10 @@ class Hedger:
             case MarketStatus():
                 return {"kind": codes.STATUS, "leg": self._leg(event.instrument), "flag": int(event.status != "open")}
             case Link():
-                return {"kind": codes.LINK, "leg": codes.LINKS[event.state]}
+                return {"kind": codes.LINK, "leg": codes.LINKS[event.state], "flag": self._venue(event.venue)}
             case Reconciled():
-                return {"kind": codes.AGREED, "flag": int(event.agrees)}
+                number = self._venue(event.venue) if event.venue else -1
+                return {"kind": codes.AGREED, "leg": number, "flag": int(event.agrees)}
             case Ack():
                 return None
 
@@ -323,6 +324,13 @@ class Hedger:
             msg = f"the venue sent a quote for {key!r}; this session trades {', '.join(self._legs)}"
             raise VenueError(msg)
         return self._legs[key]
+
+    def _venue(self, name: str) -> int:
+        venues = venues_of(self.instruments)
+        if name not in venues:
+            msg = f"word of the venue {name!r}; this session trades at {', '.join(venues)}"
+            raise VenueError(msg)
+        return venues.index(name)
 
     @staticmethod
     def _command(name: str) -> int:

@@ -76,10 +76,11 @@ def sandbox(  # noqa: PLR0913 - one for each option
             "book or closes of your own), or with --live feed (a public stream). README has examples; see also pydoc hedgekit.data."
         ),
     ] = "{}",
-    venue_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 0,
+    venue: Annotated[str, typer.Option(help="Serve this venue alone; by default every venue of the market, each on its own port.")] = "",
+    port: Annotated[int, typer.Option(help="Port of the venue, the next one having the next; 0 takes free ones.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
     cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
-    budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time.")] = 200,
+    budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time; 0: what the venue allows.")] = 0,
     model: Annotated[
         str | None, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel); without latencies live.")
     ] = None,
@@ -108,7 +109,8 @@ def sandbox(  # noqa: PLR0913 - one for each option
     _watch(die_with_parent)
     source, (rows, times) = source_of(market_of(market), live=live), speed_of(speed)
     options = Options(
-        venue_port=venue_port,
+        venue=venue,
+        port=port,
         control_port=control_port,
         cash=cash,
         budget=budget,

@@ -169,9 +169,7 @@ def _make(  # noqa: PLR0913 - what a session is made of
     config = SessionConfig(
         session=path.name,
         journal=str(path / files.journal.name),
-        rest="",
-        stream="",
-        data="",
+        accounts={},
         control="",
         instruments=tape.instruments,
         params=numbers,

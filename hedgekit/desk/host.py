@@ -13,6 +13,7 @@ import secrets
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -77,10 +78,10 @@ class Host:
             self._say(State.CLOSED, self._status.detail)
             self._forget_orders()
 
-    def _address(self, ready: dict[str, str]) -> None:
+    def _address(self, ready: dict[str, Any]) -> None:
         """Tell the session where the sandbox is."""
         config = msgspec.json.decode(self.folder.config.read_bytes())
-        config |= {name: ready[name] for name in ("rest", "stream", "data", "control")}
+        config |= {name: ready[name] for name in ("accounts", "control")}
         self.folder.config.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
 
     def _trade(self, sandbox: Child) -> State:

@@ -117,7 +117,7 @@ class Books:
         self._cash = [Decimal(0)] * len(instruments)
         self._held = [Decimal(0)] * len(instruments)
         self._multiplier = [float(instrument.multiplier) for instrument in instruments]
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
         self.fees = Decimal(0)
 
     @property
@@ -138,12 +138,12 @@ class Books:
 
     def new(self, fill: Fill) -> bool:
         """Whether a fill was not told before."""
-        return fill.fill_id not in self._seen
+        return fill.key not in self._seen
 
     def add(self, fill: Fill, order: Order | None) -> FillRow:
         """Book a fill; return it with what it cost against the price that was expected."""
         leg, instrument = find(self.instruments, fill.instrument)
-        self._seen.add(fill.fill_id)
+        self._seen.add(fill.key)
         with exactly():
             self._cash[leg] += -fill.qty * fill.price * instrument.multiplier - fill.fee
             self._held[leg] += fill.qty

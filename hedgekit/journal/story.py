@@ -122,7 +122,7 @@ class Story:
     start: SessionStarted | None = None
     intents: dict[str, Intent] = field(default_factory=dict)
     decisions: list[Decided] = field(default_factory=list)
-    fills: dict[str, Filled] = field(default_factory=dict)
+    fills: dict[tuple[str, str], Filled] = field(default_factory=dict)
     acks: dict[str, int] = field(default_factory=dict)
     over: dict[str, str] = field(default_factory=dict)
     plans: list[PlanRevised] = field(default_factory=list)
@@ -187,7 +187,7 @@ def _decided(story: Story, id_: int, decision: Decision) -> None:
 
 
 def _filled(story: Story, id_: int, fill: Fill) -> None:
-    story.fills.setdefault(fill.fill_id, Filled(id_, fill))
+    story.fills.setdefault(fill.key, Filled(id_, fill))
 
 
 def _acked(story: Story, _: int, ack: Ack) -> None:

@@ -78,7 +78,7 @@ class Audit:
         if not self.over:
             return []
         positions, cash = self._venue.held_of([self._held[path] for path in asked])
-        return [Reconciled(ts_ns=ts_ns, positions=positions, cash=cash, agrees=True)]
+        return [Reconciled(ts_ns=ts_ns, positions=positions, cash=cash, agrees=True, venue=self._venue.name)]
 
     def _behind(self, events: Iterable[Input] = (), *, listed: bool = False) -> bool:
         """Whether executions that the venue counts are not told yet; if it does not count them, whether they are not ``listed`` yet."""

@@ -60,7 +60,7 @@ class Outbox:
         self.venue = venue
         self._open: dict[str, Life] = {}
         self._names: dict[str, str] = {}
-        self._fills: set[str] = set()
+        self._fills: set[tuple[str, str]] = set()
         self._backoff = Backoff()
         self._audit: Audit | None = None
         self._quoted_ns = 0
@@ -89,11 +89,12 @@ class Outbox:
     # --------------------------------------------------------------- what to send
 
     def requests_of(self, decision: Decision) -> list[Request]:
-        """Return the requests of a durable decision: cancels and closes first, an entry's hedge after its primary (A13, A17)."""
-        orders = in_turn(decision.orders, decision.action)
-        entry = decision.action is Action.OPEN and orders and not orders[0].leg
+        """Return what a durable decision wants of this venue: cancels and closes first, an entry's hedge after its primary (A13, A17)."""
+        every = in_turn(decision.orders, decision.action)
+        orders = [order for order in every if self._here(order.instrument)]
+        entry = decision.action is Action.OPEN and every and not every[0].leg
         for order in orders:
-            leader = orders[0].order_id if entry and order.leg else ""
+            leader = every[0].order_id if entry and order.leg else ""
             self._open[order.order_id] = Life(order, order.qty, leader, heard_ns=order.ts_ns)
         wanted = [self.venue.submit(order) for order in orders]
         for order_id in decision.cancels:
@@ -292,7 +293,7 @@ class Outbox:
         if word is not Word.DONE:
             self._refused(f"the question for {request.purpose}", reply)
         found, more = self.venue.fills_of(reply)
-        named = [(self._names.get(one.venue_order_id), one) for one in found if one.fill_id not in self._fills]
+        named = [(self._names.get(one.venue_order_id), one) for one in found if one.key not in self._fills]
         outcome = Outcome([one.fill(name, ts_ns) for name, one in named if name in self._open])
         if self._audit is None:
             return outcome
@@ -340,19 +341,17 @@ class Outbox:
 
     def note(self, event: object) -> list[Request]:
         """Follow an event that is (or is about to be) journalled; return cancels that can go now."""
-        if isinstance(event, Ack):
+        if isinstance(event, Ack) and (life := self._open.get(event.order_id)) is not None:
             self._names[event.venue_order_id] = event.order_id
-            life = self._open.get(event.order_id)
-            if life is not None:
-                life.venue_id, life.heard_ns = event.venue_order_id, event.ts_ns
-                return [self.venue.cancel(life.order, life.venue_id)] if life.unwanted else []
+            life.venue_id, life.heard_ns = event.venue_order_id, event.ts_ns
+            return [self.venue.cancel(life.order, life.venue_id)] if life.unwanted else []
         if isinstance(event, Cancelled | Reject):
             self._open.pop(event.order_id, None)
-        if isinstance(event, Fill):
+        if isinstance(event, Fill) and self._here(event.instrument):
             self._filled(event)
-        if isinstance(event, Link):
+        if isinstance(event, Link) and event.venue == self.venue.name:
             self._linked(event.state)
-        if isinstance(event, Reconciled):
+        if isinstance(event, Reconciled) and event.venue in {"", self.venue.name}:
             self._unsure = self._unsure and bool(self._open)
         return []
 
@@ -375,17 +374,20 @@ class Outbox:
         if isinstance(event, Ack):
             return event.order_id in self._open and not self._open[event.order_id].venue_id
         if isinstance(event, Fill):
-            return event.fill_id not in self._fills
+            return event.key not in self._fills
         return not isinstance(event, Cancelled | Reject) or event.order_id in self._open
 
     def _filled(self, fill: Fill) -> None:
-        self._fills.add(fill.fill_id)
+        self._fills.add(fill.key)
         if (life := self._open.get(fill.order_id)) is None:
             return
         life.left -= fill.qty
         life.heard_ns, life.patience_ns = fill.ts_ns, SILENCE_NS
         if not life.left:
             del self._open[fill.order_id]
+
+    def _here(self, instrument: str) -> bool:
+        return instrument.partition(":")[0] == self.venue.name
 
     def restore(self, records: Iterable[object]) -> None:
         """Rebuild from a journal after a restart."""

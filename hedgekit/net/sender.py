@@ -1,4 +1,4 @@
-"""What leaves for one venue account, when, and what came of it: the outbox in line before the limiter.
+"""What leaves for the account at a venue, when, and what came of it: the outbox in line before the limiter.
 
 Sans-I/O: the session posts what :meth:`Sender.leave` names, hands in answers and the time, and wakes it at :meth:`Sender.next_ns`.
 """
@@ -20,7 +20,7 @@ _TOO_MANY = 429
 
 
 class Sender:
-    """The way of every request to one account of a venue, and of its answer back.
+    """The way of a pair's requests to one account, and of their answers back.
 
     Parameters
     ----------
@@ -34,17 +34,22 @@ class Sender:
         Told the number of a request whose answer is not awaited any more.
     keys : iterator of int
         Numbers in the limiter's line; the same one for all senders that share a limiter (:func:`leave`).
+    peers : list of Sender
+        The pair's senders to all its accounts, which this one joins: an entry's hedge follows its primary from venue to venue.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         outbox: Outbox,
         limiter: Limiter,
         post: Callable[[Request], int],
         forget: Callable[[int], object],
         keys: Iterator[int] | None = None,
+        peers: list[Sender] | None = None,
     ) -> None:
-        self.outbox, self._limiter, self._post, self._forget = outbox, limiter, post, forget
+        self.outbox, self.limiter, self._post, self._forget = outbox, limiter, post, forget
+        self._peers = [] if peers is None else peers
+        self._peers.append(self)
         self._keys = count(1) if keys is None else keys
         self._line: dict[int, Request] = {}
         self._flying: dict[int, tuple[int, Request, int]] = {}
@@ -70,24 +75,24 @@ class Sender:
         for request in map(self.outbox.ranked, requests):
             key = next(self._keys)
             self._line[key] = request
-            self._limiter.ask(key, request.purpose, request.priority)
+            self.limiter.ask(key, request.purpose, request.priority)
 
     def leave(self, now_ns: int) -> None:
         """Send everything that may leave now, the most urgent first: :func:`leave`."""
         leave([self], now_ns)
 
     def _prepare(self, now_ns: int) -> None:
-        """Put in line what is to be repeated or looked after, and out of it what is not to be sent any more."""
+        """Put in line what is to be repeated or looked after."""
         due, self._later = [r for at, r in self._later if at <= now_ns], [(at, r) for at, r in self._later if at > now_ns]
         self.ask([*due, *self.outbox.look(now_ns)])
-        self._arrange()
 
-    def _let_go(self, key: int, now_ns: int) -> bool:
-        """Send a request; return whether another may follow it now."""
+    def _let_go(self, key: int, now_ns: int) -> list[Limiter]:
+        """Send a request; return in whose lines others may follow it now."""
         request = self._line.pop(key)
         self.outbox.posted(request, now_ns)
         self._flying[self._post(request)] = (key, request, now_ns + TIMEOUT_NS)
-        return request.purpose == "submit" and self._follow(request.order_id or "")
+        leader = request.order_id or "" if request.purpose == "submit" else ""
+        return [peer.limiter for peer in self._peers if leader and peer._follow(leader)]  # noqa: SLF001 - its own class
 
     def _arrange(self) -> None:
         """Take out of the line what is not to be sent any more, or not yet: a hedge whose primary stands there too."""
@@ -95,7 +100,7 @@ class Sender:
             if (current := self.outbox.current(request)) != request:
                 self._step_out(key)
                 self.ask([] if current is None else [current])
-        entries = {request.order_id for request in self._line.values() if request.purpose == "submit"}
+        entries = {request.order_id for peer in self._peers for request in peer._line.values() if request.purpose == "submit"}  # noqa: SLF001 - its own class
         for leader in [name for name in self._riders if name not in entries]:
             self._follow(leader)
         for key, request in list(self._line.items()):
@@ -105,7 +110,7 @@ class Sender:
                 self._riders.setdefault(leader, []).append(request)
 
     def _step_out(self, key: int) -> None:
-        self._limiter.drop(key)
+        self.limiter.drop(key)
         del self._line[key]
 
     def _follow(self, leader: str) -> bool:
@@ -117,8 +122,12 @@ class Sender:
     def _take_back(self, names: Iterable[str], now_ns: int) -> list[Input]:
         """Take orders out of the line that have never left, with those that were to follow them."""
         waiting = [name for name in names if not self.outbox.was_posted(name)]
-        followers = [other for name in waiting for other in self.outbox.followers(name) if not self.outbox.was_posted(other)]
-        gone = dict.fromkeys([*waiting, *followers])
+        return [event for peer in self._peers for event in peer._drop(waiting, now_ns)]  # noqa: SLF001 - its own class
+
+    def _drop(self, waiting: Iterable[str], now_ns: int) -> list[Input]:
+        """Take out of the line what of these orders, and of those that follow them, is for this account and has not left."""
+        names = [other for name in waiting for other in (name, *self.outbox.followers(name))]
+        gone = dict.fromkeys(name for name in names if not self.outbox.was_posted(name))
         for key in [key for key, request in self._line.items() if request.purpose == "submit" and request.order_id in gone]:
             self._step_out(key)
         left = {leader: [r for r in riders if r.order_id not in gone] for leader, riders in self._riders.items()}
@@ -139,7 +148,7 @@ class Sender:
         key, request, _ = flying
         wait_ns, left = self.outbox.venue.limits_of(reply, now_ns)
         busy = self.outbox.venue.word_of(request, reply) is Word.BUSY
-        self._limiter.answered(key, now_ns, _TOO_MANY if busy else reply.status, retry_after_ns=wait_ns, remaining=left)
+        self.limiter.answered(key, now_ns, _TOO_MANY if busy else reply.status, retry_after_ns=wait_ns, remaining=left)
         if busy:
             self._line[key] = request  # the limiter has kept its place
             return self._take_back(self.outbox.turned_away(request), now_ns)
@@ -169,34 +178,40 @@ class Sender:
     def next_ns(self, now_ns: int) -> int | None:
         """When something may leave, or an answer is overdue."""
         times = [until for _, _, until in self._flying.values()] + [at for at, _ in self._later]
-        leaving = self._limiter.next_ns(now_ns)
+        leaving = self.limiter.next_ns(now_ns)
         times += [] if leaving is None else [leaving]
         return min(times, default=None)
 
 
 def leave(senders: Sequence[Sender], now_ns: int) -> None:
-    """Send everything of one account that may leave now, the most urgent first, whichever pair it is of (A17, L5).
+    """Send everything that may leave now, at each account the most urgent first, whichever pair it is of (A17, L5).
 
-    An entry's hedge follows its primary: it never leaves while that one waits, and at once when it has left, on the
-    tokens that are reserved for hedges (A11, A13, A17).
+    An entry's hedge follows its primary, at whatever venue: it never leaves while that one waits, and at once when it has left,
+    on the tokens that are reserved for hedges (A11, A13, A17).
 
     Parameters
     ----------
     senders : sequence of Sender
-        All that share a limiter, with one iterator of keys.
+        All of a session. Those that share a limiter have one iterator of keys.
     now_ns : int
         The time.
     """
     for sender in senders:
         sender._prepare(now_ns)  # noqa: SLF001 - this function is the class's own, for several of them
-    if not senders:
-        return
-    release, keys = senders[0]._limiter.release, deque[int]()  # noqa: SLF001 - as above
-    keys.extend(release(now_ns))
-    while keys:
-        key = keys.popleft()
-        owner = next(sender for sender in senders if key in sender._line)  # noqa: SLF001 - as above
-        if owner._let_go(key, now_ns):  # noqa: SLF001 - as above
-            keys.extendleft(reversed(release(now_ns)))  # a hedge goes before what is less urgent and has its tokens already
-        if not keys:
-            keys.extend(release(now_ns))
+    for sender in senders:
+        sender._arrange()  # noqa: SLF001 - as above
+    limiters = list(dict.fromkeys(sender.limiter for sender in senders))
+    waiting = deque(limiters)
+    while waiting:
+        limiter = waiting.popleft()
+        owners = [sender for sender in senders if sender.limiter is limiter]
+        keys = deque(limiter.release(now_ns))
+        while keys:
+            key = keys.popleft()
+            owner = next(sender for sender in owners if key in sender._line)  # noqa: SLF001 - as above
+            following = owner._let_go(key, now_ns)  # noqa: SLF001 - as above
+            if limiter in following:
+                keys.extendleft(reversed(limiter.release(now_ns)))  # a hedge goes before what is less urgent and has its tokens already
+            waiting.extend(other for other in following if other is not limiter and other not in waiting)
+            if not keys:
+                keys.extend(limiter.release(now_ns))

@@ -67,6 +67,18 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         raise aiohttp.ClientConnectionError from error
 
 
+class Count:
+    """Numbers for requests, from 1."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def next(self) -> int:
+        """Return the next number."""
+        self.given += 1
+        return self.given
+
+
 class Rest:
     """Sends numbered requests; each answer is handed to ``on_reply(number, reply)``.
 
@@ -80,9 +92,11 @@ class Rest:
         Called on the event loop.
     label : callable
         Turns a request's number into extra headers (the tape's barrier counts requests by them).
+    count : Count, optional
+        Numbers the requests; shared by all accounts of a session.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         base_url: str,
         signed: Callable[[Request], Mapping[str, str]],
@@ -90,12 +104,13 @@ class Rest:
         label: Callable[[int], dict[str, str]] = lambda _: {},
         *,
         quotes_url: str = "",
+        count: Count | None = None,
     ) -> None:
         self._http = aiohttp.ClientSession(timeout=_NO_TIMEOUT, middlewares=(_once,))
         self._bases = (base_url.rstrip("/"), (quotes_url or base_url).rstrip("/"))
         self._signed, self._on_reply, self._label = signed, on_reply, label
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self.sent = 0
+        self._count = count or Count()
 
     def send(self, request: Request) -> int:
         """Start a request and return its number (from 1).
@@ -108,8 +123,7 @@ class Rest:
         if not request.path.startswith("/") or request.path.startswith("//"):
             msg = f"request path {request.path!r} must begin with one slash: the host is the session's and no other"
             raise LiveHostRefused(msg)
-        self.sent += 1
-        number = self.sent
+        number = self._count.next()
         headers = {**self._signed(request), **self._label(number)}
         task = self._tasks[number] = asyncio.get_running_loop().create_task(self._exchange(number, request, headers))
         task.add_done_callback(lambda _: self._tasks.pop(number, None))

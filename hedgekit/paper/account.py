@@ -1,16 +1,135 @@
-"""One session for an account: a lock that ends with its process."""
+"""One account of a session: its client, its sockets and request budget, how its venue is heard, and a lock that ends with its process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from hashlib import sha256
+from itertools import count
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import platformdirs
 
 from hedgekit.errors import SessionError
 from hedgekit.journal.lock import FileLock
+from hedgekit.net.outbox import Outbox
+from hedgekit.net.sender import Sender
+from hedgekit.net.transport import Count, Rest, require_paper
+from hedgekit.paper.allowance import limiter_of
+from hedgekit.paper.config import Access, secret
+from hedgekit.paper.feeds import Feeds
+from hedgekit.paper.hours import Tradable
+from hedgekit.paper.pacer import Inbox
+from hedgekit.paper.pulse import Pulse
+from hedgekit.types import Word
+from hedgekit.venues import client_of
+
+if TYPE_CHECKING:
+    from hedgekit.types import Instrument, Link, Record, Reply, Request
+
+
+class Account:
+    """One account at one venue, as a session trades it.
+
+    Parameters
+    ----------
+    venue : str
+        Its name.
+    access : Access
+        Where it is.
+    instruments : sequence of Instrument
+        What the session trades there.
+    breaker_s : float
+        Seconds of silence that are too many (A19).
+    live : bool
+        Whether time is the machine's.
+
+    Raises
+    ------
+    ConfigError
+        If the environment has not got its keys.
+    LiveHostRefused
+        If an address is neither loopback nor one of the venue's demo hosts.
+    """
+
+    def __init__(self, venue: str, access: Access, instruments: Sequence[Instrument], breaker_s: float, *, live: bool) -> None:
+        kind = client_of(venue)
+        orders, prices = kind.order_hosts, kind.data_hosts
+        for url, allowed in ((access.rest, orders), (access.stream, orders), (access.data, prices), (access.quotes, prices)):
+            if url:
+                require_paper(url, allowed)  # each of them gets a secret
+        self.keys = [secret(name) for name in kind.key_env]
+        self.venue, self.client = venue, kind(self.keys, instruments, access.native)
+        self.pulse = Pulse(venue, breaker_s, Tradable((instrument.key for instrument in instruments), access.calendar))
+        self._access, self._breaker_s, self._live = access, breaker_s, live
+        self._now_ns = 0
+        self.feeds: Feeds
+
+    @contextmanager
+    def held(self, session: str) -> Iterator[None]:
+        """Hold it on this machine, for this user: :func:`held`."""
+        with held(self.venue, self._access.rest, self.client.account_id, session):
+            yield
+
+    async def begin(  # noqa: PLR0913 - the session's own
+        self,
+        session: str,
+        records: Iterable[Record],
+        now_ns: int,
+        inbox: Inbox,
+        label: Callable[[int], dict[str, str]],
+        numbers: Count,
+        open_: AsyncExitStack,
+    ) -> None:
+        """Make what it sends with; nothing is sent or opened yet."""
+        self._now_ns, access = now_ns, self._access
+        self._rest = Rest(access.rest, self._signed, inbox.on_reply, label, quotes_url=access.quotes, count=numbers)
+        open_.push_async_callback(self._rest.close)
+        self._limiter = limiter_of(self.client, session, access.requests_per_minute, records, now_ns, live=self._live)
+        self._keys = count(1)
+        self.feeds = Feeds(self.client, access, inbox.boxes[self.venue], live=self._live)
+        open_.push_async_callback(self.feeds.close)
+
+    def sender(self, outbox: Outbox, peers: list[Sender]) -> Sender:
+        """Return the way of one pair's requests; ``peers`` are those of its other accounts."""
+        return Sender(outbox, self._limiter, self._rest.send, self._rest.forget, self._keys, peers)
+
+    def _signed(self, request: Request) -> Mapping[str, str]:
+        return self.client.signed(request, self._now_ns)
+
+    # --------------------------------------------------------------- one instant
+
+    def at(self, now_ns: int) -> None:
+        """Begin an instant."""
+        self._now_ns = now_ns
+
+    def asking_ns(self, *, exposed: bool) -> int | None:
+        """When to ask whether a silent market is quiet, and, live, whether the venue is there."""
+        live = self.feeds.ask_ns(self._breaker_s) if self._live else None
+        return min((at for at in (self.pulse.ask_ns(exposed=exposed), live) if at is not None), default=None)
+
+    def asked(self, *, exposed: bool) -> list[Request]:
+        """Return the question, if it is time."""
+        due = self.asking_ns(exposed=exposed)
+        if due is None or due > self._now_ns:
+            return []
+        self.pulse.asked(self._now_ns)
+        self.feeds.asked(self._now_ns)
+        question = self.client.latest()
+        return [] if question is None else [question]
+
+    def answered(self, asked: Request, reply: Reply) -> list[Link]:
+        """Take an answer for what it says of how the venue is heard."""
+        if reply.status:
+            self.feeds.answered(self._now_ns)
+        if asked.purpose != "quotes" or self.client.word_of(asked, reply) is not Word.DONE:
+            return []
+        return self.pulse.latest(self.client.latest_of(reply), self._now_ns)
+
+    def signs(self) -> tuple[list[str], list[str]]:
+        """Return what has become silent and what is heard again, at live speed."""
+        return self.feeds.signs(self._now_ns, self._breaker_s)
 
 
 @contextmanager

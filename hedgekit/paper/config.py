@@ -19,6 +19,32 @@ from hedgekit.venues import CLIENTS, TRADED
 CONTROL_TOKEN_ENV = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
 
 
+class Access(msgspec.Struct, frozen=True):
+    """Where an account is, and what its venue allows.
+
+    Attributes
+    ----------
+    rest, stream, data : str
+        Addresses of its orders by REST, its own updates, and the market's data.
+    quotes : str
+        Address of the venue's quotes by REST; by default that of ``rest``.
+    requests_per_minute : int
+        What the venue allows this account (A17); 0 for what it allows usually.
+    calendar : str
+        The exchange's opening hours, by a name of exchange_calendars ("XNYS"); empty where it never closes, and on a tape of closes.
+    native : dict
+        The venue's own ids by instrument key, where symbols do not say all (Polymarket's tokens).
+    """
+
+    rest: str
+    stream: str
+    data: str
+    quotes: str = ""
+    requests_per_minute: int = 0
+    calendar: str = ""
+    native: dict[str, str] = {}
+
+
 class SessionConfig(msgspec.Struct, frozen=True):
     """One paper session.
 
@@ -28,11 +54,10 @@ class SessionConfig(msgspec.Struct, frozen=True):
         Its name; first part of every client order id, so one account never sees it twice.
     journal : str
         SQLite file or SQLAlchemy URL.
-    rest, stream, data, control : str
-        Addresses of the venue (REST, trade updates, market data) and of the tape's control port; without one the session
-        runs at live speed, by the machine's clock.
-    quotes : str
-        Address of the venue's quotes by REST; by default that of ``rest``.
+    accounts : dict of str to Access
+        By venue, for every venue of the instruments.
+    control : str
+        Address of the tape's control port; without one the session runs at live speed, by the machine's clock.
     instruments : tuple of Instrument
         Primary first.
     params : dict
@@ -47,49 +72,45 @@ class SessionConfig(msgspec.Struct, frozen=True):
         The hash that the file must have; empty for any, which the journal then pins.
     plugin_limit_s : float
         How long to wait for one answer of it, real seconds.
-    requests_per_minute : int
-        What the venue allows this account (A17); 0 for what it allows usually.
     limits : Limits
-        Pre-trade limits of the account (:class:`hedgekit.rules.guard.Limits`).
-    calendar : str
-        The exchange's opening hours, by a name of exchange_calendars ("XNYS"); empty where it never closes, and on a tape of closes.
+        Pre-trade limits, over all accounts (:class:`hedgekit.rules.guard.Limits`).
     """
 
     session: str
     journal: str
-    rest: str
-    stream: str
-    data: str
+    accounts: dict[str, Access]
     control: str
     instruments: tuple[Instrument, ...]
     params: dict[str, Any]
     market: dict[str, str]
     commands: str = ""
-    quotes: str = ""
     plugin: str = ""
     plugin_sha256: str = ""
     plugin_limit_s: float = LIMIT_S
-    requests_per_minute: int = 0
     limits: Limits = Limits()
-    calendar: str = ""
 
     @property
-    def venue(self) -> str:
-        """The venue of all instruments.
+    def venues(self) -> tuple[str, ...]:
+        """The venues of the instruments, in leg order.
 
         Raises
         ------
         ConfigError
-            If they are of several, or no session can trade there yet.
+            If there is none, no session can trade at one of them yet, or no account at it is given.
         """
-        venues = sorted({instrument.venue for instrument in self.instruments})
-        if len(venues) != 1:
-            msg = f"session {self.session!r} trades at {', '.join(venues) or 'no venue'}: a session has one account, at one venue"
+        venues = tuple(dict.fromkeys(instrument.venue for instrument in self.instruments))
+        where = f"session {self.session!r}: "
+        if not venues:
+            msg = f"{where}nothing to trade; give instruments"
             raise ConfigError(msg)
-        if venues[0] in CLIENTS and venues[0] not in TRADED:
-            msg = f"session {self.session!r}: {venues[0]} has a client, but no session can trade there yet; it can at {', '.join(TRADED)}"
-            raise ConfigError(msg)
-        return venues[0]
+        for venue in venues:
+            if venue in CLIENTS and venue not in TRADED:
+                msg = f"{where}{venue} has a client, but no session can trade there yet; it can at {', '.join(TRADED)}"
+                raise ConfigError(msg)
+            if venue not in self.accounts:
+                msg = f"{where}no account at {venue}, of which {', '.join(self.accounts) or 'none'} is given; add it to accounts"
+                raise ConfigError(msg)
+        return venues
 
     def strategy(self) -> Params:
         """Return the validated parameters.

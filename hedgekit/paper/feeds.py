@@ -8,8 +8,8 @@ from typing import Any
 
 from hedgekit.errors import SessionError, VenueError
 from hedgekit.net.transport import Stream
-from hedgekit.paper.config import SessionConfig
-from hedgekit.paper.pacer import Inbox
+from hedgekit.paper.config import Access
+from hedgekit.paper.pacer import Box
 from hedgekit.types import NS, Feed, Venue
 
 _FIRST_NS, _MOST_NS = NS, 30 * NS
@@ -39,19 +39,20 @@ class Feeds:
     ----------
     venue : Venue
         The account's client.
-    config : SessionConfig
+    access : Access
         Addresses.
-    inbox : Inbox
+    box : Box
         Where frames and ends go.
+    live : bool
+        Whether time is the machine's.
     """
 
-    def __init__(self, venue: Venue, config: SessionConfig, inbox: Inbox) -> None:
-        self._venue, self._inbox = venue, inbox
+    def __init__(self, venue: Venue, access: Access, box: Box, *, live: bool) -> None:
+        self._venue, self._box, self._live = venue, box, live
         self._now_ns = 0
-        self._live = not config.control
         self._answered_ns = self._asked_ns = 0
         self._silent: set[str] = set()
-        self._seats = {"trade": _Seat(config.stream, "trade-updates"), "md": _Seat(config.data, "market-data")}
+        self._seats = {"trade": _Seat(access.stream, "trade-updates"), "md": _Seat(access.data, "market-data")}
 
     async def open(self, now_ns: int, *, restarted: bool = False, down: bool = False) -> None:
         """Open both; one that goes on after a restart tries again later what it cannot open now.
@@ -85,8 +86,8 @@ class Feeds:
         beat = HEARTBEAT_S if self._live else None
         stream = await Stream.open(seat.url, feed.login(), name=seat.title, headers=feed.headers, heartbeat_s=beat)
         seat.stream, seat.feed, seat.wait_ns, seat.beat_ns = stream, feed, _FIRST_NS, self._now_ns
-        take = self._inbox.on_trade if name == "trade" else self._inbox.on_quotes
-        stream.pump(lambda frame: take(feed, frame), lambda _: self._inbox.on_end(name))
+        take = self._box.on_trade if name == "trade" else self._box.on_quotes
+        stream.pump(lambda frame: take(feed, frame), lambda _: self._box.on_end(name))
 
     async def say(self, now_ns: int) -> None:
         """Say what the feeds must: answers to what they were asked and, live, their beats."""
@@ -129,7 +130,7 @@ class Feeds:
         try:
             await self._open(name)
         finally:
-            self._inbox.wake()
+            self._box.wake()
 
     @property
     def whole(self) -> bool:

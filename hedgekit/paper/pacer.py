@@ -4,8 +4,8 @@ In step the sandbox's control port moves the tape on only when the session has s
 everything up to here is durable. One *instant* is a virtual time at which at
 least one message reaches the session or its own timer is due. The pacer collects
 exactly the messages that belong to the instant, from all sockets, and hands them
-over in one canonical order: answers by request number, trade updates, quotes, in
-the order in which each socket brought them.
+over in one canonical order: answers by request number, then of each venue trade
+updates and quotes, in the order in which each socket brought them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,22 +26,39 @@ from hedgekit.types import NS, Feed, MarketEvent, Reply, Update
 
 
 @dataclass(slots=True)
-class Instant:
-    """Everything that reaches the session at one time; each frame with the feed that reads it.
+class News:
+    """What reaches the session from one venue at one time, beside answers; each frame with the feed that reads it.
 
     ``closed`` names the sockets that ended ("md", "trade"); ``silent`` what has been without a sign of life for as long as
     the session's limit ("rest" too), told once; ``back`` what lives again.
     """
 
-    number: int
-    now_ns: int
-    replies: list[tuple[int, Reply]] = field(default_factory=list)
     trade: list[tuple[Feed[Update], bytes | str]] = field(default_factory=list)
     quotes: list[tuple[Feed[MarketEvent], bytes | str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Instant:
+    """Everything that reaches the session at one time: answers, and each venue's news, by its name."""
+
+    number: int
+    now_ns: int
+    replies: list[tuple[int, Reply]] = field(default_factory=list)
+    news: dict[str, News] = field(default_factory=dict)
     end: bool = False
+
+
+class _Told(msgspec.Struct):
+    """A venue's part of an instant: :class:`News`, counted."""
+
+    md: int = 0
+    trade: int = 0
+    closed: list[str] = []
+    silent: list[str] = []
+    back: list[str] = []
 
 
 class _Said(msgspec.Struct):
@@ -51,12 +68,8 @@ class _Said(msgspec.Struct):
     now: int = 0
     n: int = 0
     instant: int = 0
-    md: int = 0
-    trade: int = 0
     replies: list[int] = []
-    closed: list[str] = []
-    silent: list[str] = []
-    back: list[str] = []
+    venues: dict[str, _Told] = {}
     message: str = ""
 
 
@@ -67,21 +80,21 @@ _DECODE = msgspec.json.Decoder(_Said)
 _COUNT = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Inbox:
-    """What has arrived and has not been handed over yet."""
+class Box:
+    """What has arrived from one venue and has not been handed over yet.
 
-    def __init__(self) -> None:
-        self.replies: dict[int, Reply] = {}
+    Parameters
+    ----------
+    changed : asyncio.Event
+        Set when something new is there.
+    """
+
+    def __init__(self, changed: asyncio.Event) -> None:
         self.trade: deque[tuple[Feed[Update], bytes | str]] = deque()
         self.quotes: deque[tuple[int, Feed[MarketEvent], bytes | str]] = deque()
         self.ended: set[str] = set()
-        self._woken = False
-        self._changed = asyncio.Event()
-
-    def on_reply(self, number: int, reply: Reply) -> None:
-        """Keep an answer."""
-        self.replies[number] = reply
-        self._changed.set()
+        self.woken = False
+        self._changed = changed
 
     def on_trade(self, feed: Feed[Update], frame: bytes | str) -> None:
         """Keep a frame of the account's feed."""
@@ -101,21 +114,67 @@ class Inbox:
 
     def wake(self) -> None:
         """Make an instant of nothing."""
-        self._woken = True
+        self.woken = True
         self._changed.set()
-
-    def clear(self) -> None:
-        """Forget what was handed over."""
-        self.replies.clear()
-        self.trade.clear()
-        self.quotes.clear()
-        self.ended.clear()
-        self._woken = False
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not (self.replies or self.trade or self.quotes or self.ended or self._woken)
+        return not (self.trade or self.quotes or self.ended or self.woken)
+
+    def holds(self, told: _Told) -> bool:
+        """Whether every message that was told of is here."""
+        messages = sum(count for count, _, _ in self.quotes)
+        return len(self.trade) >= told.trade and messages >= told.md and self.ended.issuperset(told.closed)
+
+    def take(self, told: _Told) -> News:
+        """Hand over what was told of."""
+        self.ended.difference_update(told.closed)
+        trade = [self.trade.popleft() for _ in range(told.trade)]
+        return News(trade, list(self._quotes(told.md)), told.closed, told.silent, told.back)
+
+    def _quotes(self, messages: int) -> Iterator[tuple[Feed[MarketEvent], bytes | str]]:
+        while messages > 0:
+            count, feed, frame = self.quotes.popleft()
+            messages -= count
+            yield feed, frame
+        if messages < 0:
+            msg = "the sandbox sent quotes of two instants in one frame"
+            raise SessionError(msg)
+
+    def take_all(self) -> News:
+        """Hand over everything."""
+        news = News(list(self.trade), [(feed, frame) for _, feed, frame in self.quotes], sorted(self.ended))
+        self.trade.clear()
+        self.quotes.clear()
+        self.ended.clear()
+        self.woken = False
+        return news
+
+
+class Inbox:
+    """What has arrived and has not been handed over yet.
+
+    Parameters
+    ----------
+    venues : iterable of str
+        Whose accounts the session trades, in the order in which their news is handed over.
+    """
+
+    def __init__(self, venues: Iterable[str]) -> None:
+        self.replies: dict[int, Reply] = {}
+        self._changed = asyncio.Event()
+        self.boxes = {venue: Box(self._changed) for venue in venues}
+
+    def on_reply(self, number: int, reply: Reply) -> None:
+        """Keep an answer."""
+        self.replies[number] = reply
+        self._changed.set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self.replies and all(box.empty for box in self.boxes.values())
 
     async def changed(self) -> None:
         """Wait for something new."""
@@ -195,43 +254,15 @@ class TapePacer:
         """Wait until every message that the tape has sent in this instant is here."""
         if said.op == "end":
             return Instant(self._done, said.now, end=True)
-        self._done = said.n
-        inbox = self._inbox
-        while not _all_here(inbox, said):
-            if inbox.ended.difference(said.closed):
+        self._done, inbox = said.n, self._inbox
+        told = {venue: said.venues.get(venue, _Told()) for venue in inbox.boxes}  # other venues' are not this session's
+        while not all(box.holds(told[venue]) for venue, box in inbox.boxes.items()) or not inbox.replies.keys() >= {*said.replies}:
+            if any(inbox.boxes[venue].ended.difference(told[venue].closed) for venue in told):
                 msg = "a stream was closed by the venue, and the tape's control port did not say so"
                 raise SessionError(msg)
             await inbox.changed()
-        inbox.ended.difference_update(said.closed)
-        return Instant(
-            said.n,
-            said.now,
-            [(number, inbox.replies.pop(number)) for number in said.replies],
-            [inbox.trade.popleft() for _ in range(said.trade)],
-            list(_take(inbox, said.md)),
-            said.closed,
-            said.silent,
-            said.back,
-        )
-
-
-def _all_here(inbox: Inbox, said: _Said) -> bool:
-    return (
-        len(inbox.trade) >= said.trade
-        and all(number in inbox.replies for number in said.replies)
-        and sum(count for count, _, _ in inbox.quotes) >= said.md
-        and inbox.ended.issuperset(said.closed)
-    )
-
-
-def _take(inbox: Inbox, messages: int) -> Iterator[tuple[Feed[MarketEvent], bytes | str]]:
-    while messages > 0:
-        count, feed, frame = inbox.quotes.popleft()
-        messages -= count
-        yield feed, frame
-    if messages < 0:
-        msg = "the sandbox sent quotes of two instants in one frame"
-        raise SessionError(msg)
+        news = {venue: box.take(told[venue]) for venue, box in inbox.boxes.items()}
+        return Instant(said.n, said.now, [(number, inbox.replies.pop(number)) for number in said.replies], news)
 
 
 class LivePacer:
@@ -281,10 +312,9 @@ class LivePacer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(inbox.changed(), left)
         self._number += 1
-        quotes = [(feed, frame) for _, feed, frame in inbox.quotes]
-        instant = Instant(self._number, self._time(), sorted(inbox.replies.items()), list(inbox.trade), quotes)
-        instant.closed = sorted(inbox.ended)
-        inbox.clear()
+        news = {venue: box.take_all() for venue, box in inbox.boxes.items()}
+        instant = Instant(self._number, self._time(), sorted(inbox.replies.items()), news)
+        inbox.replies.clear()
         return instant
 
     def _time(self) -> int:

@@ -1,4 +1,4 @@
-"""One pair of an account: its Hedger, its journal, its orders, and a person's commands to it.
+"""One pair of a session: its Hedger, its journal, its orders at one account or several, and a person's commands to it.
 
 The :class:`~hedgekit.paper.session.Session` owns sockets and time, and hands each pair what concerns it.
 """
@@ -18,6 +18,7 @@ from hedgekit.hedger import Hedger, routine
 from hedgekit.journal import Gather, Journal
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
+from hedgekit.paper.account import Account
 from hedgekit.paper.commands import Spool, Wish
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
 from hedgekit.paper.pinned import check_pinned
@@ -30,7 +31,7 @@ from hedgekit.rules.state import COMMANDS
 from hedgekit.types import NS, Command, Fill, Gap, Input, Link, MarketStatus, Phase, Reconciled, SessionEnded, SessionStarted, Timer
 
 if TYPE_CHECKING:
-    from hedgekit.types import Record, Venue
+    from hedgekit.types import Record
 
 STOPPED, TAPE_ENDED = "stopped", "tape ended"
 """Why a session ends in order: a person stopped it, or there are no more prices."""
@@ -48,17 +49,18 @@ class Pair:
     ----------
     config : SessionConfig
         Its configuration; its name is the first part of all its order ids.
-    venue : Venue
-        The account's client.
+    accounts : mapping of str to Account
+        The session's accounts, by venue.
     guard : Guard
-        The account's.
+        The session's.
     """
 
-    def __init__(self, config: SessionConfig, venue: Venue, guard: Guard) -> None:
+    def __init__(self, config: SessionConfig, accounts: Mapping[str, Account], guard: Guard) -> None:
         self.config, self.params, self._guard = config, config.strategy(), guard
         self.hedger = Hedger(config.session, config.instruments, self.params)
-        self.outbox, self._venue = Outbox(venue), venue
-        self.sender: Sender
+        self.accounts = {venue: accounts[venue] for venue in config.venues}
+        self.outboxes = {venue: Outbox(account.client) for venue, account in self.accounts.items()}
+        self.senders: dict[str, Sender] = {}
         self.module = config.module()
         self.ending = ""
         self.restarted = self.ended = False
@@ -67,7 +69,7 @@ class Pair:
         self.alarm: Command | None = None
         self._now_ns = 0
         self._reconcile_ns: int | None = None
-        self._disagreed = 0
+        self._disagreed: dict[str, int] = {}
         self._spool = Spool(config.commands, COMMANDS) if config.commands else None
         self._applied: set[str] = set()
 
@@ -90,7 +92,7 @@ class Pair:
         if self.module is None:
             yield None
             return
-        hidden = (*self._venue.key_env, CONTROL_TOKEN_ENV)
+        hidden = (*(name for account in self.accounts.values() for name in account.client.key_env), CONTROL_TOKEN_ENV)
         with Apart(self.module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
             plugin = Watched(apart, self.module.name)
             check_signal(self.module.name, self.params.signal, scores=plugin.has_scores)
@@ -105,7 +107,8 @@ class Pair:
         for record in records:
             replayer.feed(record)
         replayer.finish()
-        self.outbox.restore(records)
+        for outbox in self.outboxes.values():
+            outbox.restore(records)
         for record in records:
             if isinstance(record, Command):
                 self._note_command(record)
@@ -116,9 +119,11 @@ class Pair:
             plugin.check(self._bars.mids)
         return records
 
-    def begin(self, sender: Sender, now_ns: int) -> None:
-        """Take part in an account's trading; a new journal begins, an old one repeats what it does not know the outcome of."""
-        self.sender, self._now_ns = sender, now_ns
+    def begin(self, now_ns: int) -> None:
+        """Take part in the trading; a new journal begins, an old one repeats what it does not know the outcome of."""
+        peers: list[Sender] = []
+        self.senders = {venue: account.sender(self.outboxes[venue], peers) for venue, account in self.accounts.items()}
+        self._now_ns = now_ns
         if not self.restarted:
             self.journal.append(
                 SessionStarted(
@@ -130,15 +135,17 @@ class Pair:
                     version=version("hedgekit"),
                 )
             )
-        self.sender.ask(self.outbox.resume())  # before anything is decided: the venue may have each of these
+        for venue, sender in self.senders.items():
+            sender.ask(self.outboxes[venue].resume())  # before anything is decided: the venue may have each of these
 
     def resume(self) -> None:
         """Ask what became of everything; at live speed say that the market went on without us, and wait for what is held."""
         if self.restarted and not self.config.control:
             self.apply(Gap(ts_ns=self._now_ns, since_ns=self._last_ns))
-            self.apply(Link(ts_ns=self._now_ns, venue=self._venue.name, state="restarted", since_ns=self._last_ns))
+            for venue in self.accounts:
+                self.apply(Link(ts_ns=self._now_ns, venue=venue, state="restarted", since_ns=self._last_ns))
             self.journal.commit(self.reached)
-        self.sender.ask(self.outbox.audit(full=True))
+        self._ask_all()
 
     def end(self) -> None:
         """Write the last record."""
@@ -155,14 +162,15 @@ class Pair:
     def apply(self, event: Input) -> None:
         """Journal an event and what was decided on it; put in line what the guard lets through of it."""
         self.journal.append(event)
-        self.sender.note(event)
+        for sender in self.senders.values():
+            sender.note(event)
         self.alarm = self._guard.note(event) or self.alarm
         decision = self.hedger.on(event)
         if not routine(decision):
             self.journal.append(decision)
         if decision.orders or decision.cancels:
             self.intent = True
-            for ended in self.sender.intend(decision, self._now_ns):
+            for ended in [event for sender in self.senders.values() for event in sender.intend(decision, self._now_ns)]:
                 self.apply(ended)
             for refused in self._guard.refused(decision):
                 if refused.order_id in self.hedger.working:  # else the refusal of its other leg has ended it
@@ -171,23 +179,37 @@ class Pair:
             self.apply(due)
 
     def heard(self, told: Link | MarketStatus) -> None:
-        """Journal how the venue is heard, and what can be traded; of one that fell silent, take back what has not left yet (L6)."""
+        """Journal how the venue is heard, and what can be traded; if one fell silent, take back what has not left yet, anywhere (L6)."""
         if isinstance(told, Link) and told.state == "down":
-            for ended in self.sender.give_up(self._now_ns):
+            for ended in [event for sender in self.senders.values() for event in sender.give_up(self._now_ns)]:
                 self.apply(ended)
         self.apply(told)
 
-    def updated(self, event: Input, filled: Decimal | None) -> None:
-        """Take a trade update; where the venue's count says that one was missed, ask before an order is taken to be over."""
-        if not self.outbox.fresh(event):
+    def updated(self, venue: str, event: Input, filled: Decimal | None) -> None:
+        """Take an account's update; where the venue's count says that one was missed, ask before an order is taken to be over."""
+        outbox = self.outboxes[venue]
+        if not outbox.fresh(event):
             return
-        whole = self.outbox.whole(event, filled)
+        whole = outbox.whole(event, filled)
         if whole or isinstance(event, Fill):
             self.apply(event)
         if not whole:
-            self.sender.ask(self.outbox.audit())
+            self.ask(venue)
 
-    def agreed(self, event: Reconciled, elsewhere: Mapping[str, float], *, answers: bool) -> None:
+    def ask(self, venue: str, *, full: bool = False) -> None:
+        """Ask what became of everything at a venue; if ``full``, also what is held."""
+        self.senders[venue].ask(self.outboxes[venue].audit(full=full))
+
+    def _ask_all(self) -> None:
+        for venue in self.senders:
+            self.ask(venue, full=True)
+
+    @property
+    def answers(self) -> bool:
+        """Whether every venue would take an order now."""
+        return all(account.pulse.answers for account in self.accounts.values())
+
+    def agreed(self, event: Reconciled, elsewhere: Mapping[str, float]) -> None:
         """Compare the venue's word with ours and what other pairs hold; ask again if they differ and an execution may be on its way to us.
 
         Raises
@@ -195,24 +217,26 @@ class Pair:
         SessionError
             If they go on differing: somebody else trades the account, or the journal is of another one.
         """
-        ours = {key: qty for key, qty in self.hedger.positions.items() if qty}
+        here = f"{event.venue}:"
+        elsewhere = {key: qty for key, qty in elsewhere.items() if key.startswith(here)}
+        ours = {key: qty for key, qty in self.hedger.positions.items() if qty and key.startswith(here)}
         keys = {*event.positions, *elsewhere, *ours}
         left = {key: event.positions.get(key, Decimal(0)) - Decimal(repr(elsewhere.get(key, 0.0))) for key in keys}
         theirs = {key: float(qty) for key, qty in left.items() if qty}
         if ours == theirs:
-            self._disagreed = 0
-            if answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
+            self._disagreed[event.venue] = 0
+            if self.answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
                 self.apply(event if not elsewhere else msgspec.structs.replace(event, positions={key: left[key] for key in ours}))
             if self.hedger.phase is Phase.RECOVERING and not self.hedger.working:  # else asked again once nothing works
                 self._reconcile_ns = self._now_ns + _WAITING_NS
             return
-        self._disagreed += 1
-        if self._disagreed < _RECONCILE_TRIES and self.outbox.traded:
+        tries = self._disagreed[event.venue] = self._disagreed.get(event.venue, 0) + 1
+        if tries < _RECONCILE_TRIES and self.outboxes[event.venue].traded:
             self._reconcile_ns = self._now_ns + _RECONCILE_NS
             return
         self.journal.append(msgspec.structs.replace(event, agrees=False))
         self.journal.commit(self.reached)
-        msg = f"the venue holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
+        msg = f"{event.venue} holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
         raise SessionError(msg)
 
     def wake(self) -> None:
@@ -220,13 +244,13 @@ class Pair:
         while (wake := self.hedger.wakeup_ns) is not None and wake <= self._now_ns:
             self.apply(Timer(ts_ns=self._now_ns))
 
-    def recover(self, *, answers: bool) -> None:
-        """Ask what is held once the venue is heard again and nothing of ours works there any more (L6); ask again if it disagreed."""
+    def recover(self) -> None:
+        """Ask what is held once every venue is heard and nothing of ours works any more (L6); ask again if one disagreed."""
         again = self._reconcile_ns is not None and self._reconcile_ns <= self._now_ns
-        waits = self.hedger.phase is Phase.RECOVERING and answers and not self.hedger.working
-        if again or (waits and self._reconcile_ns is None and not self.outbox.auditing):
+        waits = self.hedger.phase is Phase.RECOVERING and self.answers and not self.hedger.working
+        if again or (waits and self._reconcile_ns is None and not any(outbox.auditing for outbox in self.outboxes.values())):
             self._reconcile_ns = None
-            self.sender.ask(self.outbox.audit(full=True))
+            self._ask_all()
 
     def commit(self, number: int, *, durable: bool) -> None:
         """Make an instant durable; of prices alone the process's own death is all that they must outlive."""
@@ -261,16 +285,17 @@ class Pair:
 
     @property
     def exposed(self) -> bool:
-        """Whether anything is held or works."""
+        """Whether anything is held or works, anywhere."""
         return bool(self.hedger.working) or any(self.hedger.positions.values())
 
     @property
     def over(self) -> bool:
         """Whether a person stopped it, no order is alive and no answer awaited."""
-        return self.ending == STOPPED and not self.hedger.working and self.sender.quiet
+        return self.ending == STOPPED and not self.hedger.working and all(sender.quiet for sender in self.senders.values())
 
     def next_ns(self) -> int | None:
         """When it wants to be woken; while it ends, also to look after an order whose end was not told: no market moves any more."""
-        look = self.outbox.look_ns() if self.ending else None
-        times = (self.sender.next_ns(self._now_ns), self._reconcile_ns, self.hedger.wakeup_ns, self.journal.due_ns, look)
+        leaving = (sender.next_ns(self._now_ns) for sender in self.senders.values())
+        looks = (outbox.look_ns() for outbox in self.outboxes.values() if self.ending)
+        times = (*leaving, *looks, self._reconcile_ns, self.hedger.wakeup_ns, self.journal.due_ns)
         return min((at for at in times if at is not None), default=None)

@@ -10,31 +10,25 @@ request budget (the most urgent request of all leaves first), its pre-trade limi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from heapq import merge
-from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hedgekit.errors import ConfigError, SessionError
-from hedgekit.net.sender import Sender, leave
-from hedgekit.net.transport import Rest, Stream, require_paper
-from hedgekit.paper.account import held
-from hedgekit.paper.allowance import limiter_of
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, secret
-from hedgekit.paper.feeds import Feeds
-from hedgekit.paper.hours import Tradable
-from hedgekit.paper.pacer import Inbox, Instant, LivePacer, Pacer, TapePacer
+from hedgekit.net.sender import leave
+from hedgekit.net.transport import Count, Stream, require_paper
+from hedgekit.paper.account import Account
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig, secret
+from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
-from hedgekit.paper.pulse import Pulse
 from hedgekit.rules.guard import Guard
-from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled, Word
-from hedgekit.venues import client_of
+from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled
 
 if TYPE_CHECKING:
-    from hedgekit.types import MarketEvent, Record, Reply, Request, Update
+    from hedgekit.types import MarketEvent, Record, Reply, Update
 
 POINTS = ("session.received", "session.decided", "outbox.after_commit", "outbox.after_send", "feeds.reopened", "session.asked")
 """Named points of the loop at which tests kill the process: events are here; decided, not yet durable; durable, not yet
@@ -46,7 +40,7 @@ BETWEEN = "pairs.between_commits"
 Point = Callable[[str], Awaitable[None]]
 """Called at each point."""
 
-_SHARED = ("rest", "stream", "data", "control", "quotes", "requests_per_minute", "limits", "calendar")
+_SHARED = ("control", "limits")
 
 
 async def _nowhere(_: str) -> None:
@@ -72,21 +66,21 @@ class Session:
     """
 
     def __init__(self, *configs: SessionConfig, at: Point = _nowhere) -> None:
-        self.config = _account(configs)
-        one, kind = self.config, client_of(self.config.venue)
-        orders, prices = kind.order_hosts, kind.data_hosts
-        for url, allowed in ((one.rest, orders), (one.stream, orders), (one.data, prices), (one.quotes, prices), (one.control, ())):
-            if url:
-                require_paper(url, allowed)  # each of them gets a secret
-        self._keys = [secret(name) for name in kind.key_env]
+        self.config, accesses = _shared(configs)
+        one = self.config
+        if one.control:
+            require_paper(one.control, ())  # it gets a secret
         self._token = secret(CONTROL_TOKEN_ENV) if one.control else ""
         self._at = at
         self.instruments = tuple({instrument.key: instrument for config in configs for instrument in config.instruments}.values())
-        self._venue = kind(self._keys, self.instruments)
+        strategies = [config.strategy() for config in configs]
+        self._breaker_s = min((params.breaker_s for params in strategies if params.breaker_s), default=0.0)
+        self.accounts = {
+            venue: Account(venue, access, [each for each in self.instruments if each.venue == venue], self._breaker_s, live=not one.control)
+            for venue, access in accesses.items()
+        }
         self._guard = Guard(one.limits, self.instruments)
-        self.pairs = [Pair(config, self._venue, self._guard) for config in configs]
-        self._breaker_s = min((pair.params.breaker_s for pair in self.pairs if pair.params.breaker_s), default=0.0)
-        self._pulse = Pulse(self._venue.name, self._breaker_s, Tradable((one.key for one in self.instruments), one.calendar))
+        self.pairs = [Pair(config, self.accounts, self._guard) for config in configs]
         self._now_ns = 0
 
     # -------------------------------------------------------------------- life
@@ -105,26 +99,21 @@ class Session:
             If a journal cannot be written or was written by other code.
         """
         with self._restored() as records:
-            inbox = Inbox()
+            inbox, numbers = Inbox(self.accounts), Count()
             async with AsyncExitStack() as open_:
                 self._pacer = await self._paced(inbox, open_)
-                self._rest = Rest(self.config.rest, self._signed, inbox.on_reply, self._pacer.label, quotes_url=self.config.quotes)
-                open_.push_async_callback(self._rest.close)
-                self._now_ns = await self._pacer.attach(self._reached())
-                limiter, keys = limiter_of(self._venue, self.config, records, self._now_ns), count(1)
+                self._now_ns, self._numbers = await self._pacer.attach(self._reached()), numbers
+                for account in self.accounts.values():
+                    await account.begin(self.config.session, records, self._now_ns, inbox, self._pacer.label, numbers, open_)
                 for pair in self._trading:
-                    pair.begin(Sender(pair.outbox, limiter, self._rest.send, self._rest.forget, keys), self._now_ns)
-                self._senders = [pair.sender for pair in self._trading]
+                    pair.begin(self._now_ns)
+                self._senders = [sender for pair in self._trading for sender in pair.senders.values()]
                 again = bool(records)
                 records.clear()
-                self._feeds = Feeds(self._venue, self.config, inbox)
-                open_.push_async_callback(self._feeds.close)
-                await self._feeds.open(self._now_ns, restarted=again, down=self._pulse.state == "down")
+                for account in self.accounts.values():
+                    await account.feeds.open(self._now_ns, restarted=again, down=account.pulse.state == "down")
                 await self._trade()
             return tuple(pair.journal.head for pair in self.pairs)
-
-    def _signed(self, request: Request) -> Mapping[str, str]:
-        return self._venue.signed(request, self._now_ns)
 
     def _reached(self) -> int:
         """Return the last instant that is durable in all journals; at live speed, where none is told again, in any."""
@@ -133,10 +122,11 @@ class Session:
 
     @contextmanager
     def _restored(self) -> Iterator[list[Record]]:
-        """Hold the account and open the journals; bring all to where these end, and give their records in order of time."""
-        secrets = [*self._keys, *([self._token] if self._token else [])]
+        """Hold the accounts and open the journals; bring all to where these end, and give their records in order of time."""
+        secrets = [*(key for account in self.accounts.values() for key in account.keys), *([self._token] if self._token else [])]
         with ExitStack() as open_:
-            open_.enter_context(held(self._venue.name, self.config.rest, self._venue.account_id, self.config.session))
+            for account in self.accounts.values():
+                open_.enter_context(account.held(self.config.session))
             stories = [open_.enter_context(pair.opened(secrets)) for pair in self.pairs]
             self._trading = [pair for pair in self.pairs if not pair.ended]
             if not self._trading:
@@ -146,7 +136,7 @@ class Session:
             for record in records:
                 self._guard.restore(record)
                 if isinstance(record, Link | MarketStatus | Quote):
-                    self._pulse.restore(record)
+                    self._at_venue(record).pulse.restore(record)
             stop = self._guard.stopped
             for pair, story in zip(self.pairs, stories, strict=True):
                 pair.alarm = None if stop in story else stop  # killed between two commits, or a pair that is new to a stopped account
@@ -175,7 +165,7 @@ class Session:
             await self._at("session.asked")
         while self._trading:
             instant = await self._pacer.next(
-                requests=self._rest.sent,
+                requests=self._numbers.given,
                 timer_ns=self._next_timer(),
                 idle_ns=self._idle_timer(),
                 called=lambda: any(pair.wishes() for pair in self._trading),
@@ -194,15 +184,8 @@ class Session:
     async def _live(self, instant: Instant) -> None:
         """Receive, decide, make durable, and only then send."""
         await self._at("session.received")
-        self._now_ns = now_ns = instant.now_ns
-        for pair in self._trading:
-            pair.at(now_ns)
-        self._receive(instant)
-        await self._reconnect(instant)
-        for pair in self._trading:
-            pair.sender.expire(now_ns)
-        await self._feeds.say(now_ns)
-        self._look()
+        self._now_ns = instant.now_ns
+        await self._hear(instant)
         durable = [pair for pair in self._trading if self._decide(pair, ended=instant.end)]
         self._sound_alarm()
         intents = [pair for pair in self._trading if pair.intent]
@@ -219,6 +202,21 @@ class Session:
         if intents:
             await self._at("outbox.after_send")
 
+    async def _hear(self, instant: Instant) -> None:
+        """Take what has arrived, open again what has ended, ask what has to be asked."""
+        for account in self.accounts.values():
+            account.at(instant.now_ns)
+        for pair in self._trading:
+            pair.at(instant.now_ns)
+        self._receive(instant)
+        for account in self.accounts.values():
+            await self._reconnect(account, instant.news.get(account.venue, News()))
+        for sender in self._senders:
+            sender.expire(instant.now_ns)
+        for account in self.accounts.values():
+            await account.feeds.say(instant.now_ns)
+        self._look()
+
     def _decide(self, pair: Pair, *, ended: bool) -> bool:
         """Let a pair act on the time and on a person's wishes; return whether there were any."""
         if ended:
@@ -227,7 +225,7 @@ class Session:
         wishes = pair.wishes()
         for ref, name in wishes:
             pair.command(Command(ts_ns=self._now_ns, name=name, ref=ref))
-        pair.recover(answers=self._pulse.answers)
+        pair.recover()
         return bool(wishes)
 
     def _sound_alarm(self) -> None:
@@ -243,57 +241,65 @@ class Session:
 
     def _receive(self, instant: Instant) -> None:
         """Turn everything that arrived into events, in canonical order."""
-        now_ns = instant.now_ns
-        silent, back = (instant.silent, instant.back) if self.config.control else self._feeds.signs(now_ns, self._breaker_s)
-        for told in self._pulse.signs(silent, back, now_ns):
-            self._tell(told)
+        news = [(account, instant.news.get(venue, News())) for venue, account in self.accounts.items()]
+        for account, some in news:
+            silent, back = (some.silent, some.back) if self.config.control else account.signs()
+            some.back = back
+            for told in account.pulse.signs(silent, back, self._now_ns):
+                self._tell(told)
         for number, reply in instant.replies:
-            self._on_reply(number, reply, now_ns)
-        for account, frame in instant.trade:
-            for update in account.take(frame, now_ns):
-                self._on_update(update)
-        for market, frame in instant.quotes:
-            for event in market.take(frame, now_ns):
-                self._on_market(event, instant)
+            self._on_reply(number, reply)
+        for account, some in news:
+            for feed, frame in some.trade:
+                for update in feed.take(frame, self._now_ns):
+                    self._on_update(account.venue, update)
+        for account, some in news:
+            for market, frame in some.quotes:
+                for event in market.take(frame, self._now_ns):
+                    self._on_market(account, event, some)
 
-    def _on_market(self, event: MarketEvent, instant: Instant) -> None:
+    def _on_market(self, account: Account, event: MarketEvent, news: News) -> None:
         if isinstance(event, Gap):  # what its books are worth is not known: the socket is opened anew, as after its end
-            instant.closed = sorted({*instant.closed, "md"})
+            news.closed = sorted({*news.closed, "md"})
             return
-        for told in self._pulse.heard(event):
+        for told in account.pulse.heard(event):
             self._tell(told)
         if isinstance(event, Quote):
             for pair in self._of(event.instrument):
-                pair.outbox.quoted(self._now_ns)
+                pair.outboxes[account.venue].quoted(self._now_ns)
                 pair.apply(event)
 
     def _tell(self, told: Link | MarketStatus) -> None:
-        """Tell those whom it concerns how the venue is heard, or what can be traded."""
-        for pair in self._trading if isinstance(told, Link) else self._of(told.instrument):
+        """Tell those whom it concerns how a venue is heard, or what can be traded."""
+        for pair in self._where(told.venue) if isinstance(told, Link) else self._of(told.instrument):
             pair.heard(told)
 
     def _of(self, instrument: str) -> list[Pair]:
         return [pair for pair in self._trading if instrument in pair.hedger.positions]
 
-    def _on_update(self, update: Update) -> None:
-        name = getattr(update.event, "order_id", "").rsplit("-", 2)[0]
-        stranger = not any(pair.config.session == name for pair in self.pairs if not pair.ended)
-        for pair in self._trading[:1] if stranger else self._trading:  # a stranger's is refused there
-            if stranger or pair.config.session == name:  # else told again, and a pair that has it is not asked
-                pair.updated(update.event, update.filled)
+    def _where(self, venue: str) -> list[Pair]:
+        return [pair for pair in self._trading if venue in pair.accounts]
 
-    def _on_reply(self, number: int, reply: Reply, now_ns: int) -> None:
-        if reply.status:
-            self._feeds.answered(now_ns)
+    def _at_venue(self, record: Link | MarketStatus | Quote) -> Account:
+        return self.accounts[record.venue if isinstance(record, Link) else record.instrument.partition(":")[0]]
+
+    def _on_update(self, venue: str, update: Update) -> None:
+        name, here = getattr(update.event, "order_id", "").rsplit("-", 2)[0], self._where(venue)
+        stranger = not any(pair.config.session == name for pair in self.pairs if not pair.ended)
+        for pair in here[:1] if stranger else here:  # a stranger's is refused there
+            if stranger or pair.config.session == name:  # else told again, and a pair that has it is not asked
+                pair.updated(venue, update.event, update.filled)
+
+    def _on_reply(self, number: int, reply: Reply) -> None:
         for pair in self._trading:
-            asked = pair.sender.request_of(number)
-            for event in pair.sender.reply(number, reply, now_ns):
-                if isinstance(event, Reconciled):
-                    pair.agreed(event, self._held_beside(pair), answers=self._pulse.answers)
-                else:
-                    pair.apply(event)
-            if asked is not None and asked.purpose == "quotes" and self._venue.word_of(asked, reply) is Word.DONE:
-                for link in self._pulse.latest(self._venue.latest_of(reply), now_ns):
+            for venue, sender in pair.senders.items():
+                asked = sender.request_of(number)
+                for event in sender.reply(number, reply, self._now_ns):
+                    if isinstance(event, Reconciled):
+                        pair.agreed(event, self._held_beside(pair))
+                    else:
+                        pair.apply(event)
+                for link in [] if asked is None else self.accounts[venue].answered(asked, reply):
                     self._tell(link)
 
     def _held_beside(self, pair: Pair) -> dict[str, float]:
@@ -306,64 +312,68 @@ class Session:
 
     # ---------------------------------------------------- silence
 
-    async def _reconnect(self, instant: Instant) -> None:
+    async def _reconnect(self, account: Account, news: News) -> None:
         """Open again what has ended; what was said meanwhile was missed."""
-        if instant.closed:
-            await self._feeds.ended(instant.closed, instant.now_ns)
-        opened = await self._feeds.mend(instant.now_ns, hurry="rest" in instant.back)
+        pairs = self._where(account.venue)
+        if news.closed:
+            await account.feeds.ended(news.closed, self._now_ns)
+        opened = await account.feeds.mend(self._now_ns, hurry="rest" in news.back)
         if "md" in opened:
-            since_ns = self._pulse.heard_ns
-            told = self._pulse.reopened(instant.now_ns)
-            for pair in self._trading:
-                pair.apply(Gap(ts_ns=instant.now_ns, since_ns=since_ns))
+            since_ns = account.pulse.heard_ns
+            told = account.pulse.reopened(self._now_ns)
+            for pair in pairs:
+                pair.apply(Gap(ts_ns=self._now_ns, since_ns=since_ns))
             for status in told:
                 self._tell(status)
         if "trade" in opened:
-            for pair in self._trading:
-                pair.sender.ask(pair.outbox.audit(full=True))
+            for pair in pairs:
+                pair.ask(account.venue, full=True)
         if opened:
             await self._at("feeds.reopened")
 
     def _look(self) -> None:
-        """Ask whether a silent market is quiet or its feed frozen."""
-        due = self._asking_ns()
-        if due is not None and due <= self._now_ns and self._trading:
-            self._pulse.asked(self._now_ns)
-            self._feeds.asked(self._now_ns)
-            question = self._venue.latest()
-            self._trading[0].sender.ask([] if question is None else [question])
+        """Ask of each venue whether a silent market is quiet or its feed frozen."""
+        for account in self.accounts.values():
+            pairs = self._where(account.venue)
+            if pairs:
+                pairs[0].senders[account.venue].ask(account.asked(exposed=any(pair.exposed for pair in pairs)))
 
-    def _asking_ns(self) -> int | None:
-        exposed = any(pair.exposed for pair in self._trading)
-        times = (self._pulse.ask_ns(exposed=exposed), None if self.config.control else self._feeds.ask_ns(self._breaker_s))
-        return min((at for at in times if at is not None), default=None)
+    def _asking_ns(self) -> list[int | None]:
+        pairs = {venue: self._where(venue) for venue in self.accounts}
+        return [self.accounts[venue].asking_ns(exposed=any(pair.exposed for pair in some)) for venue, some in pairs.items() if some]
 
     # ------------------------------------------------------------- when next
 
     def _next_timer(self) -> int | None:
-        times = (self._feeds.next_ns(), *(pair.next_ns() for pair in self._trading))
+        times = (*(account.feeds.next_ns() for account in self.accounts.values()), *(pair.next_ns() for pair in self._trading))
         return min((at for at in times if at is not None), default=None)
 
     def _idle_timer(self) -> int | None:
         """When to look after what is silent: no reason for a tape to go on."""
-        looks = (pair.outbox.look_ns() for pair in self._trading)
-        times = (self._asking_ns(), self._pulse.change_ns(self._now_ns), *looks)
+        looks = (outbox.look_ns() for pair in self._trading for outbox in pair.outboxes.values())
+        changes = (account.pulse.change_ns(self._now_ns) for account in self.accounts.values())
+        times = (*self._asking_ns(), *changes, *looks)
         return min((at for at in times if at is not None), default=None)
 
 
-def _account(configs: tuple[SessionConfig, ...]) -> SessionConfig:
-    """Return the first, which speaks for the account."""
+def _shared(configs: tuple[SessionConfig, ...]) -> tuple[SessionConfig, dict[str, Access]]:
+    """Return the first configuration, which speaks for the session, and all accounts that are traded."""
     if not configs:
         msg = "no pair to trade; give at least one configuration"
         raise ConfigError(msg)
-    first = configs[0]
+    accesses: dict[str, Access] = {}
+    for config in configs:
+        for venue in config.venues:
+            if accesses.setdefault(venue, config.accounts[venue]) != config.accounts[venue]:
+                msg = f"the pairs of one session differ in their account at {venue}; write the same in all"
+                raise ConfigError(msg)
     for name in _SHARED:
         values = [getattr(config, name) for config in configs]
         if any(value != values[0] for value in values):
-            msg = f"the pairs of one account differ in {name}: {', '.join(sorted({str(value) for value in values}))}; write the same in all"
+            msg = f"the pairs of one session differ in {name}: {', '.join(sorted({str(value) for value in values}))}; write the same in all"
             raise ConfigError(msg)
     names = [config.session for config in configs]
     if len({*names}) < len(names):
         msg = f"sessions {', '.join(names)}: each pair needs a name of its own"
         raise ConfigError(msg)
-    return first
+    return configs[0], accesses

@@ -95,7 +95,7 @@ class _Legs:
         self._quoted, self._shut = [0] * legs, [False] * legs
         self._trade = Uneven(0, 0)
         self._orders: dict[str, int] = {}
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
         self._heard, self._naked, self._at_ns = True, 0.0, 0
 
     def take(self, record: Record) -> None:
@@ -109,8 +109,8 @@ class _Legs:
                 return
             case Decision():
                 self._decided(record)
-            case Fill() if record.fill_id not in self._seen:
-                self._seen.add(record.fill_id)
+            case Fill() if record.key not in self._seen:
+                self._seen.add(record.key)
                 self._held[self._legs[record.instrument]] += float(record.qty)
             case Reject() if record.order_id in self._orders:
                 self.trades[self._orders[record.order_id]].refused[record.code] += 1

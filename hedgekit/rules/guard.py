@@ -133,7 +133,7 @@ class Guard:
         self._held = {instrument.key: _Held(instrument) for instrument in instruments}
         self._working: dict[str, tuple[str, float]] = {}
         self._times: deque[int] = deque()
-        self._fills: set[str] = set()
+        self._fills: set[tuple[str, str]] = set()
         self._base = 0.0
         self.stopped: Command | None = None
 
@@ -168,9 +168,9 @@ class Guard:
             self._commanded(event)
 
     def _filled(self, fill: Fill) -> None:
-        if fill.fill_id in self._fills:
+        if fill.key in self._fills:
             return
-        self._fills.add(fill.fill_id)
+        self._fills.add(fill.key)
         self._held[fill.instrument].take(fill)
         if fill.order_id in self._working:
             key, left = self._working.pop(fill.order_id)

@@ -130,6 +130,8 @@ STATE = np.dtype(
         ("ask", _f, _legs),
         ("quote_ns", _i, _legs),
         ("shut", _i, _legs),  # 1: cannot be traded now: closed, halted or paused by its venue
+        ("down", _i, _legs),  # 1: its venue is not heard
+        ("agreed", _i, _legs),  # while recovering, 1: its venue has told what is held, and it is what we hold
         ("scratch", _f, (WINDOW_MAX,)),
         ("window", _f, (LEGS_MAX, WINDOW_MAX)),  # ln(mid x multiplier) at bar closes
     ],
@@ -150,6 +152,7 @@ PARAMS = np.dtype(
         ("bar_ticks", _i),  # quotes of the primary in a bar; 0: bars of time
         ("delta_model", _i),
         ("inverse", _i, _legs),  # 1: amount in money, profit in coin
+        ("venue", _i, _legs),  # number of its venue: legs of one venue have the same
         ("expiry_ns", _i, _legs),
         ("offset_ns", _i),
         ("interval_ns", _i),
@@ -187,12 +190,12 @@ OBSERVATION = np.dtype(
     [
         ("ts_ns", _i),
         ("kind", _i),
-        ("leg", _i),  # or the code of a command, or of a link's state
+        ("leg", _i),  # or the code of a command, or of a link's state; of positions that agree, the venue's number, -1 for all
         ("a", _f),  # bid; signed quantity filled or no longer working; score
         ("b", _f),  # ask; price of a fill; half-life of a plan; sd of a score
         ("ratio", _f, _legs),  # of a plan
         ("until_ns", _i),  # expiry of a plan; since when prices were missed
-        ("flag", _i),  # 1: the plan's evidence holds or is overridden; the venue's positions are ours
+        ("flag", _i),  # 1: the plan's evidence holds or is overridden; the venue's positions are ours; of a link, the venue's number
     ],
     align=True,
 )

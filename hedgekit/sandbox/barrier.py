@@ -10,15 +10,15 @@ clock, until virtual time has carried them to the exchange and their replies bac
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hedgekit.clock import Scheduler
 from hedgekit.errors import SessionError
-from hedgekit.sandbox.messages import Advance, Attach, Attached, End, Instant, Redeliver, Step, Still
+from hedgekit.sandbox.messages import Advance, Attach, Attached, End, Instant, News, Redeliver, Step, Still
 from hedgekit.sandbox.timeline import Ticket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aiohttp import web
 
@@ -33,8 +33,17 @@ SETTLE_TURNS = 20
 """Turns of the event loop at an attach: enough to read what a dead session left in the kernel's buffers."""
 
 
+class Party(NamedTuple):
+    """A venue on the timeline: its name, the two sockets whose messages make an instant, and what there is to tell of its silence."""
+
+    venue: str
+    md: Channel
+    trade: Channel
+    silence: Silence
+
+
 class Barrier:
-    """The timeline of step mode, and its part of the control port's protocol.
+    """The timeline of step mode, one for all venues, and its part of the control port's protocol.
 
     Every REST request carries ``X-Hedgekit-Request: <epoch>-<i>``, i = 1, 2, ...
     Those sent by the time of an ``advance`` leave together at its virtual now,
@@ -50,27 +59,16 @@ class Barrier:
     ----------
     start_ns, first_ns : int
         Where virtual time starts, and the first time of the tape.
-    md, trade : Channel
-        The sockets whose messages make an instant.
-    silence : Silence
-        What there is to tell of a venue that gives no sign of life.
+    parties : iterable of Party
+        The venues, in the order in which their messages leave.
     pace : Pace, optional
         How fast the tape plays; as fast as the session can by default.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that it joins
-        self,
-        *,
-        start_ns: int,
-        first_ns: int,
-        md: Channel,
-        trade: Channel,
-        silence: Silence,
-        pace: Pace | None = None,
-    ) -> None:
+    def __init__(self, *, start_ns: int, first_ns: int, parties: Iterable[Party] = (), pace: Pace | None = None) -> None:
         self.epoch = self.instant = 0
         self._pace = pace
-        self._first, self._md, self._trade, self._silence = first_ns, md, trade, silence
+        self._first, self.parties = first_ns, [*parties]
         self._scheduler = Scheduler(start_ns)
         self._link: web.WebSocketResponse | None = None
         self._done = 0
@@ -79,7 +77,7 @@ class Barrier:
         self._seen: set[int] = set()
         self._read = 0
         self._replies: list[int] = []
-        self._told: tuple[list[str], list[str]] = ([], [])
+        self._told: dict[str, tuple[list[str], list[str]]] = {}
         self._changed = asyncio.Event()
 
     # ---------------------------------------------------------------- timeline
@@ -178,7 +176,8 @@ class Barrier:
         if self._done != self.instant - 1:
             msg = f"instant {self.instant} is processed already: nothing to redeliver"
             raise SessionError(msg)
-        return Instant(self.instant, self.now_ns, await self._md.resend(), await self._trade.resend(), [], [], *self._told)
+        news = {one.venue: News(await one.md.resend(), await one.trade.resend(), [], *self._told[one.venue]) for one in self.parties}
+        return Instant(self.instant, self.now_ns, [], news)
 
     async def _advance(self, socket: web.WebSocketResponse, op: Advance) -> Instant | Still | End:
         if op.done != self.instant:
@@ -191,10 +190,13 @@ class Barrier:
             return stopped
         self.instant += 1
         replies, self._replies = sorted(self._replies), []
-        self._told = self._silence.tell(op.silence, self.now_ns)
-        (md, md_closed), (trade, trade_closed) = await self._md.flush(), await self._trade.flush()
-        closed: list[str] = [channel.name for channel, over in ((self._md, md_closed), (self._trade, trade_closed)) if over]
-        return Instant(self.instant, self.now_ns, md, trade, replies, closed, *self._told)
+        self._told = {one.venue: one.silence.tell(op.silence, self.now_ns) for one in self.parties}
+        return Instant(self.instant, self.now_ns, replies, {one.venue: await self._say(one) for one in self.parties})
+
+    async def _say(self, party: Party) -> News:
+        (md, md_closed), (trade, trade_closed) = await party.md.flush(), await party.trade.flush()
+        closed: list[str] = [channel.name for channel, over in ((party.md, md_closed), (party.trade, trade_closed)) if over]
+        return News(md, trade, closed, *self._told[party.venue])
 
     async def _all_read(self, socket: web.WebSocketResponse, count: int) -> None:
         if self._read >= count:
@@ -219,7 +221,7 @@ class Barrier:
         until = None if op.wait is None else asyncio.get_running_loop().time() + op.wait
         self._scheduler.advance(self.now_ns)
         while not self._ripe(op):
-            dues = self._scheduler.next_ns(), op.timer, self._silence.due_ns(op.silence, self.now_ns)
+            dues = self._scheduler.next_ns(), op.timer, *self._silences(op)
             due = min((at for at in dues if at is not None), default=None)
             if due is None:
                 return End(self.now_ns)
@@ -231,9 +233,11 @@ class Barrier:
 
     def _ripe(self, op: Advance) -> bool:
         """Whether the session is to hear of the present moment."""
-        dues = op.timer, op.idle, self._silence.due_ns(op.silence, self.now_ns)
-        due = any(at is not None and at <= self.now_ns for at in dues)
-        return due or bool(self._replies) or self._md.waiting or self._trade.waiting
+        due = any(at is not None and at <= self.now_ns for at in (op.timer, op.idle, *self._silences(op)))
+        return due or bool(self._replies) or any(one.md.waiting or one.trade.waiting for one in self.parties)
+
+    def _silences(self, op: Advance) -> list[int | None]:
+        return [one.silence.due_ns(op.silence, self.now_ns) for one in self.parties]
 
     async def _come(self, socket: web.WebSocketResponse, pace: Pace, due: int, until: float | None) -> bool:
         """Wait until the pace reaches ``due``; False if ``until`` comes first."""

@@ -17,22 +17,10 @@ from aiohttp import web
 from hedgekit.exchange.faults import FaultKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hedgekit.exchange.faults import ChannelName
 
 PROBE_S = 1.0
 """Real seconds that an old socket has to answer a ping before a new one may take its place."""
-
-
-def one_each(items: list[bytes]) -> list[bytes]:
-    """Frame every message by itself."""
-    return items
-
-
-def one_array(items: list[bytes]) -> list[bytes]:
-    """Put all messages into one frame, a JSON array."""
-    return [b"[" + b",".join(items) + b"]"]
 
 
 class Channel:
@@ -42,16 +30,19 @@ class Channel:
     ----------
     name : str
         "md" or "trade".
-    pack : callable
-        Turns the messages of an instant into frames.
+    array : bool
+        Whether the messages of an instant go into one frame, a JSON array, or each into a frame of its own.
     binary : bool
         Whether frames are WebSocket BINARY (Alpaca's trade updates) or TEXT.
+    resends : bool
+        Whether the last instant's messages can be sent again as they were. If not, what a new subscription brings (a snapshot,
+        which includes them) is sent instead.
     """
 
-    def __init__(self, name: ChannelName, pack: Callable[[list[bytes]], list[bytes]], *, binary: bool) -> None:
-        self.name = name
+    def __init__(self, name: ChannelName, *, array: bool = False, binary: bool = False, resends: bool = True) -> None:
+        self.name, self._resends = name, resends
         self.topics: frozenset[str] = frozenset()
-        self._pack, self._binary = pack, binary
+        self._array, self._binary = array, binary
         self._lines: dict[web.WebSocketResponse, asyncio.BaseTransport | None] = {}
         self._socket: web.WebSocketResponse | None = None
         self._pending: list[tuple[str, bytes]] = []
@@ -97,7 +88,7 @@ class Channel:
     async def flush(self) -> tuple[int, bool]:
         """Send what is pending, remember it for :meth:`resend`; return the number of messages, and whether the socket was closed then."""
         self._last, self._pending = self._pending, []
-        sent, cut = await self.resend(), self._cut
+        sent, cut = await self._send(), self._cut
         if cut:
             self._hang_up()
         return sent, cut
@@ -110,9 +101,14 @@ class Channel:
             await self.flush()
 
     async def resend(self) -> int:
-        """Send the last instant's messages again, and return their number."""
+        """Send the last instant's messages again, or what stands in for them; return their number."""
+        if not self._resends:
+            self._last, self._pending = self._pending, []
+        return await self._send()
+
+    async def _send(self) -> int:
         items = [message for topic, message in self._last if topic in self.topics]
-        for frame in self._pack(items) if items else ():
+        for frame in [b"[" + b",".join(items) + b"]"] if self._array and items else items:
             await self.send(self._socket, frame)
         return len(items)
 

@@ -9,10 +9,10 @@ from aiohttp import WSMsgType, web
 
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.exchange.faults import Fault
-from hedgekit.sandbox.messages import AddFault, AskFaults, AskLedger, Error, Faulted, Hits, Op, decode
+from hedgekit.sandbox.messages import AddFault, AskFaults, AskLedger, Error, Faulted, Hits, Ledger, Op, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hedgekit.sandbox.barrier import Barrier
     from hedgekit.sandbox.trouble import Trouble
@@ -25,14 +25,16 @@ class Control:
 
     ===================================================================== ==========================================================
     ``{"op":"attach","epoch":k,"done":m}``                                ``{"op":"attached","instant":n,"now":t,"first":t0}``
-    ``{"op":"redeliver"}`` (only if m is n - 1)                           ``{"op":"instant",...,"replies":[],"closed":[],...}``
-    ``{"op":"advance","done":n,"requests":N,"timer":T|null}``             ``{"op":"instant","n","now","md","trade","replies","closed",``
-                                                                          ``"silent","back"}`` or ``{"op":"end","now":t}``
+    ``{"op":"redeliver"}`` (only if m is n - 1)                           ``{"op":"instant",...,"replies":[],...}``
+    ``{"op":"advance","done":n,"requests":N,"timer":T|null}``             ``{"op":"instant","n","now","replies","venues":{venue: {"md",``
+                                                                          ``"trade","closed","silent","back"}}}`` or
+                                                                          ``{"op":"end","now":t}``
     the same with ``"wait":S`` (real seconds, paced tape)                 the same, or ``{"op":"still","now":t}``
     the same with ``"silence":S`` (seconds)                               the same; ``silent`` and ``back`` are told
     the same with ``"idle":T`` (a timer that keeps nothing going)         the same
-    ``{"op":"ledger"}``                                                   ``{"op":"ledger","cash","positions","fills"}``
-    ``{"op":"fault","kind","at","seconds","fraction","count"}``           ``{"op":"faulted"}``
+    ``{"op":"ledger"}``                                                   ``{"op":"ledger","accounts":{venue: {"cash","positions",``
+                                                                          ``"fills"}}}``
+    ``{"op":"fault","kind","at","seconds","fraction","count","venue"}``   ``{"op":"faulted"}``
     ``{"op":"faults"}``                                                   ``{"op":"faults","hits":{kind: number}}``
     anything wrong                                                        ``{"op":"error","message"}``
     ===================================================================== ==========================================================
@@ -43,14 +45,14 @@ class Control:
     ----------
     barrier : Barrier or None
         What moves the tape; None live, where time moves by itself.
-    trouble : Trouble
-        What faults are given to.
+    troubles : mapping of str to Trouble
+        What faults are given to, by venue.
     ledger : callable
-        Returns the answer to ``ledger`` as JSON.
+        Returns the answer to ``ledger``.
     """
 
-    def __init__(self, barrier: Barrier | None, trouble: Trouble, ledger: Callable[[], bytes]) -> None:
-        self._barrier, self._trouble, self._ledger = barrier, trouble, ledger
+    def __init__(self, barrier: Barrier | None, troubles: Mapping[str, Trouble], ledger: Callable[[], Ledger]) -> None:
+        self._barrier, self._troubles, self._ledger = barrier, troubles, ledger
 
     async def serve(self, socket: web.WebSocketResponse) -> None:
         """Serve one connection until it closes."""
@@ -68,15 +70,25 @@ class Control:
 
     async def _answer(self, socket: web.WebSocketResponse, op: Op) -> bytes:
         if isinstance(op, AddFault):
-            self._trouble.add(Fault(op.kind, op.at, op.seconds, op.fraction, op.count))
-            return msgspec.json.encode(Faulted())
+            return self._add(op)
         if isinstance(op, AskFaults):
-            return msgspec.json.encode(Hits(self._trouble.hits))
+            hits = [trouble.hits for trouble in self._troubles.values()]
+            return msgspec.json.encode(Hits({kind: sum(one[kind] for one in hits) for kind in hits[0]}))
         if isinstance(op, AskLedger):
             if self._barrier is not None:
                 self._barrier.check(socket)
-            return self._ledger()
+            return msgspec.json.encode(self._ledger())
         if self._barrier is None:
             msg = "the sandbox runs live: time moves by itself, there is nothing to attach to; ask for ledger, fault or faults"
             raise SessionError(msg)
         return msgspec.json.encode(await self._barrier.answer(socket, op))
+
+    def _add(self, op: AddFault) -> bytes:
+        if op.venue and op.venue not in self._troubles:
+            msg = f"no venue {op.venue!r} here; there are {', '.join(self._troubles)}"
+            raise ConfigError(msg)
+        fault = Fault(op.kind, op.at, op.seconds, op.fraction, op.count, op.venue)
+        for venue, trouble in self._troubles.items():
+            if op.venue in {"", venue}:
+                trouble.add(fault)
+        return msgspec.json.encode(Faulted())

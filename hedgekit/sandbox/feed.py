@@ -20,10 +20,9 @@ from hedgekit.types import Gap, MarketStatus, Quote
 from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hedgekit.data import LiveFeed
-    from hedgekit.sandbox.calls import Keys
     from hedgekit.sandbox.timeline import Timeline
 
 FIRST_S, MOST_S = 1.0, 30.0
@@ -44,8 +43,8 @@ class Relay:
     ----------
     feed : LiveFeed
         Where, and what.
-    keys : Keys
-        Who asks for it.
+    keys : sequence of str
+        Who asks for it, in the order of the client's ``key_env``.
     timeline : Timeline
         When a quote reaches the exchange.
     on_row : callable
@@ -64,7 +63,7 @@ class Relay:
     def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         feed: LiveFeed,
-        keys: Keys,
+        keys: Sequence[str],
         timeline: Timeline,
         on_row: Callable[[list[Shown]], None],
         on_status: Callable[[MarketStatus], None],
@@ -73,7 +72,7 @@ class Relay:
         kind = client_of(feed.venue)
         self._url, self._timeline = require_paper(feed.url, kind.data_hosts), timeline
         self._instruments = [instrument.key for instrument in feed.instruments()]
-        self._client = kind((keys.key, keys.secret), feed.instruments())
+        self._client = kind(keys, feed.instruments())
         self._feed = self._client.market(timeline.now_ns)
         self._on_row, self._on_status, self._say = on_row, on_status, say
         self._halted: set[str] = set()

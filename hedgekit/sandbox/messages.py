@@ -35,7 +35,7 @@ class Advance(msgspec.Struct, frozen=True, tag_field="op", tag="advance"):
 
 
 class AskLedger(msgspec.Struct, frozen=True, tag_field="op", tag="ledger"):
-    """Ask for the exchange's exact ledger."""
+    """Ask for the exact ledger of every venue."""
 
 
 class AddFault(Fault, frozen=True, tag_field="op", tag="fault"):
@@ -46,6 +46,20 @@ class AskFaults(msgspec.Struct, frozen=True, tag_field="op", tag="faults"):
     """Ask which faults have come to pass."""
 
 
+class Account(msgspec.Struct, frozen=True):
+    """What the account at a venue holds: amounts as text with every digit, each execution with the client's order id, signed."""
+
+    cash: str
+    positions: dict[str, str]
+    fills: list[dict[str, str | int]]
+
+
+class Ledger(msgspec.Struct, frozen=True, tag_field="op", tag="ledger"):
+    """The exact ledgers, by venue."""
+
+    accounts: dict[str, Account]
+
+
 class Attached(msgspec.Struct, frozen=True, tag_field="op", tag="attached"):
     """Answer to :class:`Attach`: last instant released, virtual now, first time of the tape."""
 
@@ -54,22 +68,27 @@ class Attached(msgspec.Struct, frozen=True, tag_field="op", tag="attached"):
     first: int
 
 
-class Instant(msgspec.Struct, frozen=True, tag_field="op", tag="instant"):
-    """An instant: how many messages went out on each socket, which requests are answered, and what happened to the connections.
+class News(msgspec.Struct, frozen=True):
+    """A venue's part of an instant: how many messages went out on each of its sockets, and what happened to the connections.
 
-    ``replies`` has a request whose connection was closed instead of an answer, too. ``closed`` names the sockets ("md",
-    "trade") that were closed after these messages. ``silent`` names what has been without a sign of life for too long
-    ("md", "trade", "rest"), ``back`` what is alive again.
+    ``closed`` names the sockets ("md", "trade") that were closed after these messages. ``silent`` names what has been without
+    a sign of life for too long ("md", "trade", "rest"), ``back`` what is alive again.
     """
 
-    n: int
-    now: int
     md: int
     trade: int
-    replies: list[int]
     closed: list[str]
     silent: list[str]
     back: list[str]
+
+
+class Instant(msgspec.Struct, frozen=True, tag_field="op", tag="instant"):
+    """An instant: what each venue says, and which requests are answered, one whose connection was closed instead of it, too."""
+
+    n: int
+    now: int
+    replies: list[int]
+    venues: dict[str, News]
 
 
 class Still(msgspec.Struct, frozen=True, tag_field="op", tag="still"):
@@ -89,7 +108,7 @@ class Faulted(msgspec.Struct, frozen=True, tag_field="op", tag="faulted"):
 
 
 class Hits(msgspec.Struct, frozen=True, tag_field="op", tag="faults"):
-    """How often each kind of fault has come to pass since the exchange began; every kind is named."""
+    """How often each kind of fault has come to pass since the exchanges began, at all venues; every kind is named."""
 
     hits: dict[str, int]
 

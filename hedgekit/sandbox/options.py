@@ -32,10 +32,14 @@ LIVE_SPEED = 20.0
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a sandbox runs, beside its tape and its secrets."""
 
-    venue_port: int = 0
+    venue: str = ""
+    """The one venue that is served; empty for all of the market's."""
+    port: int = 0
+    """Of the first venue, the next ones having the next ports; 0 for free ones."""
     control_port: int = 0
     cash: Decimal = Decimal(1_000_000)
-    budget: int = 200
+    budget: int = 0
+    """Requests in a minute at each venue; 0 for what it allows usually."""
     model: FillModel = FillModel()
     live: bool = False
     """Whether time is the machine's; else a session moves it, step by step."""

@@ -1,4 +1,4 @@
-"""The venue's own record, in JSON lines that the exchange's process alone writes.
+"""The venues' own record, in JSON lines that the exchange's process alone writes. Every line has its ``venue``.
 
 ``requests.jsonl``
     A line for each request that reached the exchange, in that order: ``n`` (counted from 1), ``t`` (when), ``label``
@@ -8,7 +8,7 @@
     an answer that was on its way, a second line with the same ``n`` says so: ``{"n", "t", "broken": true}``. A
     request without a valid label is answered 400 before it gets a number: ``n`` is null.
 ``ledger.jsonl``
-    First the account as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
+    First the account at each venue as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
     accepted, fill, cancel and reject: ``t``, ``event``, ``client_id``, ``order_id`` (the exchange's), ``execution_id``,
     ``symbol``, ``qty`` (signed; of the order, of the fill, or what a cancel left unfilled), ``price`` (limit or fill),
     ``fee``, ``why``, and ``position`` and ``cash`` after it.
@@ -44,7 +44,7 @@ ZERO = Decimal(0)
 _EVENTS: dict[type, str] = {Accepted: "accepted", Executed: "fill", Cancelled: "cancelled", Rejected: "rejected"}
 
 
-class Record:
+class Files:
     """The three files; a context manager.
 
     Parameters
@@ -63,6 +63,11 @@ class Record:
         self._files: dict[str, FileIO] = {}
         self._requests = 0
         self._stack = ExitStack()
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is recorded."""
+        return bool(self._files)
 
     def __enter__(self) -> Self:
         """Make the files."""
@@ -86,22 +91,42 @@ class Record:
         """Close the files."""
         self._stack.close()
 
-    def _write(self, name: str, line: dict[str, Any]) -> None:
+    def write(self, name: str, line: dict[str, Any]) -> None:
+        """Write a line to one of the files."""
         if file := self._files.get(name):
             file.write(msgspec.json.encode(line) + b"\n")
 
-    # ---------------------------------------------------------------- requests
-
     def number(self) -> int:
-        """Return the number of the request that has just reached the exchange."""
+        """Return the number of the request that has just reached an exchange."""
         self._requests += 1
         return self._requests
+
+
+class Record:
+    """What one venue writes.
+
+    Parameters
+    ----------
+    files : Files
+        Where.
+    venue : str
+        Its name.
+    """
+
+    def __init__(self, files: Files, venue: str) -> None:
+        self._files, self._venue = files, venue
+        self.number = files.number
+
+    def _write(self, name: str, line: dict[str, Any]) -> None:
+        self._files.write(name, line | {"venue": self._venue})
+
+    # ---------------------------------------------------------------- requests
 
     def request(  # noqa: PLR0913 - the columns of a line
         self, now_ns: int, call: Call, *, n: int | None, ticket: Ticket | None, fault: str | None, result: int | None, status: int | None
     ) -> None:
         """Write a request that has reached the exchange."""
-        if not self._files:
+        if not self._files.open:
             return
         about = {"n": n, "t": now_ns, "label": None if ticket is None else str(ticket), "method": call.method, "path": call.target}
         body = call.body.decode(errors="backslashreplace")
@@ -121,7 +146,7 @@ class Record:
 
     def reports(self, reports: Reports) -> None:
         """Write what the exchange reports, with position and cash after each of them."""
-        if not self._files:
+        if not self._files.open:
             return
         ledger, lines = self._exchange.ledger, []
         cash, positions = ledger.cash, dict(ledger.positions())

@@ -1,13 +1,14 @@
-"""The sandbox's process: two ports on 127.0.0.1, and nothing outside.
+"""The sandbox's process: ports on 127.0.0.1, and nothing outside.
 
-The venue port speaks a venue's protocol. The control port moves the tape in step,
-lets faults happen, and belongs to no venue; it wants ``Authorization: Bearer <token>``.
+Each venue of the market has a port that speaks its protocol, and an exchange and account of its own. The control port moves
+the tape in step, lets faults happen, and belongs to no venue; it wants ``Authorization: Bearer <token>``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from errno import EADDRINUSE
 from hmac import compare_digest
@@ -19,50 +20,53 @@ from aiohttp import web
 
 from hedgekit.data import LiveFeed
 from hedgekit.errors import ConfigError
-from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.faults import Faults
-from hedgekit.sandbox.barrier import Barrier
-from hedgekit.sandbox.calls import Keys
-from hedgekit.sandbox.channel import Channel, one_array, one_each
+from hedgekit.sandbox.barrier import Barrier, Party
+from hedgekit.sandbox.channel import Channel
 from hedgekit.sandbox.control import Control
 from hedgekit.sandbox.feed import Relay
 from hedgekit.sandbox.floor import Floor
+from hedgekit.sandbox.messages import Account, Ledger
 from hedgekit.sandbox.options import LIVE_SPEED, Options, Source, check_feed
 from hedgekit.sandbox.pace import OwnPace, Pace
-from hedgekit.sandbox.record import Record
+from hedgekit.sandbox.record import Files, Record
 from hedgekit.sandbox.recorded import Player
 from hedgekit.sandbox.silence import Silence
-from hedgekit.sandbox.skins.alpaca import AlpacaSkin, ledger_frame
+from hedgekit.sandbox.skins import skin_of
 from hedgekit.sandbox.trouble import Trouble
 from hedgekit.sandbox.wall import WallTimeline
-from hedgekit.types import NS, Kind
+from hedgekit.types import NS
+from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from hedgekit.types import Instrument
+    from hedgekit.sandbox.recorded import Shown
+    from hedgekit.types import Instrument, MarketStatus
 
 HOST = "127.0.0.1"
 LEAD_NS = 60 * NS
 """Virtual time starts this long before the tape."""
 
-KEY, SECRET, TOKEN = "APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "HEDGEKIT_CONTROL_TOKEN"
+TOKEN = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The account's keys and the control port's token; never shown."""
+    """The accounts' keys, by venue, each in the order of its client's ``key_env``, and the control port's token; never shown."""
 
-    keys: Keys = field(repr=False)
+    keys: Mapping[str, tuple[str, ...]] = field(repr=False)
     token: str = field(repr=False)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Secrets:
+    def from_env(cls, environ: Mapping[str, str], venues: Iterable[str]) -> Secrets:
         """Read them; :class:`ConfigError` names the variables that are missing."""
-        if missing := [name for name in (KEY, SECRET, TOKEN) if not environ.get(name)]:
-            msg = f"set {', '.join(missing)} in the environment: the sandbox invents no keys; any text will do"
+        names = {venue: client_of(venue).key_env for venue in venues}
+        wanted = [*(name for some in names.values() for name in some), TOKEN]
+        if missing := [name for name in wanted if not environ.get(name)]:
+            msg = f"set {', '.join(missing)} in the environment: the sandbox invents no keys"
             raise ConfigError(msg)
-        return cls(Keys(environ[KEY], environ[SECRET]), environ[TOKEN])
+        return cls({venue: tuple(environ[name] for name in some) for venue, some in names.items()}, environ[TOKEN])
 
 
 async def serve(source: Source, options: Options) -> None:
@@ -73,7 +77,7 @@ async def serve(source: Source, options: Options) -> None:
     ConfigError, SessionError, VenueError
         As :func:`run`; also if a secret is missing from the environment.
     """
-    await run(source, Secrets.from_env(os.environ), options)
+    await run(source, Secrets.from_env(os.environ, _listed(source, options)), options)
 
 
 async def run(source: Source, secrets: Secrets, options: Options, ready: Callable[[dict[str, Any]], None] | None = None) -> None:
@@ -84,7 +88,7 @@ async def run(source: Source, secrets: Secrets, options: Options, ready: Callabl
     source : Books, Tape or LiveFeed
         What the market does: recorded, row by row, or live.
     secrets : Secrets
-        The account's keys, which a feed gets too, and the control port's token.
+        The accounts' keys, which a feed gets too, and the control port's token.
     options : Options
         How.
     ready : callable, optional
@@ -99,27 +103,39 @@ async def run(source: Source, secrets: Secrets, options: Options, ready: Callabl
     SessionError, VenueError
         If a feed cannot be reached at the start, or does not accept the keys.
     """
-    pace = _pace(source, options)
-    _check(source.instruments() if isinstance(source, LiveFeed) else source.instruments)
-    with Record(None if options.log is None else Path(options.log)) as record:
-        box = _Box(source, secrets, options, record, pace)
-        await box.open()
-        venue, control = _runner(box.skin.serve), _runner(_guarded(box.control, secrets.token))
-        try:
-            ports = await _listen(venue, options.venue_port, "--venue-port"), await _listen(control, options.control_port, "--control-port")
-            (ready or _print)(_addresses(*ports, box.first_ns))
+    pace, venues = _pace(source, options), _listed(source, options)
+    with Files(None if options.log is None else Path(options.log)) as files:
+        box = _Box(source, secrets, options, files, pace, venues)
+        async with AsyncExitStack() as open_:
+            await box.open()
+            open_.push_async_callback(box.close)
+            ports = {}
+            for number, (venue, stall) in enumerate(box.stalls.items()):
+                runner, port = _runner(stall.skin.serve), options.port + number if options.port else 0
+                open_.push_async_callback(runner.cleanup)
+                ports[venue] = await _listen(runner, port, "--port")
+            control = _runner(_guarded(box.control, secrets.token))
+            open_.push_async_callback(control.cleanup)
+            address = await _listen(control, options.control_port, "--control-port")
+            (ready or _print)(_addresses(box, ports, address))
             await asyncio.gather(asyncio.Event().wait(), *box.pumps())
-        finally:
-            await asyncio.gather(venue.cleanup(), control.cleanup(), box.close())
 
 
-def _check(instruments: tuple[Instrument, ...]) -> None:
-    """Refuse what Alpaca, whose protocol this is, does not trade."""
-    for instrument in instruments:
-        if instrument.kind is not Kind.SPOT:
-            what = instrument.kind.value.replace("_", " ")
-            msg = f"{instrument.symbol} is a {what} contract: the sandbox speaks Alpaca's protocol, which has shares only; use run_events"
-            raise ConfigError(msg)
+def _listed(source: Source, options: Options) -> dict[str, list[Instrument]]:
+    """Return what is listed at each venue that is served, in leg order.
+
+    Raises
+    ------
+    ConfigError
+        If ``--venue`` names one at which nothing is.
+    """
+    venues: dict[str, list[Instrument]] = {}
+    for instrument in source.instruments() if isinstance(source, LiveFeed) else source.instruments:
+        venues.setdefault(instrument.venue, []).append(instrument)
+    if options.venue and options.venue not in venues:
+        msg = f"--venue {options.venue}: nothing of this market is listed there, only at {', '.join(venues)}; choose another --market"
+        raise ConfigError(msg)
+    return {options.venue: venues[options.venue]} if options.venue else venues
 
 
 def _pace(source: Source, options: Options) -> Pace | None:
@@ -136,43 +152,83 @@ def _pace(source: Source, options: Options) -> Pace | None:
     return None if speed is None else Pace(times, speed)
 
 
+class _Stall:
+    """One venue of a sandbox: exchange, account and protocol."""
+
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self,
+        instruments: Sequence[Instrument],
+        keys: Sequence[str],
+        options: Options,
+        record: Record,
+        timeline: Barrier | WallTimeline,
+        hours: Callable[[], tuple[bool, int, int]],
+    ) -> None:
+        kind = skin_of(instruments[0].venue)
+        exchange = kind.exchange(instruments, options.cash, options.model)
+        record.opened(exchange)
+        md = Channel("md", array="md" in kind.arrays, binary="md" in kind.binary, resends=not kind.snapshots)
+        trade = Channel("trade", array="trade" in kind.arrays, binary="trade" in kind.binary)
+        faults = Faults(fault for fault in options.faults if fault.venue in {"", kind.venue})
+        self.trouble = trouble = Trouble(faults, lambda: timeline.now_ns, md=md, trade=trade, record=record)
+        self.exchange, self.native = exchange, kind.natives(instruments)
+        floor = Floor(exchange, trouble.order_hit)
+        about = {"keys": keys, "hours": hours, "budget": options.budget, "native": self.native}
+        self.skin = kind(floor, timeline, trouble, record, md=md, trade=trade, **about)  # type: ignore[arg-type] # as the base says
+        self.party = Party(kind.venue, md, trade, Silence(lambda: trouble.outage, lambda: trouble.silenced))
+
+    def addresses(self, port: int) -> dict[str, Any]:
+        """Return where its protocol is spoken, and the venue's own ids."""
+        schemes = {"rest": "http", "stream": "ws", "data": "ws"}
+        urls = {name: f"{schemes[name]}://{HOST}:{port}{path}" for name, path in self.skin.paths.items()}
+        return urls | ({"native": self.native} if self.native else {})
+
+    def account(self) -> Account:
+        """Return what the account holds."""
+        ledger = self.exchange.ledger
+        names = {"order_id": "order_id", "execution_id": "fill_id", "instrument": "instrument", "ts_ns": "venue_ns"}
+        amounts = ("qty", "price", "fee")
+        fills = [
+            {name: getattr(fill, of) for name, of in names.items()} | {name: format(getattr(fill, name), "f") for name in amounts}
+            for fill in ledger.fills
+        ]
+        return Account(format(ledger.cash, "f"), {key: format(qty, "f") for key, qty in ledger.positions().items()}, fills)
+
+
 class _Box:
     """The parts of a sandbox, joined."""
 
-    def __init__(self, source: Source, secrets: Secrets, options: Options, record: Record, pace: Pace | None) -> None:
-        md, trade = Channel("md", one_array, binary=False), Channel("trade", one_each, binary=True)
-        trouble = Trouble(Faults(options.faults), lambda: timeline.now_ns, md=md, trade=trade, record=record)
-        instruments = source.instruments() if isinstance(source, LiveFeed) else source.instruments
-        exchange = Exchange(instruments, options.cash, options.model)
-        record.opened(exchange)
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self,
+        source: Source,
+        secrets: Secrets,
+        options: Options,
+        files: Files,
+        pace: Pace | None,
+        venues: Mapping[str, Sequence[Instrument]],
+    ) -> None:
         timeline: Barrier | WallTimeline
         if options.live or isinstance(source, LiveFeed):
             timeline = WallTimeline()
             self.first_ns = timeline.now_ns
         else:
             self.first_ns = int(source.ts_ns[0])
-            silence = Silence(lambda: trouble.outage, lambda: trouble.silenced)
-            start, first = self.first_ns - LEAD_NS, self.first_ns
-            timeline = Barrier(start_ns=start, first_ns=first, md=md, trade=trade, silence=silence, pace=pace)
-        self.control = Control(timeline if isinstance(timeline, Barrier) else None, trouble, lambda: ledger_frame(exchange))
-        self.skin = AlpacaSkin(
-            Floor(exchange, trouble.order_hit),
-            timeline,
-            trouble,
-            record,
-            md=md,
-            trade=trade,
-            keys=secrets.keys,
-            hours=lambda: market.hours(),  # noqa: PLW0108 - the market is made next
-            budget=options.budget,
-        )
+            timeline = Barrier(start_ns=self.first_ns - LEAD_NS, first_ns=self.first_ns, pace=pace)
+        self.stalls = {
+            venue: _Stall(instruments, secrets.keys[venue], options, Record(files, venue), timeline, lambda: market.hours())  # noqa: PLW0108 - the market is made next
+            for venue, instruments in venues.items()
+        }
+        barrier = timeline if isinstance(timeline, Barrier) else None
+        if barrier is not None:
+            barrier.parties += [stall.party for stall in self.stalls.values()]
+        self.control = Control(barrier, {venue: stall.trouble for venue, stall in self.stalls.items()}, self._ledger)
         self._relay: Relay | None = None
         market: Player | Relay
         if isinstance(source, LiveFeed):
-            market = self._relay = Relay(source, secrets.keys, timeline, self.skin.on_row, self.skin.on_status)
+            market = self._relay = Relay(source, secrets.keys[source.venue], timeline, self._on_row, self._on_status)
         else:
-            market = Player(source, timeline, self.skin.on_row, pace if options.live else None)
-        self._channels = (md, trade) if options.live else ()
+            market = Player(source, timeline, self._on_row, pace if options.live else None)
+        self._live = barrier is None
 
     async def open(self) -> None:
         """Connect to the feed, if there is one."""
@@ -187,17 +243,25 @@ class _Box:
     def pumps(self) -> list[Coroutine[Any, Any, None]]:
         """Return what takes and sends messages as they come, live; in step the barrier sends them."""
         relays = [] if self._relay is None else [self._relay.run()]
-        return [*(channel.pump() for channel in self._channels), *relays]
+        channels = [channel for stall in self.stalls.values() for channel in (stall.party.md, stall.party.trade)] if self._live else []
+        return [*(channel.pump() for channel in channels), *relays]
+
+    def _on_row(self, row: list[Shown]) -> None:
+        """Show each venue its part of a row; one that has none counts the row too."""
+        for venue, stall in self.stalls.items():
+            stall.skin.on_row([shown for shown in row if shown.quote.instrument.partition(":")[0] == venue])
+
+    def _on_status(self, status: MarketStatus) -> None:
+        if (stall := self.stalls.get(status.instrument.partition(":")[0])) is not None:
+            stall.skin.on_status(status)
+
+    def _ledger(self) -> Ledger:
+        return Ledger({venue: stall.account() for venue, stall in self.stalls.items()})
 
 
-def _addresses(venue: int, control: int, first: int) -> dict[str, Any]:
-    return {
-        "rest": f"http://{HOST}:{venue}",
-        "stream": f"ws://{HOST}:{venue}/stream",
-        "data": f"ws://{HOST}:{venue}/v2/sip",
-        "control": f"ws://{HOST}:{control}/control",
-        "first_ns": first,
-    }
+def _addresses(box: _Box, ports: Mapping[str, int], control: int) -> dict[str, Any]:
+    accounts = {venue: stall.addresses(ports[venue]) for venue, stall in box.stalls.items()}
+    return {"accounts": accounts, "control": f"ws://{HOST}:{control}/control", "first_ns": box.first_ns}
 
 
 def _print(addresses: dict[str, Any]) -> None:

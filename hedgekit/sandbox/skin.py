@@ -7,34 +7,41 @@ exchange's reports to record and account stream. The words are the venue's: see 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 from aiohttp import web
 
 from hedgekit.errors import SessionError
+from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.sandbox.calls import Answer, Call
 from hedgekit.sandbox.courier import Courier
 from hedgekit.sandbox.timeline import DELIVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from hedgekit.exchange.faults import Purpose
-    from hedgekit.exchange.model import Report, Reports
+    from hedgekit.exchange.model import FillModel, Report, Reports
     from hedgekit.sandbox.channel import Channel
     from hedgekit.sandbox.floor import Floor
     from hedgekit.sandbox.record import Record
     from hedgekit.sandbox.recorded import Shown
     from hedgekit.sandbox.timeline import Timeline
     from hedgekit.sandbox.trouble import Trouble
-    from hedgekit.types import MarketStatus
+    from hedgekit.types import Instrument, MarketStatus
 
 LABEL = "X-Hedgekit-Request"
-Said = tuple[str, bytes]
-"""A message and its topic, which a client has subscribed to or not."""
+Said = tuple[str, bytes | Callable[[], bytes]]
+"""A message and its topic, which a client has subscribed to or not.
+
+A callable is called when the message leaves, whether or not a fault then loses it: what it counts (a sequence) counts on, and
+what it remembers as told (a book) is what a subscription that comes then begins with.
+"""
 
 
 class Socket(Protocol):
@@ -59,12 +66,66 @@ class Skin(ABC):
         Where it is written down.
     md, trade : Channel
         Where what the market and the account's orders do is said.
+    keys : sequence of str
+        The account's, in the order of the client's ``key_env``.
+    hours : callable
+        Returns (is open, next open, next close), nanoseconds UTC.
+    budget : int
+        Requests in a minute; 0 for what the venue allows.
+    native : mapping of str to str
+        The venue's own ids, by instrument key, where the symbol does not say all.
+
+    Attributes
+    ----------
+    venue : str
+        First part of its instruments' keys.
+    paths : dict
+        Of the printed addresses: "rest", "stream" (the account's socket) and "data" (the market's).
+    arrays, binary : frozenset of str
+        Which of "md" and "trade" put an instant's messages into one JSON array, and which are WebSocket BINARY frames.
+    snapshots : bool
+        Whether a subscription to market data begins with a snapshot, pushed to the channel like all that follows it. Then the last
+        instant's messages are not said again to a session that was killed: its new snapshots include them.
     """
 
+    venue: ClassVar[str]
+    paths: ClassVar[dict[str, str]]
+    arrays: ClassVar[frozenset[str]] = frozenset()
+    binary: ClassVar[frozenset[str]] = frozenset()
+    snapshots: ClassVar[bool] = False
+
+    @classmethod
+    def exchange(cls, instruments: Sequence[Instrument], cash: Decimal, model: FillModel) -> Exchange:
+        """Return the exchange behind it: instruments on the venue's terms.
+
+        Raises
+        ------
+        ConfigError
+            If the venue has no such instruments.
+        """
+        return Exchange(instruments, cash, model)
+
+    @classmethod
+    def natives(cls, instruments: Sequence[Instrument]) -> dict[str, str]:  # noqa: ARG003 - where there are any
+        """Return the venue's own ids, by instrument key, as its client wants them; empty where symbols are all it wants."""
+        return {}
+
     def __init__(  # noqa: PLR0913 - the parts that it joins
-        self, floor: Floor, timeline: Timeline, trouble: Trouble, record: Record, *, md: Channel, trade: Channel
+        self,
+        floor: Floor,
+        timeline: Timeline,
+        trouble: Trouble,
+        record: Record,
+        *,
+        md: Channel,
+        trade: Channel,
+        keys: Sequence[str],
+        hours: Callable[[], tuple[bool, int, int]],
+        budget: int,
+        native: Mapping[str, str],
     ) -> None:
         self.floor, self.timeline, self.trouble = floor, timeline, trouble
+        self._keys, self._hours, self._budget, self._native = tuple(keys), hours, budget, native
         self._record, self._md, self._trade = record, md, trade
         self._courier = Courier(timeline, floor.exchange.model, trouble, record, act=self._act, refuse=self.failure)
 
@@ -160,7 +221,7 @@ class Skin(ABC):
 
         def deliver() -> None:
             for topic, message in items:
-                self.trouble.message(channel, topic, message)
+                self.trouble.message(channel, topic, message if isinstance(message, bytes) else message())
 
         if items:
             self.timeline.call_at(self.timeline.now_ns + self.floor.exchange.model.ws_ns, deliver, rank=DELIVERY)

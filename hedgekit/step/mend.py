@@ -188,15 +188,23 @@ def refused(s, p, out, leg):
 
 @compiled
 def _cancel_all(s, p, out):
+    """Cancel what works wherever it can be cancelled."""
     for leg in range(p.n_legs):
-        if s.working[leg] != 0.0 and not s.cancelling[leg]:
+        if s.working[leg] != 0.0 and not s.cancelling[leg] and not s.down[leg]:
             out.cancel[leg] = 1
             s.cancelling[leg] = 1
 
 
 @compiled
 def on_link(s, p, o, out):
-    """L6: a venue that fell silent: nothing new; on its first word: cancel everything, and wait until it has told what is held."""
+    """L6: a venue that fell silent: nothing new anywhere, and what works elsewhere is cancelled; on its first word everything.
+
+    Then wait until every venue has told what is held.
+    """
+    for leg in range(p.n_legs):
+        s.agreed[leg] = 0
+        if p.venue[leg] == o.flag:
+            s.down[leg] = o.leg == DOWN
     if s.phase == HALTED:
         return
     if o.leg == UP:
@@ -212,16 +220,22 @@ def on_link(s, p, o, out):
         say(out, HOLD, RECONCILING)
         return
     s.broken = 1
-    if o.leg != DOWN:  # frozen: it takes orders
-        _cancel_all(s, p, out)
+    _cancel_all(s, p, out)  # also at a venue that is frozen: it takes orders
     say(out, HOLD, VENUE_SILENT)
 
 
 @compiled
 def on_agreed(s, p, o, out):
-    """Close both legs after a silence, go on after a restart: the venue has told what is held, and it is what we hold."""
+    """Close both legs after a silence, go on after a restart: every venue has told what is held, and it is what we hold."""
     if s.phase != RECOVERING or not o.flag:
         return
+    for leg in range(p.n_legs):
+        if o.leg in (-1, p.venue[leg]):
+            s.agreed[leg] = 1
+    for leg in range(p.n_legs):
+        if not s.agreed[leg] or s.down[leg]:
+            say(out, HOLD, RECONCILING)
+            return
     if s.broken:
         for leg in range(p.n_legs):
             if s.working[leg] != 0.0 or s.shut[leg]:  # both legs or none: a halted one cannot be closed yet

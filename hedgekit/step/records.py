@@ -38,6 +38,11 @@ OBSERVED, _ = _layout(codes.OBSERVATION)
 NO_RATIOS = (0.0,) * codes.LEGS_MAX
 
 
+def venues_of(instruments: Sequence[Instrument]) -> list[str]:
+    """Return the venues in leg order, each once: their numbers in the records."""
+    return list(dict.fromkeys(instrument.venue for instrument in instruments))
+
+
 def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     """Return the flat record of a strategy's numbers that the step reads.
 
@@ -79,8 +84,10 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     record["delta_model"] = delta.MODELS[params.delta_model]
     for leg, expiry in enumerate((params.expiry, params.hedge_expiry)):
         record["expiry_ns"][leg] = 0 if expiry is None else instant_ns(expiry)
+    venues = venues_of(instruments)
     for leg, instrument in enumerate(instruments):
         record["inverse"][leg] = instrument.inverse
+        record["venue"][leg] = venues.index(instrument.venue)
         record["lot"][leg], record["tick"][leg] = float(instrument.lot), float(instrument.tick)
         record["multiplier"][leg] = float(instrument.multiplier)
         record["fee_rate"][leg] = float(instrument.fees.rate)

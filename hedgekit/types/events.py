@@ -46,7 +46,7 @@ class Ack(Event, frozen=True, tag="ack"):
 class Fill(Event, frozen=True, tag="fill"):
     """An execution: signed quantity, exact price and fee.
 
-    ``fill_id`` is the venue's execution id; a second fill with the same id is the same fill.
+    ``fill_id`` is the venue's execution id; a second fill with the same id in the same instrument is the same fill.
     """
 
     order_id: str
@@ -56,6 +56,11 @@ class Fill(Event, frozen=True, tag="fill"):
     qty: Decimal
     price: Decimal
     fee: Decimal
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the execution, at whatever venue."""
+        return self.instrument, self.fill_id
 
 
 class Reject(Event, frozen=True, tag="reject"):
@@ -126,11 +131,12 @@ class MarketStatus(Event, frozen=True, tag="market_status"):
 
 
 class Reconciled(Event, frozen=True, tag="reconciled"):
-    """The venue's own word on positions (instrument key to signed quantity) and cash."""
+    """The venue's own word on positions (instrument key to signed quantity) and cash; ``venue`` is empty where all legs are of one."""
 
     positions: dict[str, Decimal]
     cash: Decimal
     agrees: bool
+    venue: str = ""
 
 
 Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Score | Command | Gap | Link | MarketStatus | Reconciled

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from hedgekit.types.events import Ack, Cancelled, Fill, Gap, MarketStatus, Quote, Reject
@@ -68,6 +69,11 @@ class Execution(NamedTuple):
     price: Decimal
     fee: Decimal
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the execution: :attr:`Fill.key`."""
+        return self.instrument, self.fill_id
+
     def fill(self, order_id: str, ts_ns: int) -> Fill:
         """Return it as an event of an order of ours."""
         return Fill(ts_ns=ts_ns, order_id=order_id, **{name: getattr(self, name) for name in self._fields[1:]})
@@ -125,8 +131,8 @@ class Venue(Protocol):
     reposts: ClassVar[bool]
     late_ns: ClassVar[int]
 
-    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument]) -> None:
-        """Take the keys, in the order of ``key_env``, and what is traded."""
+    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take the keys, in the order of ``key_env``, what is traded, and the venue's own ids by instrument key, where it has others."""
 
     @property
     def account_id(self) -> str:

@@ -12,7 +12,7 @@ from signal import SIGKILL
 import msgspec
 
 from hedgekit.launch import Child
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
 from hedgekit.venues.alpaca import Alpaca
 from tests.chaos import process
 from tests.chaos.recipe import Recipe
@@ -65,9 +65,7 @@ def play(recipe: Recipe, folder: Path) -> Run:
         config = SessionConfig(
             session=recipe.session,
             journal=str(folder / "journal.db"),
-            rest=ready["rest"],
-            stream=ready["stream"],
-            data=ready["data"],
+            accounts=msgspec.convert(ready["accounts"], dict[str, Access]),
             control=ready["control"],
             instruments=recipe.market.instruments(),
             params=recipe.params,

@@ -43,7 +43,7 @@ def test_an_audit_finds_what_the_stream_has_not_told() -> None:
     positions, account = said.requests
     assert outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).events == []
     events = outbox.on_reply(account, Reply(200, b'{"cash":"12.5"}'), 8).events
-    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True)]
+    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True, venue="ALPACA")]
     assert not outbox.auditing
 
 

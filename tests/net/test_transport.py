@@ -12,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hedgekit.errors import LiveHostRefused, SessionError, VenueError
-from hedgekit.net.transport import Rest, Stream, require_paper
+from hedgekit.net.transport import Count, Rest, Stream, require_paper
 from hedgekit.types import Login, Priority, Reply, Request
 from hedgekit.venues.alpaca import Alpaca
 from tests.net.orders_made import VENUE, order
@@ -176,14 +176,17 @@ async def test_requests_are_numbered_labelled_and_answered() -> None:
         assert request.headers["APCA-API-SECRET-KEY"] == SECRET
         return web.Response(status=207, body=b"hello")
 
-    async with serving(echo) as address, rest_to(address, label=lambda n: {"X-Number": str(n)}) as (rest, answers):
+    async with (
+        serving(echo) as address,
+        rest_to(address, label=lambda n: {"X-Number": str(n)}, count=(count := Count())) as (rest, answers),
+    ):
         assert rest.send(GET) == 1
         assert await answers.get() == (1, Reply(207, b"hello"))
         assert rest.send(Request("POST", "/v2/orders", "submit", Priority.PRIMARY, b"{}")) == 2
         assert (await answers.get())[0] == 2
         rest.send(VENUE.lookup(msgspec.structs.replace(order(1), order_id="a b&c-1-0")))
         await answers.get()
-        assert rest.sent == 3
+        assert count.given == 3
     assert seen[:2] == [("GET", "/v2/account", "1", b""), ("POST", "/v2/orders", "2", b"{}")]
     assert seen[2][1] == "/v2/orders:by_client_order_id?client_order_id=a%20b%26c-1-0"
 

@@ -7,10 +7,11 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -42,9 +43,11 @@ class Rig:
     keys: dict[str, str]
     ready: dict[str, Any]
 
-    def config(self, name: str = demo.SESSION, **changes: Any) -> Path:
-        """Write the demo's session configuration against this sandbox; return its path."""
+    def config(self, name: str = demo.SESSION, access: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Path:
+        """Write the demo's session configuration against this sandbox, so changed; return its path."""
         config = demo.configure(self.market, self.market.tape(), self.folder / "journal.db", self.ready)
+        accounts = {venue: msgspec.structs.replace(account, **access) for venue, account in config.accounts.items()}
+        config = msgspec.structs.replace(config, accounts=accounts)
         path = self.folder / ("session.json" if name == demo.SESSION else f"{name}.json")
         return msgspec.structs.replace(config, session=name, **changes).save(path)
 
@@ -57,8 +60,8 @@ class Rig:
         """Open a pair's journal for reading."""
         return Journal.open(self.folder / "journal.db", name, mode="read")
 
-    def ledger(self, name: str = demo.SESSION) -> dict[str, Any]:
-        """Ask the exchange for its own books, when a session has ended."""
+    def ledger(self, name: str = demo.SESSION, venue: str = "ALPACA") -> dict[str, Any]:
+        """Ask an exchange for its own books, when a session has ended."""
         with self.journal(name) as journal:
             done = journal.last_instant
 
@@ -68,7 +71,7 @@ class Rig:
                 await control.send_json({"op": "attach", "epoch": 2**62, "done": done})
                 assert (await control.receive_json(timeout=10))["op"] == "attached"
                 await control.send_json({"op": "ledger"})
-                answer: dict[str, Any] = await control.receive_json(timeout=10)
+                answer: dict[str, Any] = (await control.receive_json(timeout=10))["accounts"][venue]
                 return answer
 
         return asyncio.run(ask())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from hedgekit.paper import Session, SessionConfig
-from hedgekit.paper import session as loop
+from hedgekit.paper import Session, SessionConfig, account
+from hedgekit.paper.config import Access
 from hedgekit.paper.feeds import HEARTBEAT_S, Feeds
 from hedgekit.paper.pacer import Inbox
 from hedgekit.replay import replay
@@ -84,8 +84,7 @@ async def listening(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
 async def test_beats_and_answers_are_said_and_on_a_tape_answers_alone(control: str) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     async with listening(heard) as url:
-        config = SessionConfig("s", "", "", url, url, control, (), {}, {})
-        feeds = Feeds(Wordy(("key", "secret"), ()), config, Inbox())
+        feeds = Feeds(Wordy(("key", "secret"), ()), Access("", url, url), Inbox(["ALPACA"]).boxes["ALPACA"], live=not control)
         try:
             await feeds.open(NS)
             assert [await heard.get() for _ in range(2)] == ["hello", "hello"]
@@ -126,8 +125,8 @@ class Lossy(Alpaca):
 
     opened = 0
 
-    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument]) -> None:
-        super().__init__(keys, instruments)
+    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str]) -> None:
+        super().__init__(keys, instruments, native)
         type(self).opened = 0
 
     def market(self, now_ns: int) -> Losing:  # noqa: ARG002 - as every client
@@ -136,7 +135,7 @@ class Lossy(Alpaca):
 
 
 def test_a_feed_that_has_lost_its_sequence_is_opened_anew_and_the_session_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "client_of", lambda _: Lossy)
+    monkeypatch.setattr(account, "client_of", lambda _: Lossy)
     with sandbox(tmp_path, TINY) as rig:
         for name, value in rig.keys.items():
             monkeypatch.setitem(os.environ, name, value)

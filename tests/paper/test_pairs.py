@@ -152,7 +152,7 @@ def test_a_second_session_on_the_account_is_refused(tmp_path: Path) -> None:
             "import sys, time\nfrom hedgekit.paper.account import held\n"
             "with held('ALPACA', sys.argv[1], sys.argv[2], 'other'):\n print('held', flush=True)\n sys.stdin.read()"
         )
-        command = [sys.executable, "-c", holding, rig.ready["rest"], rig.keys["APCA_API_KEY_ID"]]
+        command = [sys.executable, "-c", holding, rig.ready["accounts"]["ALPACA"]["rest"], rig.keys["APCA_API_KEY_ID"]]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == "held\n"
@@ -165,13 +165,17 @@ def test_a_second_session_on_the_account_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_belongs_to_the_account_is_the_same_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready = {name: f"http://127.0.0.1:1/{name}" for name in ("rest", "stream", "data", "control")}
+    url = "http://127.0.0.1:1"
+    ready = {"accounts": {"ALPACA": dict.fromkeys(("rest", "stream", "data"), url)}, "control": url}
     rig = Rig(tmp_path, MARKET, {}, ready)
     for name in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "HEDGEKIT_CONTROL_TOKEN"):
         monkeypatch.setenv(name, "not a secret")
     first, second = (SessionConfig.load(path) for path in configs(rig))
-    with pytest.raises(ConfigError, match="differ in calendar: , XNYS; write the same in all"):
-        Session(first, msgspec.structs.replace(second, calendar="XNYS"))
+    other = {venue: msgspec.structs.replace(access, calendar="XNYS") for venue, access in second.accounts.items()}
+    with pytest.raises(ConfigError, match="differ in their account at ALPACA; write the same in all"):
+        Session(first, msgspec.structs.replace(second, accounts=other))
+    with pytest.raises(ConfigError, match="differ in limits"):
+        Session(first, msgspec.structs.replace(second, limits=Limits(session_loss=1.0)))
     with pytest.raises(ConfigError, match="each pair needs a name of its own"):
         Session(first, first)
     with pytest.raises(ConfigError, match="no pair to trade"):

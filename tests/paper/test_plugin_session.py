@@ -207,6 +207,7 @@ def nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch, signal: str, module: 
     """Return a session that nothing is there for to connect to."""
     for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV):
         monkeypatch.setenv(name, "k" * 20)
-    ready = {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "data": "ws://127.0.0.1:1", "control": "ws://127.0.0.1:1"}
+    url = "ws://127.0.0.1:1"
+    ready = {"accounts": {"ALPACA": {"rest": "http://127.0.0.1:1", "stream": url, "data": url}}, "control": url}
     config = demo.configure(MARKET, MARKET.tape(), folder / "journal.db", ready)
     return Session(msgspec.structs.replace(config, params={**TINY_PARAMS, "signal": signal}, plugin=module))

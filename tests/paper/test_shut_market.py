@@ -33,7 +33,7 @@ ROW_OF_THE_CLOSE = 151
 def run(folder: Path, *faults: dict[str, Any], calendar: str = "XTKS") -> list[Any]:
     """Run a session through faults; return its records, of which the decisions replay."""
     with sandbox(folder, MARKET, options=["--faults", json.dumps(faults)]) as rig:
-        done = rig.run(rig.config(params=PARAMS, calendar=calendar))
+        done = rig.run(rig.config(params=PARAMS, access={"calendar": calendar}))
         assert done.returncode == 0, done.stderr
         ledger = rig.ledger()
     with Journal.open(rig.folder / "journal.db", demo.SESSION, mode="read") as journal:

@@ -78,11 +78,11 @@ async def trade(path: str, hedges: int, out: str) -> None:
         now = time.monotonic_ns()
         if name == "session.received":
             marks[:] = [made[0].frame_ns]
-            made[0].frame_ns, before = 0, session._rest.sent
+            made[0].frame_ns, before = 0, session._numbers.given
         elif marks and name in ("session.decided", "outbox.after_commit"):
             marks.append(now)
         elif marks and name == "outbox.after_send":
-            first = session._rest.sent
+            first = session._numbers.given
             if marks[0] and first - before == 2:
                 pairs.append((first - 1, [*marks, now]))
         if len(pairs) >= hedges + 20:
@@ -145,7 +145,8 @@ def main() -> None:
         with (folder / "log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
             ready = msgspec.json.decode(child.line())
             config = demo.configure(MARKET, MARKET.tape(), folder / "journal.db", ready | {"control": ""})
-            path = msgspec.structs.replace(config, params=PARAMS, requests_per_minute=PLENTY).save(folder / "session.json")
+            accounts = {venue: msgspec.structs.replace(access, requests_per_minute=PLENTY) for venue, access in config.accounts.items()}
+            path = msgspec.structs.replace(config, params=PARAMS, accounts=accounts).save(folder / "session.json")
 
             def run(kind: str, what: str, count: int) -> Any:
                 out = folder / f"{kind}-{count}.json"
@@ -153,9 +154,9 @@ def main() -> None:
                 subprocess.run(command, env={**os.environ, **keys}, check=True, timeout=1_800)
                 return np.array(msgspec.json.decode(out.read_bytes()))
 
-            bare = run("post", ready["rest"], asked.hedges // 2)
+            bare = run("post", ready["accounts"]["ALPACA"]["rest"], asked.hedges // 2)
             ours = run("trade", str(path), asked.hedges)
-            bare = np.concatenate([bare, run("post", ready["rest"], asked.hedges - asked.hedges // 2)])
+            bare = np.concatenate([bare, run("post", ready["accounts"]["ALPACA"]["rest"], asked.hedges - asked.hedges // 2)])
     total, steps = ours[:, -1] - ours[:, 0], np.diff(ours, axis=1)
     print(f"{len(ours):,} hedges of two legs, {asked.rows:g} rows a second; ms{'':16}p50      p95      p99      max")
     print(f"{'bare client: both posts answered':46}{quantiles(bare)}")

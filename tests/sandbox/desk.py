@@ -29,6 +29,14 @@ QUIET: dict[str, list[str]] = {"closed": [], "silent": [], "back": []}
 """What an instant says of the connections when nothing is wrong with them."""
 
 TIMEOUT_S = 10.0
+
+
+def flat(message: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a message of a sandbox of one venue with that venue's part on its top level."""
+    parts = message.pop(name, None)
+    return message if parts is None else message | parts["ALPACA"]
+
+
 MS = 1_000_000
 
 Message = dict[str, Any]
@@ -71,7 +79,7 @@ async def sandbox(*options: str, market: Message | None = None) -> AsyncIterator
     try:
         line = await asyncio.wait_for(process.stdout.readline(), 30)
         assert line, (await process.communicate())[1].decode()
-        running = Process(process, json.loads(line))
+        running = Process(process, flat(json.loads(line), "accounts"))
         yield running
         assert await running.end() == (0, "")
     finally:
@@ -99,13 +107,13 @@ async def inside_of(source: Source, **options: Any) -> AsyncIterator[Inside]:
     """Run the server as :func:`inside`, on any market."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[Message] = loop.create_future()
-    secrets = Secrets.from_env(KEYS)
+    secrets = Secrets.from_env(KEYS, ["ALPACA"])
     task = loop.create_task(run(source, secrets, Options(**options), ready.set_result))
     await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
     try:
-        yield Inside(await ready)
+        yield Inside(flat(await ready, "accounts"))
     finally:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -145,7 +153,7 @@ class Desk:
         """Send one control message and return its answer."""
         await self.control.send_json(message)
         answer: Message = await self.control.receive_json(timeout=TIMEOUT_S)
-        return answer
+        return flat(flat(answer, "venues"), "accounts")
 
     async def connect(self, name: str) -> aiohttp.ClientWebSocketResponse:
         """Open one of the three WebSockets."""

@@ -286,9 +286,9 @@ async def test_the_ledger_equals_the_sum_of_the_trade_updates() -> None:
         held[fill["order"]["symbol"]] += qty
     assert len(fills) > 10
     assert Decimal(ledger["cash"]) == cash
-    assert {s: Decimal(q) for s, q in ledger["positions"].items()} == {s: q for s, q in held.items() if q}
+    assert {key: Decimal(q) for key, q in ledger["positions"].items()} == {f"ALPACA:{s}": q for s, q in held.items() if q}
     assert [f["execution_id"] for f in ledger["fills"]] == [f["execution_id"] for f in fills]
-    assert [f["price"] for f in ledger["fills"]] == [f["price"] for f in fills]
+    assert [Decimal(f["price"]) for f in ledger["fills"]] == [Decimal(f["price"]) for f in fills]
 
 
 async def test_a_killed_client_leaves_the_seats_free() -> None:

@@ -258,8 +258,7 @@ def test_a_fault_does_not_make_a_stale_book_young() -> None:
 # ------------------------------------------------------------------- refusals
 
 
-async def test_what_alpaca_does_not_trade_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="BINA is a binary contract: the sandbox speaks Alpaca's protocol, which has shares only"):
-        async with inside_of(SyntheticBinary(rows=9).tape(), log=str(tmp_path / "log")):
+async def test_what_alpaca_does_not_trade_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="BINA is a binary contract: Alpaca has shares only"):
+        async with inside_of(SyntheticBinary(rows=9, venue="ALPACA").tape()):
             pass
-    assert not (tmp_path / "log").exists()

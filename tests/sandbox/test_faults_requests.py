@@ -14,7 +14,7 @@ import pytest
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.faults import Fault
 from hedgekit.exchange.model import FillModel
-from hedgekit.sandbox.record import Record
+from hedgekit.sandbox.record import Files
 from tests.sandbox.desk import MARKET, MS, Desk, Message, desk, inside
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ async def test_the_record_holds_requests_with_their_bodies_and_no_keys(tmp_path:
     body = '{"symbol": "KO", "qty": "10", "side": "buy", "type": "market", "time_in_force": "gtc", "client_order_id": "a"}'
     assert first == {
         "n": 1, "t": FIRST + 30 * MS, "label": "1-1", "method": "POST", "path": "/v2/orders", "body": body,
-        "done": True, "result": 200, "status": 200, "fault": None,
+        "done": True, "result": 200, "status": 200, "fault": None, "venue": "ALPACA",
     }  # fmt: skip
     assert (second["n"], second["path"], second["body"]) == (2, "/v2/orders?status=all&limit=5", "")
     assert (third["n"], third["label"], third["status"], third["done"]) == (None, None, 400, False)
@@ -313,12 +313,12 @@ async def test_the_record_holds_requests_with_their_bodies_and_no_keys(tmp_path:
 
 
 def test_the_files_are_there_before_the_first_request_and_never_overwritten(tmp_path: Path) -> None:
-    with Record(tmp_path):
+    with Files(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["faults.jsonl", "ledger.jsonl", "requests.jsonl"]
-    with pytest.raises(ConfigError, match="record of another exchange"), Record(tmp_path):
+    with pytest.raises(ConfigError, match="record of another exchange"), Files(tmp_path):
         pass
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be written"), Record(tmp_path / "file" / "folder"):
+    with pytest.raises(ConfigError, match="cannot be written"), Files(tmp_path / "file" / "folder"):
         pass
 
 
@@ -333,7 +333,7 @@ async def test_an_auditor_can_follow_cash_and_positions_from_the_file_alone(tmp_
             await client.advance()
         ledger = await client.ask(op="ledger")
         opened, *rest = lines(tmp_path, "ledger")
-    assert opened == {"event": "opened", "cash": "1000000", "multipliers": {"KO": "1", "PEP": "1"}}
+    assert opened == {"event": "opened", "cash": "1000000", "multipliers": {"KO": "1", "PEP": "1"}, "venue": "ALPACA"}
     cash, held = Decimal(opened["cash"]), {"KO": Decimal(0), "PEP": Decimal(0)}
     for line in rest:
         if line["event"] == "fill":

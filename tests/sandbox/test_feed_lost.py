@@ -17,7 +17,7 @@ from hedgekit.data import LiveFeed
 from hedgekit.sandbox import feed as feed_room
 from hedgekit.sandbox.skins.alpaca_wire import parse_time
 from hedgekit.types import Quote
-from tests.sandbox.desk import KEYS, TIMEOUT_S, Message, command, environment, text
+from tests.sandbox.desk import KEYS, TIMEOUT_S, Message, command, environment, flat, text
 from tests.sandbox.feeds import T, fed, public, quote
 from tests.sandbox.test_live import Trader
 
@@ -74,7 +74,7 @@ class Still:
     now_ns = 0
 
 
-KEYS_OF: Any = type("Keys", (), {"key": "AK", "secret": "AS-secret"})()
+KEYS_OF = ("AK", "AS-secret")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def start(*options: str, market: Message) -> tuple[asyncio.subprocess.Proc
         *command(*options, market=market), stdin=pipe, stdout=pipe, stderr=pipe, env=environment()
     )
     assert process.stdout is not None
-    return process, json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+    return process, flat(json.loads(await asyncio.wait_for(process.stdout.readline(), 30)), "accounts")
 
 
 async def test_one_sandbox_is_the_public_feed_of_another_and_may_die() -> None:
@@ -139,7 +139,7 @@ async def test_one_sandbox_is_the_public_feed_of_another_and_may_die() -> None:
         await drained(client)
         assert (await client.buy("b", 1))[0] == 200, "the exchange goes on"
         assert await client.event() == ("new", "b")
-        first, _ = await start("--live", "--speed", "20", "--venue-port", port, market=SYNTHETIC)
+        first, _ = await start("--live", "--speed", "20", "--port", port, market=SYNTHETIC)
         assert await client.event() == ("fill", "b"), "at the first quote that came again"
         assert await text(client.data)
     finally:

@@ -88,8 +88,7 @@ async def test_an_order_is_acknowledged_at_once_and_fills_with_the_next_row() ->
         status, order = await client.buy("a")
         assert (status, order["status"]) == (200, "new")
         assert [await client.event() for _ in range(2)] == [("new", "a"), ("fill", "a")]
-        await client.control.send_json({"op": "ledger"})
-        ledger = await client.control.receive_json(timeout=5)
+        ledger = await client.ask(op="ledger")
         assert [fill["order_id"] for fill in ledger["fills"]] == ["a"]
 
 

@@ -49,11 +49,15 @@ def refused(*options: str, **changes: str) -> str:
 
 def test_the_ready_line_names_every_address_on_loopback(running: subprocess.Popen[str]) -> None:
     ready = running.ready  # type: ignore[attr-defined]
-    venue, control = ready["rest"].rsplit(":", 1)[1], ready["control"].split(":")[2].split("/")[0]
+    venue, control = ready["accounts"]["ALPACA"]["rest"].rsplit(":", 1)[1], ready["control"].split(":")[2].split("/")[0]
     assert ready == {
-        "rest": f"http://127.0.0.1:{venue}",
-        "stream": f"ws://127.0.0.1:{venue}/stream",
-        "data": f"ws://127.0.0.1:{venue}/v2/sip",
+        "accounts": {
+            "ALPACA": {
+                "rest": f"http://127.0.0.1:{venue}",
+                "stream": f"ws://127.0.0.1:{venue}/stream",
+                "data": f"ws://127.0.0.1:{venue}/v2/sip",
+            }
+        },
         "control": f"ws://127.0.0.1:{control}/control",
         "first_ns": 631314000000000000,
     }
@@ -75,7 +79,7 @@ def test_it_dies_with_its_parent(running: subprocess.Popen[str]) -> None:
     assert running.wait(timeout=10) == 0
 
 
-@pytest.mark.parametrize("option", ["--venue-port", "--control-port"])
+@pytest.mark.parametrize("option", ["--port", "--control-port"])
 def test_an_occupied_port_is_one_clear_line(option: str) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))

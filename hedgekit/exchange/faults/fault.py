@@ -102,6 +102,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Of ``partial`` only, between 0 and 1.
     count : int
         How many requests or messages in a row; of ``skew``, how many rows.
+    venue : str
+        Where, if a market is of several venues: each of them counts its own requests and messages. Empty for everywhere.
 
     Raises
     ------
@@ -114,6 +116,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 0.0
     fraction: float = 0.0
     count: int = 1
+    venue: str = ""
 
     def __post_init__(self) -> None:
         """Check that the parts fit together; the kind may be given as its word."""

@@ -3,69 +3,64 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import Accepted, Cancelled, Executed, Rejected, Report, Status
 from hedgekit.sandbox.calls import Answer, Call, Keys
 from hedgekit.sandbox.skin import Said, Skin
 from hedgekit.sandbox.skins.alpaca_rest import Rest, failure, purpose_of
 from hedgekit.sandbox.skins.alpaca_streams import TRADE_UPDATES, DataStream, TradeStream, status_topic
 from hedgekit.sandbox.skins.alpaca_wire import error, order_json, quote_json, rfc3339, status_json, symbol_of, text
+from hedgekit.types import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from hedgekit.exchange.engine import Exchange
     from hedgekit.exchange.faults import Fault, Purpose
+    from hedgekit.exchange.model import FillModel
     from hedgekit.sandbox.channel import Channel
-    from hedgekit.sandbox.floor import Floor
-    from hedgekit.sandbox.record import Record
     from hedgekit.sandbox.recorded import Shown
-    from hedgekit.sandbox.timeline import Timeline
-    from hedgekit.sandbox.trouble import Trouble
-    from hedgekit.types import MarketStatus
+    from hedgekit.types import Instrument, MarketStatus
+
+USUAL = 200
+"""Requests that Alpaca allows in a minute."""
 
 
 class AlpacaSkin(Skin):
-    """An exchange that speaks Alpaca.
+    """An exchange that speaks Alpaca; its parameters are those of every :class:`~hedgekit.sandbox.skin.Skin`, keys being id and secret."""
 
-    Parameters
-    ----------
-    floor, timeline, trouble, record, md, trade
-        As for every :class:`~hedgekit.sandbox.skin.Skin`.
-    keys : Keys
-        The account's.
-    hours : callable
-        Returns (is open, next open, next close).
-    budget : int
-        Requests in a minute.
-    """
+    venue = "ALPACA"
+    paths = {"rest": "", "stream": "/stream", "data": "/v2/sip"}  # noqa: RUF012 - declared in the base
+    arrays = frozenset({"md"})
+    binary = frozenset({"trade"})
 
-    def __init__(  # noqa: PLR0913 - the parts that it joins
-        self,
-        floor: Floor,
-        timeline: Timeline,
-        trouble: Trouble,
-        record: Record,
-        *,
-        md: Channel,
-        trade: Channel,
-        keys: Keys,
-        hours: Callable[[], tuple[bool, int, int]],
-        budget: int = 200,
-    ) -> None:
-        super().__init__(floor, timeline, trouble, record, md=md, trade=trade)
+    @classmethod
+    def exchange(cls, instruments: Sequence[Instrument], cash: Decimal, model: FillModel) -> Exchange:
+        """Return the exchange behind it; Alpaca's are shares only."""
+        for instrument in instruments:
+            if instrument.kind is not Kind.SPOT:
+                what = instrument.kind.value.replace("_", " ")
+                msg = f"{instrument.symbol} is a {what} contract: Alpaca has shares only; list it at another venue, or use run_events"
+                raise ConfigError(msg)
+        return super().exchange(instruments, cash, model)
+
+    def __init__(self, *parts: Any, md: Channel, trade: Channel, **others: Any) -> None:  # noqa: ANN401 - the base's
+        super().__init__(*parts, md=md, trade=trade, **others)
+        keys, floor = Keys(*self._keys), self.floor
         self._rest = Rest(
             floor.exchange,
             keys,
-            now=partial(getattr, timeline, "now_ns"),
+            now=partial(getattr, self.timeline, "now_ns"),
             publish=self.publish,
-            session=hours,
-            budget=budget,
+            session=self._hours,
+            budget=self._budget or USUAL,
             floor=floor,
-            shift=partial(getattr, trouble, "shift_ns"),
+            shift=partial(getattr, self.trouble, "shift_ns"),
         )
         symbols = (instrument.symbol for instrument in floor.exchange.instruments.values())
         self._sockets: dict[str, TradeStream | DataStream] = {"/stream": TradeStream(trade, keys), "/v2/sip": DataStream(md, keys, symbols)}
@@ -128,25 +123,3 @@ def _event(report: Report) -> str:
             return "expired" if report.order.status is Status.EXPIRED else "canceled"
         case Rejected():
             return "rejected"
-
-
-def ledger_frame(exchange: Exchange) -> bytes:
-    """Return the exact ledger: the control port's answer to ``ledger``.
-
-    ``order_id`` is the client's id, as everywhere in hedgekit; ``qty`` is signed.
-    """
-    ledger = exchange.ledger
-    fills = [
-        {
-            "order_id": fill.order_id,
-            "execution_id": fill.fill_id,
-            "symbol": symbol_of(fill.instrument),
-            "qty": text(fill.qty),
-            "price": text(fill.price),
-            "fee": text(fill.fee),
-            "ts_ns": fill.venue_ns,
-        }
-        for fill in ledger.fills
-    ]
-    positions = {symbol_of(key): text(qty) for key, qty in ledger.positions().items()}
-    return msgspec.json.encode({"op": "ledger", "cash": text(ledger.cash), "positions": positions, "fills": fills})

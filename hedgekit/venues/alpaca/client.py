@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hedgekit.types import NS, Instrument, Order, Request, Venue
@@ -20,6 +21,8 @@ class Alpaca(Venue):
         Key and secret.
     instruments : sequence of Instrument
         What is traded and quoted.
+    native : mapping of str to str
+        Not used: symbols are all that Alpaca wants.
     """
 
     name = NAME
@@ -35,7 +38,12 @@ class Alpaca(Venue):
     state_of, fills_of = staticmethod(replies.state_of), staticmethod(replies.fills_of)
     held_of, latest_of = staticmethod(replies.held_of), staticmethod(replies.latest_of)
 
-    def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        instruments: Sequence[Instrument],
+        native: Mapping[str, str] = MappingProxyType({}),  # noqa: ARG002 - as above
+    ) -> None:
         key, secret = keys
         self._keys = key, secret
         self._symbols = [symbol(instrument.key) for instrument in instruments]
