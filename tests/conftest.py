@@ -17,9 +17,7 @@ settings.register_profile("hedgekit", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hedgekit"))
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # started in a shell's background: Ctrl-C is tested all the same, here and in children
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background; Ctrl-C is tested all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

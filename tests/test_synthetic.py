@@ -410,7 +410,7 @@ def test_a_binary_recipe_says_what_it_is() -> None:
         ({"rho": -1.1}, "rho=-1.1: must be a number from -1 to 1"),
         ({"noise_sd": -0.1}, "noise_sd=-0.1: must be a number 0 or more"),
         ({"resolve_row": 1_999}, "resolve_row=1999: must be a whole number from 2,000 to 10,000,000"),
-        ({"tick": "1"}, "tick='1': must be below 1"),
+        ({"tick": "1"}, "tick=1 of BINA: must be below 1"),
         ({"fee_per_contract": "-1"}, "fee_per_contract='-1': must be a decimal number as text, 0 or more"),
         ({"hedge": "BINA"}, "primary and hedge are both 'BINA'"),
     ],

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import scipy  # scipy.special loads at its first use: who plays no binary need not wait for it
 
-from hedgekit.data.market import described
+from hedgekit.data.market import described, listed_pair
 from hedgekit.data.process import reverting, row_times, stream
 from hedgekit.data.ranges import (
     ABOVE_ZERO,
@@ -72,6 +72,9 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         Price units. Bids are floored and asks raised to whole ticks.
     tick, size_notional, size_sigma
         Tick of both legs; median money and log-sd of the displayed size.
+    listed : tuple of Instrument
+        The two legs as they are traded, primary first, each with its venue, symbol, kind, tick, lot, multiplier and fees. Empty: both as
+        the fields here say.
     fee_per_contract : str
         Decimal, for each contract traded.
     row_s, start, seed
@@ -103,9 +106,12 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     size_sigma: float = 1.0
     fee_per_contract: str = "0"
     venue: str = "SIM"
+    listed: tuple[Instrument, ...] = ()
 
     def instruments(self) -> tuple[Instrument, Instrument]:
         """Return the two contracts, primary first; a price of 1 is one unit of money."""
+        if (listed := listed_pair(self)) is not None:
+            return listed
         fees, tick = Fees(per_unit=Decimal(self.fee_per_contract)), Decimal(self.tick)
         primary, hedge = (Instrument(self.venue, name, Kind.BINARY, tick=tick, fees=fees) for name in (self.primary, self.hedge))
         return primary, hedge
@@ -139,7 +145,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             size_notional=self.size_notional,
             size_sigma=self.size_sigma,
             size_seed=self.seed + 1,
-            description=f"{self.primary} and {self.hedge}, synthetic binary contracts, seed {self.seed}",
+            description=f"{' and '.join(leg.symbol for leg in self.instruments())}, synthetic binary contracts, seed {self.seed}",
         )
 
     def truth(self) -> pd.DataFrame:
@@ -179,7 +185,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             else "Observed prices are fair, so that there is nothing to earn but costs to pay"
         )
         story = (
-            f"Synthetic binary contracts {self.primary} and {self.hedge}: fair prices are exact martingales from {self.p_primary:g} and "
+            f"Synthetic binary contracts {' and '.join(leg.symbol for leg in self.instruments())}: fair prices are exact martingales from {self.p_primary:g} and "
             f"{self.p_hedge:g} that resolve to 0 or 1, information correlated {self.rho:g}; seed {self.seed}. {noise}. Quotes and "
             "displayed sizes are made from these prices by the recipe below"
         )
@@ -222,7 +228,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
 
     def _quoted(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         """Return where bid and ask are inside [tick, 1 - tick], rounded as ``quotes_around`` does, shape (rows, 2)."""
-        observed, tick = self._observed(), float(self.tick)
+        observed, tick = self._observed(), np.array([float(instrument.tick) for instrument in self.instruments()])
         low, high = np.round((observed - self.half_spread) / tick, 6), np.round((observed + self.half_spread) / tick, 6)
         ask = np.maximum(np.ceil(high), np.floor(low) + 1)
         return np.asarray((np.floor(low) >= 1) & (ask <= np.round(1.0 / tick, 6) - 1), np.bool_)
@@ -238,8 +244,9 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         check_numbers(self, _RANGES)
         check_decimal("fee_per_contract", self.fee_per_contract, FROM_ZERO)
         check_tape(self)
-        if not Decimal(self.tick) < 1:
-            msg = f"tick={self.tick!r}: must be below 1, the contract's highest price"
-            raise ConfigError(msg)
+        for instrument in self.instruments():
+            if not instrument.tick < 1:
+                msg = f"tick={instrument.tick} of {instrument.symbol}: must be below 1, the contract's highest price"
+                raise ConfigError(msg)
         if self.resolve_row is not None:
             check_whole("resolve_row", self.resolve_row, self.rows, 10 * ROWS_MAX)

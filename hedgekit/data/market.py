@@ -21,8 +21,9 @@ def described(recipe: msgspec.Struct, story: str, tape: Tape) -> dict[str, str]:
 
 
 def fields_of(recipe: msgspec.Struct) -> dict[str, str]:
-    """Return a recipe's fields as text, those that are given."""
-    return {name: str(value) for name, value in msgspec.structs.asdict(recipe).items() if value is not None}
+    """Return a recipe's fields as text, those that are given; of instruments their keys."""
+    given = {name: value for name, value in msgspec.structs.asdict(recipe).items() if value is not None and value != ()}
+    return {name: ", ".join(one.key for one in value) if name == "listed" else str(value) for name, value in given.items()}
 
 
 def spot_pair(recipe: Any) -> tuple[Instrument, Instrument]:  # noqa: ANN401 - any recipe that has these fields
@@ -42,6 +43,23 @@ def spot_pair(recipe: Any) -> tuple[Instrument, Instrument]:  # noqa: ANN401 - a
     primary, hedge = (
         Instrument(recipe.venue, symbol, tick=tick, lot=lot, multiplier=multiplier, fees=fees) for symbol in (recipe.primary, recipe.hedge)
     )
+    return primary, hedge
+
+
+def listed_pair(recipe: Any) -> tuple[Instrument, Instrument] | None:  # noqa: ANN401 - any recipe with the field
+    """Return a recipe's ``listed`` legs, None if it has none.
+
+    Raises
+    ------
+    ConfigError
+        If they are not two.
+    """
+    if not recipe.listed:
+        return None
+    if len({instrument.key for instrument in recipe.listed}) != 2 or len(recipe.listed) != 2:  # noqa: PLR2004 - a pair
+        msg = f"listed has {', '.join(instrument.key for instrument in recipe.listed)}: give two instruments, the primary first"
+        raise ConfigError(msg)
+    primary, hedge = recipe.listed
     return primary, hedge
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,15 +29,12 @@ import pandas as pd
 
 from hedgekit.data.books import Books, books_of
 from hedgekit.data.closes import _did_you_mean
-from hedgekit.data.market import described, spot_pair
+from hedgekit.data.market import described, listed_pair, spot_pair
 from hedgekit.data.ranges import ABOVE_ZERO, FROM_ZERO, check_numbers, check_whole
 from hedgekit.data.table import LEVEL, TOP, Table
 from hedgekit.data.tape import CLOSE_S, Tape, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
-from hedgekit.types import NS
-
-if TYPE_CHECKING:
-    from hedgekit.types import Instrument
+from hedgekit.types import NS, Instrument
 
 _QUOTES = {"half_spread_bps": FROM_ZERO, "min_half_spread": FROM_ZERO, "size_notional": ABOVE_ZERO, "size_sigma": FROM_ZERO}
 _BARS = ("open", "high", "low", "close", "volume")
@@ -58,6 +55,9 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         The hash (hex) that the file must have; None for any. :meth:`pinned` fills it in.
     tick, lot, multiplier, fee_rate, venue
         Of both legs, decimals as text. Every price must be a whole number of ticks.
+    listed : tuple of Instrument
+        The two legs as they are traded, primary first, each with its venue, symbol, kind, tick, lot, multiplier and fees. Empty: both as
+        the fields here say.
     first, last : str or None
         Dates or times (UTC), inclusive, that cut the file; a ``last`` date is the whole day.
     half_spread_bps, min_half_spread, size_notional, size_sigma, size_seed
@@ -74,6 +74,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     multiplier: str = "1"
     fee_rate: str = "0.00005"
     venue: str = "ALPACA"
+    listed: tuple[Instrument, ...] = ()
     first: str | None = None
     last: str | None = None
     half_spread_bps: float = 1.0
@@ -84,7 +85,12 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def instruments(self) -> tuple[Instrument, Instrument]:
         """Return the two legs, primary first."""
-        return spot_pair(self)
+        listed, names = listed_pair(self), (self.primary, self.hedge)
+        if listed is not None and tuple(instrument.symbol for instrument in listed) != names:
+            found = ", ".join(instrument.symbol for instrument in listed)
+            msg = f"listed has {found}, primary and hedge are {', '.join(names)}: name them alike"
+            raise ConfigError(msg)
+        return listed or spot_pair(self)
 
     def books(self) -> Books:
         """Return all that was recorded, level by level; the top of the book and closes are books of one level.

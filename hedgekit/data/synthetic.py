@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from hedgekit.data.market import described
+from hedgekit.data.market import described, listed_pair
 from hedgekit.data.process import REGIMES, log_prices, play, row_times
 from hedgekit.data.ranges import (
     ABOVE_ZERO,
@@ -79,6 +79,9 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         Of everything random (PCG64). A longer tape begins with the shorter one's prices.
     half_spread_bps, min_half_spread, tick, size_notional, size_sigma, fee_rate
         Of the quotes, as in :class:`~hedgekit.data.Market`; ``tick`` is that of both legs.
+    listed : tuple of Instrument
+        The two legs as they are traded, primary first, each with its venue, symbol, kind, tick, lot, multiplier and fees. Empty: both as
+        the fields here say.
     hedge_jump_rate, hedge_jump_sd, spread_jump_rate, spread_jump_sd : float
         Compound Poisson jumps: expected number a row, and sd of one jump (log units). Both zero: none. A
         spread jump fades as the spread does; no ratio hedges it, and a stop closes beyond its level.
@@ -125,6 +128,7 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     fee_rate: str = "0.00005"
     venue: str = "ALPACA"
     tick: str = "0.01"
+    listed: tuple[Instrument, ...] = ()
     hedge_jump_rate: float = 0.0
     hedge_jump_sd: float = 0.0
     spread_jump_rate: float = 0.0
@@ -153,6 +157,8 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
 
     def instruments(self) -> tuple[Instrument, Instrument]:
         """Return the two legs, primary first."""
+        if (listed := listed_pair(self)) is not None:
+            return listed
         fees, tick = Fees(rate=Decimal(self.fee_rate)), Decimal(self.tick)
         return Instrument(self.venue, self.primary, tick=tick, fees=fees), Instrument(self.venue, self.hedge, tick=tick, fees=fees)
 
@@ -177,7 +183,7 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             size_notional=self.size_notional,
             size_sigma=self.size_sigma,
             size_seed=self.seed + 1,
-            description=f"{self.primary} and {self.hedge}, synthetic, seed {self.seed}",
+            description=f"{' and '.join(leg.symbol for leg in self.instruments())}, synthetic, seed {self.seed}",
         )
 
     def log_prices(self, *, observed: bool = False) -> Array:
@@ -248,8 +254,9 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
 
     def describe(self, tape: Tape) -> dict[str, str]:
         """Return what the prices are: :func:`~hedgekit.data.market.described`."""
+        primary, hedge = (leg.symbol for leg in self.instruments())
         story = (
-            f"Synthetic: {self.primary} follows {self.ratio:g} of {self.hedge}'s log price plus a spread that comes back, half of any "
+            f"Synthetic: {primary} follows {self.ratio:g} of {hedge}'s log price plus a spread that comes back, half of any "
             f"distance in {self.half_life:g} rows, with standard deviation {self.spread_sd:g}; seed {self.seed}.{self._spoilt()} Quotes "
             "and displayed sizes are made from these prices by the recipe below"
         )

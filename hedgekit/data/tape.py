@@ -226,7 +226,8 @@ def quotes_around(  # noqa: PLR0913 - as tape_from_closes
         raise DataError(msg)
     ask_ticks = np.maximum(np.ceil(np.round((mid + half) / ticks, 6)), bid_ticks + 1)
     lots = np.array([float(i.lot) for i in instruments])
-    unit = mid * [float(i.multiplier) for i in instruments] * lots
+    each = [np.full(len(mid), float(i.multiplier)) if i.inverse else mid[:, leg] * float(i.multiplier) for leg, i in enumerate(instruments)]
+    unit = np.column_stack(each) * lots
     sizes = np.maximum(np.floor(money / unit[:, :, None]), 1.0) * lots[:, None]
     return Tape(
         instruments=tuple(instruments),
