@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from hedgekit.errors import ConfigError, VenueError
 from hedgekit.params import Params
 from hedgekit.rules import state as codes
 from hedgekit.step import step_in
-from hedgekit.step.records import NO_RATIOS, OBSERVED, OUT, OUT_FIELDS, pack_params, pack_plan, venues_of
+from hedgekit.step.records import NO_RATIOS, OBSERVED, OUT, OUT_FIELDS, pack_params, pack_plan, structure_legs, venues_of
 from hedgekit.types import (
     Ack,
     Action,
@@ -27,6 +28,7 @@ from hedgekit.types import (
     Command,
     Decision,
     Fill,
+    Funding,
     Gap,
     Input,
     Instrument,
@@ -41,6 +43,7 @@ from hedgekit.types import (
     Reconciled,
     Reject,
     Score,
+    TickChanged,
     Timer,
 )
 
@@ -228,6 +231,7 @@ class Hedger:
         rows = [np.zeros(1, kind) for kind in (codes.STATE, codes.PARAMS, codes.OBSERVATION, codes.OUT)]
         self._s = rows[0][0]
         rows[1][0] = pack_params(params, self.instruments)
+        self._p, self.legs = rows[1][0], structure_legs(params, self.instruments)
         self._s["z"] = math.nan
         self._bytes = [row.view(np.uint8) for row in rows]
         self._o, self._out = self._bytes[2].data, self._bytes[3].data
@@ -287,11 +291,7 @@ class Hedger:
             case Timer():
                 return {"kind": codes.TIMER}
             case Fill():
-                if event.key in self._fills:
-                    return None
-                leg = self._unpack.filled(event.order_id, event.qty)
-                self._fills.add(event.key)
-                return {"kind": codes.FILL, "leg": leg, "a": float(event.qty), "b": float(event.price)}
+                return self._filled(event)
             case Cancelled():
                 if event.order_id not in self._unpack.alive:
                     return None
@@ -301,7 +301,7 @@ class Hedger:
                 leg, left = self._unpack.over(event.order_id)
                 return {"kind": codes.REJECTED, "leg": leg, "a": float(left)}
             case PlanRevised():
-                return pack_plan(event.plan, len(self.instruments), self.params.significance)
+                return pack_plan(event.plan, self.legs, self.params.significance)
             case Score():
                 figures = {"a": event.z, "b": event.sd}
                 return {"kind": codes.SCORE} | {name: math.nan if figure is None else figure for name, figure in figures.items()}
@@ -316,8 +316,26 @@ class Hedger:
             case Reconciled():
                 number = self._venue(event.venue) if event.venue else -1
                 return {"kind": codes.AGREED, "leg": number, "flag": int(event.agrees)}
-            case Ack():
+            case TickChanged():
+                self._tick(self._leg(event.instrument), event.tick)
                 return None
+            case Ack() | Funding():
+                return None
+
+    def _filled(self, fill: Fill) -> dict[str, Any] | None:
+        if fill.key in self._fills:
+            return None
+        leg = self._unpack.filled(fill.order_id, fill.qty) if fill.cause == "trade" else self._leg(fill.instrument)
+        self._fills.add(fill.key)
+        kind = codes.FILL if fill.cause == "trade" else codes.BOOKED
+        return {"kind": kind, "leg": leg, "a": float(fill.qty), "b": float(fill.price), "flag": int(fill.cause == "settlement")}
+
+    def _tick(self, leg: int, tick: Decimal) -> None:
+        """Quote and order in another tick from now on."""
+        listed = [*self.instruments]
+        listed[leg] = msgspec.structs.replace(listed[leg], tick=tick)
+        self.instruments = self._unpack.instruments = tuple(listed)
+        self._p["tick"][leg] = float(tick)
 
     def _leg(self, key: str) -> int:
         if key not in self._legs:

@@ -164,6 +164,11 @@ class Params(BaseModel):
         "no word from the venue for so long: stop, and close both legs when it is back; 0 for never",
         (30.0, 60.0),
     )
+    stand_in: Literal["none", "primary", "hedge"] = Field(
+        default="none",
+        description="leg that the last instrument, the same thing at another venue, stands in for while its venue is silent (sessions)",
+        json_schema_extra={"unit": "", "rule": "A19", "usual": ["none", "primary", "hedge"]},
+    )
     fit_bars: int = _number(250, 30, 1_000_000, "bars", "A4", "returns used to estimate the hedge ratio", (126, 252))
     refit_bars: int = _number(42, 1, 1_000_000, "bars", "A5", "bars between two estimates of the hedge ratio", (21, 42))
     plan_valid_days: float = _number(90.0, 0.001, 3_650.0, "days", "A5", "a plan older than this opens no trade", (30.0, 90.0))

@@ -35,7 +35,7 @@ class Bars:
     """
 
     def __init__(self, params: Params, plugin: Watched | None = None) -> None:
-        self._plugin = plugin
+        self._plugin, self._stand_in = plugin, params.stand_in != "none"
         self._reviser = Reviser(params, plugin.ratios if plugin is not None and plugin.has_ratios else None)
         self._rows = Rows()
 
@@ -68,7 +68,8 @@ class Bars:
                 self._reviser.known(len(self._rows), event.plan)
 
     def _note(self, decision: Decision) -> None:
-        self._rows.add(np.array([decision.mids], dtype=np.float64))  # of a closed bar, so all are there
+        mids = decision.mids[:-1] if self._stand_in else decision.mids  # what stands in for a leg has no part in the signal
+        self._rows.add(np.array([mids], dtype=np.float64))  # of a closed bar, so all are there
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,8 @@ class Watch:
 
     def _answered(self, event: Ack | Fill | Reject | Cancelled) -> None:
         """Tell of a venue, or limits, that refuse an instrument's orders, until one is taken again."""
+        if isinstance(event, Fill) and event.cause != "trade":
+            return
         order = self._sent.get(event.order_id)
         if not isinstance(event, Ack):
             self._sent.pop(event.order_id, None)

@@ -184,8 +184,9 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             if self.noise_sd
             else "Observed prices are fair, so that there is nothing to earn but costs to pay"
         )
+        names = " and ".join(leg.symbol for leg in self.instruments())
         story = (
-            f"Synthetic binary contracts {' and '.join(leg.symbol for leg in self.instruments())}: fair prices are exact martingales from {self.p_primary:g} and "
+            f"Synthetic binary contracts {names}: fair prices are exact martingales from {self.p_primary:g} and "
             f"{self.p_hedge:g} that resolve to 0 or 1, information correlated {self.rho:g}; seed {self.seed}. {noise}. Quotes and "
             "displayed sizes are made from these prices by the recipe below"
         )

@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hedgekit.journal.story import Intent, Story, exactly
+from hedgekit.journal.story import Filled, Intent, Story, exactly, trade_of
 from hedgekit.types import Action, Decision, Fill, Order, Phase, PlanRevised, Reason
 
 _NAT = np.iinfo(np.int64).min
 _WORDS = {member: member.value for words in (Action, Reason, Phase) for member in words}
-NO_TRADE = -1
-"""Trade number of a fill whose order this session never decided."""
-
 _ORDERS = {
     "order_id": "text",
     "ts": "ts",
@@ -47,6 +44,7 @@ _ORDERS = {
 
 _FILLS = {
     "fill_id": "text",
+    "cause": "text",
     "ts": "ts",
     "venue_ts": "ts",
     "order_id": "text",
@@ -195,24 +193,27 @@ def _status(story: Story, order: Order, done: Decimal) -> str:
 def fills(story: Story) -> pd.DataFrame:
     """One row per fill, in order of receipt; a repeated fill_id is one fill.
 
-    Columns: fill_id, ts (received), venue_ts, order_id, trade, leg, role, instrument, qty (signed), price, fee, multiplier (of an
+    Columns: fill_id, cause ("trade", "settlement", "reversal"), ts (received), venue_ts,
+    order_id, trade, leg, role, instrument, qty (signed), price, fee, multiplier (of an
     inverse perpetual: its money per contract / price), notional (``|qty| * price * multiplier``), expected, mid, slippage,
     slippage_frac, spread_cost.
 
     ``mid`` is that of the instrument's quote in force at the venue's time of the fill (NaN if none was journalled).
     Money, positive when it was paid: ``slippage = (price - expected) * qty * multiplier``,
     ``spread_cost = (price - mid) * qty * multiplier``. ``slippage_frac`` is the adverse move as a fraction of expected.
-    A fill of an order that this session never decided has trade -1 and no expected price.
+    A fill of an order that this session never decided has trade -1 and no expected price. A settlement has no order; it is of the
+    trade that was held, and its mid is the payout.
     """
     with exactly():
-        rows = [_fill(story, item.fill) for item in story.fills.values()]
+        rows = [_fill(story, item) for item in story.fills.values()]
     for row, mid in zip(rows, story.once(mids_at), strict=True):
         row["mid"] = mid
         row["spread_cost"] = (float(row["price"]) - mid) * float(row["qty"]) * float(row["multiplier"])
     return frame(rows, _FILLS)
 
 
-def _fill(story: Story, fill: Fill) -> dict[str, Any]:
+def _fill(story: Story, item: Filled) -> dict[str, Any]:
+    fill = item.fill
     leg, instrument = story.instrument(fill.instrument)
     intent = story.intents.get(fill.order_id)
     expected = intent.order.expected if intent else None
@@ -224,10 +225,11 @@ def _fill(story: Story, fill: Fill) -> dict[str, Any]:
         value, slippage, base = (None if x is None else float(x) * per for x in (value, slippage, base))
     return {
         "fill_id": fill.fill_id,
+        "cause": fill.cause,
         "ts": fill.ts_ns,
         "venue_ts": fill.venue_ns,
         "order_id": fill.order_id,
-        "trade": intent.order.trade if intent else NO_TRADE,
+        "trade": trade_of(story, item),
         "leg": leg,
         "role": role(leg),
         "instrument": fill.instrument,
@@ -263,6 +265,9 @@ def mids_at(story: Story) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         by_time = np.argsort(venue_ns, kind="stable")
         at = np.searchsorted(venue_ns[by_time], [found[n].venue_ns for n in mine], side="right") - 1
         out[mine[at >= 0]] = mid[by_time][at[at >= 0]]
+    for n, fill in enumerate(found):
+        if fill.cause == "settlement":  # what it is worth is what it pays
+            out[n] = float(fill.price)
     return out
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hedgekit.journal.frames import NO_TRADE, frame, leg_of, mids_at, times
-from hedgekit.journal.story import Decided, Story, exactly
+from hedgekit.journal.frames import frame, leg_of, mids_at, times
+from hedgekit.journal.story import NO_TRADE, Decided, Story, exactly, trade_of
 from hedgekit.types import NS, Action, Decision, Instrument, Phase, Reason
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -58,7 +58,7 @@ class _Flows:
         places = [story.instrument(fill.instrument) for fill in found]
         self.id = np.array([item.id for item in items], dtype="int64")
         self.leg = np.array([leg for leg, _ in places], dtype="int64")
-        self.trade = np.array([_trade_of(story, fill.order_id) for fill in found], dtype="int64")
+        self.trade = np.array([trade_of(story, item) for item in items], dtype="int64")
         self.qty = [fill.qty for fill in found]
         each = [i.multiplier_at(float(fill.price)) for fill, (_, i) in zip(found, places, strict=True)]
         self.value = np.array([float(fill.qty) * unit for fill, unit in zip(found, each, strict=True)])
@@ -73,11 +73,6 @@ class _Flows:
         order = np.argsort(self.trade, kind="stable")
         numbers, first = np.unique(self.trade[order], return_index=True)
         yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=False)  # without fills one empty piece, and no number
-
-
-def _trade_of(story: Story, order_id: str) -> int:
-    intent = story.intents.get(order_id)
-    return intent.order.trade if intent else NO_TRADE
 
 
 def bars(story: Story) -> list[Decided]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from hedgekit.journal.frames import NO_TRADE, leg_of, role
+from hedgekit.journal.frames import leg_of, role
 from hedgekit.journal.news import BAR_COLUMNS, FillRow, Floats, Mark, WorkingOrder, ms
 from hedgekit.journal.performance import BarRule, is_entry, is_exit
-from hedgekit.journal.story import Decided, exactly, find
+from hedgekit.journal.story import NO_TRADE, Decided, exactly, find
 from hedgekit.types import Decision, Fill, Instrument, Order, SessionStarted
 
 LATE = 1_000
@@ -70,8 +70,8 @@ class Orders:
     def filled(self, fill: Fill) -> Order | None:
         """Take a fill; return its order, None if this session never decided it."""
         found = self._open.get(fill.order_id)
-        if found is None:
-            return self._over.get(fill.order_id)
+        if found is None or fill.cause != "trade":
+            return self._over.get(fill.order_id) if found is None else found.order
         with exactly():
             found.left -= fill.qty
             done = abs(found.order.qty - found.left) >= abs(found.order.qty)

@@ -84,11 +84,16 @@ def find(instruments: tuple[Instrument, ...], key: str) -> tuple[int, Instrument
     raise JournalError(msg)
 
 
+NO_TRADE = -1
+"""Trade number of a fill whose order this session never decided."""
+
+
 class Filled(NamedTuple):
-    """A fill and the id of its record."""
+    """A fill, the id of its record, and the trade that the last decision before it was of."""
 
     id: int
     fill: Fill
+    trade: int
 
 
 class Decided(NamedTuple):
@@ -187,7 +192,8 @@ def _decided(story: Story, id_: int, decision: Decision) -> None:
 
 
 def _filled(story: Story, id_: int, fill: Fill) -> None:
-    story.fills.setdefault(fill.key, Filled(id_, fill))
+    trade = story.decisions[-1].decision.trade if story.decisions else NO_TRADE
+    story.fills.setdefault(fill.key, Filled(id_, fill, trade))
 
 
 def _acked(story: Story, _: int, ack: Ack) -> None:
@@ -245,6 +251,14 @@ def ledger(story: Story) -> Ledger:
             fees += fill.fee
             positions[fill.instrument] += fill.qty
     return Ledger(cash, positions, fees, len(story.fills))
+
+
+def trade_of(story: Story, item: Filled) -> int:
+    """Return the trade that a fill is of: its order's; of a settlement, the one that was held; :data:`NO_TRADE` if that is not known."""
+    if item.fill.cause == "settlement":
+        return item.trade
+    intent = story.intents.get(item.fill.order_id)
+    return intent.order.trade if intent else NO_TRADE
 
 
 def plain(number: Decimal) -> str:

@@ -53,7 +53,8 @@ class Life:
 
     def told(self, events: Iterable[Input] = ()) -> Decimal:
         """Return how much of it was executed as far as we know, events that are about to be told included; unsigned."""
-        new = (abs(event.qty) for event in events if isinstance(event, Fill) and event.order_id == self.order.order_id)
+        mine = (event for event in events if isinstance(event, Fill) and event.order_id == self.order.order_id)
+        new = (abs(event.qty) for event in mine if event.cause == "trade")
         return abs(self.order.qty) - abs(self.left) + sum(new, Decimal(0))
 
     def look_ns(self, quoted_ns: int) -> int | None:

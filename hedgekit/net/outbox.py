@@ -365,7 +365,7 @@ class Outbox:
     def whole(self, event: Input, filled: Decimal | None) -> bool:
         """Whether an update of the venue leaves no execution untold, by its own count of what was executed of the order."""
         name = getattr(event, "order_id", "")
-        if filled is None or name not in self._open or not isinstance(event, Fill | Cancelled):
+        if filled is None or name not in self._open or getattr(event, "cause", "") == "reversal" or not isinstance(event, Fill | Cancelled):
             return True
         return self._open[name].told([event]) >= filled
 
@@ -379,7 +379,7 @@ class Outbox:
 
     def _filled(self, fill: Fill) -> None:
         self._fills.add(fill.key)
-        if (life := self._open.get(fill.order_id)) is None:
+        if fill.cause != "trade" or (life := self._open.get(fill.order_id)) is None:
             return
         life.left -= fill.qty
         life.heard_ns, life.patience_ns = fill.ts_ns, SILENCE_NS

@@ -28,7 +28,21 @@ from hedgekit.plugins.watched import Watched
 from hedgekit.replay import Bars, Replayer
 from hedgekit.rules.guard import Guard
 from hedgekit.rules.state import COMMANDS
-from hedgekit.types import NS, Command, Fill, Gap, Input, Link, MarketStatus, Phase, Reconciled, SessionEnded, SessionStarted, Timer
+from hedgekit.types import (
+    NS,
+    Command,
+    Fill,
+    Gap,
+    Input,
+    Link,
+    MarketStatus,
+    Phase,
+    Reconciled,
+    SessionEnded,
+    SessionStarted,
+    Settled,
+    Timer,
+)
 
 if TYPE_CHECKING:
     from hedgekit.types import Record
@@ -184,6 +198,25 @@ class Pair:
             for ended in [event for sender in self.senders.values() for event in sender.give_up(self._now_ns)]:
                 self.apply(ended)
         self.apply(told)
+
+    def settled(self, told: Settled) -> None:
+        """Take what is held of a contract out at what it pays, once that is final; nothing of it can be traded any more."""
+        held = self.hedger.positions[told.instrument]
+        if told.final and told.payout is not None and held:
+            self.apply(
+                Fill(
+                    ts_ns=self._now_ns,
+                    order_id="",
+                    fill_id=f"settlement-{told.venue_ns}",
+                    instrument=told.instrument,
+                    venue_ns=told.venue_ns,
+                    qty=-Decimal(repr(held)),
+                    price=told.payout,
+                    fee=Decimal(0),
+                    cause="settlement",
+                )
+            )
+        self.apply(MarketStatus(ts_ns=self._now_ns, instrument=told.instrument, status="closed"))
 
     def updated(self, venue: str, event: Input, filled: Decimal | None) -> None:
         """Take an account's update; where the venue's count says that one was missed, ask before an order is taken to be over."""

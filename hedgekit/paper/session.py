@@ -25,7 +25,7 @@ from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig, secr
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
 from hedgekit.rules.guard import Guard
-from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled
+from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled, Settled
 
 if TYPE_CHECKING:
     from hedgekit.types import MarketEvent, Record, Reply, Update
@@ -262,12 +262,16 @@ class Session:
         if isinstance(event, Gap):  # what its books are worth is not known: the socket is opened anew, as after its end
             news.closed = sorted({*news.closed, "md"})
             return
-        for told in account.pulse.heard(event):
-            self._tell(told)
-        if isinstance(event, Quote):
-            for pair in self._of(event.instrument):
+        if isinstance(event, Quote | MarketStatus):
+            for told in account.pulse.heard(event):
+                self._tell(told)
+        for pair in self._of(event.instrument) if not isinstance(event, MarketStatus) else ():
+            if isinstance(event, Settled):
+                pair.settled(event)
+                continue
+            if isinstance(event, Quote):
                 pair.outboxes[account.venue].quoted(self._now_ns)
-                pair.apply(event)
+            pair.apply(event)
 
     def _tell(self, told: Link | MarketStatus) -> None:
         """Tell those whom it concerns how a venue is heard, or what can be traded."""

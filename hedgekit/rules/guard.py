@@ -172,7 +172,7 @@ class Guard:
             return
         self._fills.add(fill.key)
         self._held[fill.instrument].take(fill)
-        if fill.order_id in self._working:
+        if fill.cause == "trade" and fill.order_id in self._working:
             key, left = self._working.pop(fill.order_id)
             left -= float(fill.qty)
             if abs(left) > _DUST:

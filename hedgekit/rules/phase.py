@@ -11,9 +11,10 @@ import numpy as np
 from hedgekit.compiled import compiled
 from hedgekit.rules.state import CLOSING, FLAT, HALTED, OPEN, OPENING, PHASES, RECOVERING
 
-ENTERED, AT_TARGET, EXITED, AT_ZERO, HALT_ASKED, RESUMED, CUT_OFF, AGREED_FLAT, AGREED_OPENING, AGREED_OPEN, AGREED_CLOSING = range(11)
+(ENTERED, AT_TARGET, EXITED, AT_ZERO, HALT_ASKED, RESUMED, CUT_OFF, TAKEN_BACK) = range(8)
+AGREED_FLAT, AGREED_OPENING, AGREED_OPEN, AGREED_CLOSING = range(8, 12)
 TRIGGERS = (
-    *("entered", "at target", "exited", "at zero", "halt asked", "resumed", "cut off"),
+    *("entered", "at target", "exited", "at zero", "halt asked", "resumed", "cut off", "taken back"),
     *("agreed flat", "agreed opening", "agreed open", "agreed closing"),
 )
 
@@ -39,6 +40,7 @@ TRANSITIONS = {
     (RECOVERING, AGREED_OPENING): OPENING,
     (RECOVERING, AGREED_OPEN): OPEN,
     (RECOVERING, AGREED_CLOSING): CLOSING,
+    (FLAT, TAKEN_BACK): CLOSING,
 }
 
 _TABLE = np.array([[TRANSITIONS.get((p, t), p) for t in range(len(TRIGGERS))] for p in range(len(PHASES))], dtype=np.int64)

@@ -58,10 +58,13 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
     PAUSED,
     FLATTEN,
     HALT,
+    SETTLED,
+    REVERSED,
+    STOOD_IN,
     NOTED,
 ) = range(len(REASONS))
 
-QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, LINK, AGREED, STATUS, NOTE = range(13)
+QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, LINK, AGREED, STATUS, BOOKED, NOTE = range(14)
 """Kinds of observation."""
 
 PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
@@ -108,6 +111,7 @@ STATE = np.dtype(
         ("paused", _i),
         ("back", _i),  # while recovering: the phase to go on in
         ("broken", _i),  # while recovering: 1 to close both legs instead (L6)
+        ("escape", _i),  # while recovering: 1 to flatten through the leg that stands in, once there are prices; 2: it was ordered
         ("repair_ns", _i),  # 0: no order can become overdue, and no naked limit be reached
         ("overdue", _i),  # 1: an order is, but there is no quote to act on
         ("sent_ns", _i, _legs),  # when the order that works was sent
@@ -146,7 +150,9 @@ PARAMS = np.dtype(
         ("rearm", _i),  # 1: after a stop, z must come back inside the entry level before the next entry
         ("cooldown", _i),  # bars
         ("scale_steps", _i),
-        ("n_legs", _i),
+        ("n_legs", _i),  # of the structure
+        ("n_all", _i),  # with the one that stands in for another
+        ("stands_for", _i),  # which leg the last one stands in for; -1: none does
         ("lookback", _i),
         ("bar_ns", _i),
         ("bar_ticks", _i),  # quotes of the primary in a bar; 0: bars of time
@@ -195,7 +201,7 @@ OBSERVATION = np.dtype(
         ("b", _f),  # ask; price of a fill; half-life of a plan; sd of a score
         ("ratio", _f, _legs),  # of a plan
         ("until_ns", _i),  # expiry of a plan; since when prices were missed
-        ("flag", _i),  # 1: the plan's evidence holds or is overridden; the venue's positions are ours; of a link, the venue's number
+        ("flag", _i),  # 1: the plan's evidence holds or is overridden; the venue's positions are ours; a settlement. A link's venue
     ],
     align=True,
 )

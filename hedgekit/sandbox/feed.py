@@ -16,7 +16,7 @@ from hedgekit.errors import SessionError, VenueError
 from hedgekit.exchange.book import displayed
 from hedgekit.net.transport import Stream, require_paper
 from hedgekit.sandbox.recorded import Shown
-from hedgekit.types import Gap, MarketStatus, Quote
+from hedgekit.types import Funding, Gap, MarketStatus, Quote, Settled, TickChanged
 from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
@@ -137,7 +137,11 @@ class Relay:
             if isinstance(event, Gap):
                 msg = "the feed has lost its sequence"
                 raise SessionError(msg)
-            events.append(event)
+            if isinstance(event, TickChanged | Funding):
+                self._say(f"the feed says {event}, which the sandbox does not follow")
+                continue
+            shut = MarketStatus(ts_ns=now_ns, instrument=event.instrument, status="closed")
+            events.append(shut if isinstance(event, Settled) else event)
             if event.instrument not in self._instruments:
                 msg = f"the feed says something of {event.instrument!r}, which was not asked for"
                 raise VenueError(msg)

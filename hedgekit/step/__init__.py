@@ -23,6 +23,7 @@ from hedgekit.compiled import compiled, making
 from hedgekit.rules import phase, rebalance
 from hedgekit.rules.state import (
     AGREED,
+    BOOKED,
     CLOSE,
     CLOSING,
     COMMAND,
@@ -55,18 +56,21 @@ from hedgekit.rules.state import (
     REJECTED,
     REPAIR,
     RESUME_CMD,
+    REVERSED,
     SCORE,
+    SETTLED,
     SKIP,
     STALE_QUOTE,
     STATE,
     STATUS,
+    STOOD_IN,
     STOP_CMD,
     TIMER,
 )
 from hedgekit.step.bars import close_bar, decide_bar, score
 from hedgekit.step.legs import bar_due, bar_end, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
 from hedgekit.step.look import look_at_delta, may_look
-from hedgekit.step.mend import charge, mend, on_agreed, on_link, order_over, refused, tend
+from hedgekit.step.mend import ORDERED, WANTED, charge, mend, on_agreed, on_link, order_over, refused, stand_in, tend
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN202 - compiled functions: numba infers every type, and checks it
@@ -98,6 +102,8 @@ def _on_quote(s, p, o, out):
             s.look_ns = s.last_look_ns + p.interval_ns
     if s.overdue and out.reason == NOTED:
         mend(s, p, out)
+    if s.phase == RECOVERING and s.escape == WANTED:
+        stand_in(s, p, out)
 
 
 @compiled
@@ -135,6 +141,27 @@ def _on_fill(s, p, o, out):
 
 
 @compiled
+def _on_booked(s, p, o, out):
+    """Take what the venue books: a settlement, after which the other legs hedge nothing, or an execution that it takes back."""
+    s.pos[o.leg] = clean(s.pos[o.leg] + o.a, p.lot[o.leg])
+    if p.inverse[o.leg]:
+        s.coins[o.leg] = s.coins[o.leg] + o.a * p.multiplier[o.leg] / o.b if s.pos[o.leg] != 0.0 else 0.0
+    if o.flag:
+        s.shut[o.leg] = 1
+        s.target[o.leg] = s.full[o.leg] = 0.0
+        say(out, HOLD, SETTLED)
+        if s.phase in (OPENING, OPEN):
+            unwind(s, p, out)
+            say(out, CLOSE, SETTLED)
+        else:
+            settle(s, p)
+        return
+    s.phase = phase.after(s.phase, phase.TAKEN_BACK)
+    acted = s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg)
+    say(out, REPAIR if acted else HOLD, REVERSED)
+
+
+@compiled
 def _on_order_over(s, p, o, out):
     """Take what will not be filled any more out of what works, then see what is missing."""
     s.working[o.leg] = clean(s.working[o.leg] - o.a, p.lot[o.leg])
@@ -145,6 +172,8 @@ def _on_order_over(s, p, o, out):
         say(out, HOLD, HALT)
     elif s.phase == RECOVERING:
         say(out, HOLD, RECONCILING)
+        if s.escape == ORDERED and o.kind == DONE and not s.down[o.leg] and converge_leg(s, p, out, o.leg):
+            say(out, CLOSE, STOOD_IN)
     elif o.kind == REJECTED:
         refused(s, p, out, o.leg)
     elif s.phase in (OPENING, OPEN, CLOSING):
@@ -171,7 +200,7 @@ def _on_command(s, p, o, out):
         say(out, CLOSE, FLATTEN)
     elif o.leg in (HALT_CMD, STOP_CMD):
         s.phase = phase.after(s.phase, phase.HALT_ASKED)
-        for leg in range(p.n_legs):
+        for leg in range(p.n_all):
             s.target[leg] = s.pos[leg] if o.leg == STOP_CMD else 0.0
             if s.working[leg] != 0.0 and not s.cancelling[leg]:
                 out.cancel[leg] = 1
@@ -187,7 +216,7 @@ def _start(p, o, out):
     out.bar = 0
     out.cost = 0.0
     out.benefit = 0.0
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         out.order[leg] = 0.0
         out.expected[leg] = 0.0
         out.cancel[leg] = 0
@@ -198,8 +227,8 @@ def _start(p, o, out):
 def figures(s: Record, p: Record, out: Record) -> None:
     """Copy into the outcome the figures that the decision rests on."""
     quoted = True
-    for leg in range(p.n_legs):
-        quoted = quoted and s.ask[leg] > 0.0
+    for leg in range(p.n_all):
+        quoted = quoted and (s.ask[leg] > 0.0 or leg >= p.n_legs)
         out.mid[leg] = mid(s, leg) if s.ask[leg] > 0.0 else math.nan
         out.pos[leg] = s.pos[leg]
         out.target[leg] = s.target[leg]
@@ -246,6 +275,8 @@ def decide(s: Record, p: Record, o: Record, out: Record) -> None:  # noqa: C901,
             s.z = math.nan
     elif o.kind == STATUS:
         s.shut[o.leg] = o.flag
+    elif o.kind == BOOKED:
+        _on_booked(s, p, o, out)
     elif o.kind == LINK:
         on_link(s, p, o, out)
     elif o.kind == AGREED:

@@ -193,7 +193,7 @@ def converge_leg(s, p, out, leg):
 def converge(s, p, out):
     """Order what every leg misses; whether there was anything to do."""
     acted = False
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         acted = converge_leg(s, p, out, leg) or acted
     return acted
 
@@ -203,7 +203,7 @@ def settle(s, p):
     """Follow the phase table once fills have brought every leg to where it should be."""
     arrived = True
     flat = True
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         quiet = abs(s.working[leg]) < 0.5 * p.lot[leg]
         arrived = arrived and quiet and abs(s.target[leg] - s.pos[leg]) < 0.5 * p.lot[leg]
         flat = flat and quiet and abs(s.pos[leg]) < 0.5 * p.lot[leg]
@@ -220,7 +220,7 @@ def settle(s, p):
 def unwind(s, p, out):
     """Both legs to zero (A2: the hedge closes in proportion, here with the whole)."""
     s.phase = phase.after(s.phase, phase.EXITED)
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         s.target[leg] = 0.0
         s.rung[leg] = 0
     converge(s, p, out)

@@ -24,6 +24,7 @@ from hedgekit.rules.state import (
     REPAIR,
     RESTARTED,
     SHORT_ACCEPTED,
+    STOOD_IN,
     UP,
     VENUE_BACK,
     VENUE_SILENT,
@@ -34,6 +35,9 @@ from hedgekit.structures import pairs
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled functions: numba infers every type, and checks it
 # s: state, p: params, o: observation, out: outcome (records of rules/state.py)
+
+WANTED, ORDERED = 1, 2
+"""Whether a position is to be flattened through the leg that stands in, or was ordered to be."""
 
 _S = 1e-9
 _WHOLE = 1e-9
@@ -72,7 +76,7 @@ def tend(s, p, now_ns):
         s.overdue = 0
         return
     at = 0
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         if s.working[leg] == 0.0 or s.cancelling[leg]:
             continue
         if p.patience_ns > 0:
@@ -98,7 +102,7 @@ def mend(s, p, out):
     charge(s, p, out.ts_ns)
     over = p.naked_limit > 0.0 and s.naked > 0.0 and legs.budget_left_ns(s.naked_used, p.naked_limit, s.naked) == 0
     reason = ORDER_OVERDUE
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         if s.working[leg] == 0.0 or s.cancelling[leg]:
             continue
         late = legs.overdue(out.ts_ns, s.sent_ns[leg], s.quote_ns[leg], p.patience_ns)
@@ -175,7 +179,7 @@ def refused(s, p, out, leg):
         s.target[leg] = s.full[leg] = s.pos[leg] + s.working[leg]
         return say(out, HOLD, LEG_REJECTED)
     s.phase = phase.after(s.phase, phase.EXITED)
-    for other in range(p.n_legs):
+    for other in range(p.n_all):
         s.target[other] = 0.0
         if other != leg:
             converge_leg(s, p, out, other)
@@ -189,7 +193,7 @@ def refused(s, p, out, leg):
 @compiled
 def _cancel_all(s, p, out):
     """Cancel what works wherever it can be cancelled."""
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         if s.working[leg] != 0.0 and not s.cancelling[leg] and not s.down[leg]:
             out.cancel[leg] = 1
             s.cancelling[leg] = 1
@@ -201,7 +205,7 @@ def on_link(s, p, o, out):
 
     Then wait until every venue has told what is held.
     """
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         s.agreed[leg] = 0
         if p.venue[leg] == o.flag:
             s.down[leg] = o.leg == DOWN
@@ -215,13 +219,37 @@ def on_link(s, p, o, out):
     if s.phase != RECOVERING:
         s.back = s.phase
         s.phase = phase.after(s.phase, phase.CUT_OFF)
-        s.broken = 0
+        s.broken = s.escape = 0
     if o.leg == RESTARTED:
         say(out, HOLD, RECONCILING)
         return
     s.broken = 1
     _cancel_all(s, p, out)  # also at a venue that is frozen: it takes orders
     say(out, HOLD, VENUE_SILENT)
+    if p.stands_for >= 0 and s.down[p.stands_for] and not s.escape:
+        s.escape = WANTED
+        stand_in(s, p, out)
+
+
+@compiled
+def stand_in(s, p, out):
+    """L6: flatten through another venue, once every leg but the silent one can be traded: its stand-in against it, the others to zero."""
+    last = p.n_all - 1
+    for leg in range(p.n_all):
+        if leg != p.stands_for and (s.down[leg] or not young(s, p, leg, out.ts_ns)):
+            return
+    s.escape = ORDERED
+    for leg in range(p.n_all):
+        s.target[leg] = s.pos[leg] if leg == p.stands_for else 0.0
+        s.rung[leg] = p.retries + 1  # across the spread
+    if s.ask[p.stands_for] > 0.0:
+        worth = s.pos[p.stands_for] * price(s, p, p.stands_for)
+        s.target[last] = pairs.lots(-worth / price(s, p, last), p.lot[last])
+    acted = False
+    for leg in range(p.n_all):
+        acted = (leg != p.stands_for and converge_leg(s, p, out, leg)) or acted
+    if acted:
+        say(out, CLOSE, STOOD_IN)
 
 
 @compiled
@@ -229,15 +257,15 @@ def on_agreed(s, p, o, out):
     """Close both legs after a silence, go on after a restart: every venue has told what is held, and it is what we hold."""
     if s.phase != RECOVERING or not o.flag:
         return
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         if o.leg in (-1, p.venue[leg]):
             s.agreed[leg] = 1
-    for leg in range(p.n_legs):
+    for leg in range(p.n_all):
         if not s.agreed[leg] or s.down[leg]:
             say(out, HOLD, RECONCILING)
             return
     if s.broken:
-        for leg in range(p.n_legs):
+        for leg in range(p.n_all):
             if s.working[leg] != 0.0 or s.shut[leg]:  # both legs or none: a halted one cannot be closed yet
                 say(out, HOLD, RECONCILING)
                 return

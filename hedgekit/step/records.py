@@ -38,6 +38,30 @@ OBSERVED, _ = _layout(codes.OBSERVATION)
 NO_RATIOS = (0.0,) * codes.LEGS_MAX
 
 
+STAND_INS = {"none": -1, "primary": 0, "hedge": 1}
+"""Which leg the last instrument stands in for."""
+
+
+def structure_legs(params: Params, instruments: Sequence[Instrument]) -> int:
+    """Return how many of the instruments, the first ones, are legs of the structure; the one after them stands in for one of them.
+
+    Raises
+    ------
+    ConfigError
+        If none is left to stand in, or it is listed where the leg is that it stands in for.
+    """
+    if params.stand_in == "none":
+        return len(instruments)
+    legs, stands_for = len(instruments) - 1, STAND_INS[params.stand_in]
+    if legs <= max(stands_for, 1):
+        msg = f"stand_in={params.stand_in!r} needs a further instrument, after the legs: the same thing at another venue"
+        raise ConfigError(msg)
+    if instruments[-1].venue == instruments[stands_for].venue:
+        msg = f"stand_in={params.stand_in!r}: {instruments[-1].key} is at the venue of {instruments[stands_for].key} itself; name another"
+        raise ConfigError(msg)
+    return legs
+
+
 def venues_of(instruments: Sequence[Instrument]) -> list[str]:
     """Return the venues in leg order, each once: their numbers in the records."""
     return list(dict.fromkeys(instrument.venue for instrument in instruments))
@@ -71,7 +95,8 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
     record["signal"] = codes.SIGNALS[params.signal]
     record["to_edge"], record["rearm"] = params.rebalance_to == "edge", params.reentry == "inside entry"
     record["cooldown"], record["scale_steps"] = params.cooldown_bars, params.scale_steps
-    record["n_legs"] = len(instruments)
+    stands_for = STAND_INS[params.stand_in]
+    record["n_all"], record["n_legs"], record["stands_for"] = len(instruments), structure_legs(params, instruments), stands_for
     record["lookback"], record["bar_ticks"] = params.lookback, params.bar_ticks
     for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
         record[f"{name}_ns"] = round(seconds * NS)

@@ -18,6 +18,7 @@ from hedgekit.types.events import (
     Decision,
     Event,
     Fill,
+    Funding,
     Gap,
     Input,
     Link,
@@ -30,10 +31,11 @@ from hedgekit.types.events import (
     Score,
     SessionEnded,
     SessionStarted,
+    TickChanged,
     Timer,
 )
 from hedgekit.types.nouns import NS, Action, Evidence, Fees, HedgePlan, Instrument, Kind, Order, Phase, Priority, Reason, Reply, Request
-from hedgekit.types.venue import Execution, Feed, Login, MarketEvent, State, Update, Venue, Word
+from hedgekit.types.venue import Execution, Feed, Login, MarketEvent, Settled, State, Update, Venue, Word
 
 __all__ = [
     "NS",
@@ -48,6 +50,7 @@ __all__ = [
     "Feed",
     "Fees",
     "Fill",
+    "Funding",
     "Gap",
     "HedgePlan",
     "Input",
@@ -71,7 +74,9 @@ __all__ = [
     "Score",
     "SessionEnded",
     "SessionStarted",
+    "Settled",
     "State",
+    "TickChanged",
     "Timer",
     "Update",
     "Venue",

@@ -46,6 +46,10 @@ class Ack(Event, frozen=True, tag="ack"):
 class Fill(Event, frozen=True, tag="fill"):
     """An execution: signed quantity, exact price and fee.
 
+    Two things that a venue books are told as fills too, because they change cash and position as one does. A ``settlement`` is
+    of no order (``order_id`` is empty) and takes the position out at the official payout; a ``reversal`` takes an execution back
+    that has failed after all, with the opposite quantity and fee. Neither is of an order that works.
+
     ``fill_id`` is the venue's execution id; a second fill with the same id in the same instrument is the same fill.
     """
 
@@ -56,6 +60,7 @@ class Fill(Event, frozen=True, tag="fill"):
     qty: Decimal
     price: Decimal
     fee: Decimal
+    cause: Literal["trade", "settlement", "reversal"] = "trade"
 
     @property
     def key(self) -> tuple[str, str]:
@@ -110,6 +115,28 @@ class Gap(Event, frozen=True, tag="gap"):
     since_ns: int
 
 
+class TickChanged(Event, frozen=True, tag="tick_changed"):
+    """Prices of an instrument are whole multiples of another tick from now on."""
+
+    instrument: str
+    venue_ns: int
+    tick: Decimal
+
+
+class Funding(Event, frozen=True, tag="funding"):
+    """A perpetual's funding rate, when it changes, with the mark price of that moment.
+
+    ``rate`` is the present one and ``rate_8h`` that of the last eight hours, both for eight hours; a position pays
+    continuously, longs if it is above 0.
+    """
+
+    instrument: str
+    venue_ns: int
+    rate: Decimal
+    rate_8h: Decimal
+    mark: Decimal
+
+
 class Link(Event, frozen=True, tag="link"):
     """How a venue is heard, when that changes (A19, L6).
 
@@ -139,7 +166,23 @@ class Reconciled(Event, frozen=True, tag="reconciled"):
     venue: str = ""
 
 
-Input = Quote | Timer | Ack | Fill | Reject | Cancelled | PlanRevised | Score | Command | Gap | Link | MarketStatus | Reconciled
+Input = (
+    Quote
+    | Timer
+    | Ack
+    | Fill
+    | Reject
+    | Cancelled
+    | PlanRevised
+    | Score
+    | Command
+    | Gap
+    | Link
+    | MarketStatus
+    | TickChanged
+    | Funding
+    | Reconciled
+)
 """What the Hedger accepts."""
 
 
@@ -199,6 +242,8 @@ Record = (
     | Gap
     | Link
     | MarketStatus
+    | TickChanged
+    | Funding
     | Reconciled
     | Decision
     | SessionEnded

@@ -83,6 +83,9 @@ class Reason(StrEnum):
     PAUSED = "paused"
     FLATTEN = "flatten"
     HALT = "halt"
+    SETTLED = "settled"
+    REVERSED = "reversed"
+    STOOD_IN = "stood_in"
     NOTED = "noted"
 
 

@@ -12,12 +12,26 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-from hedgekit.types.events import Ack, Cancelled, Fill, Gap, MarketStatus, Quote, Reject
+from hedgekit.types.events import Ack, Cancelled, Fill, Funding, Gap, MarketStatus, Quote, Reject, TickChanged
 from hedgekit.types.nouns import Instrument, Order, Reply, Request
 
 T = TypeVar("T")
 
-MarketEvent = Quote | MarketStatus | Gap
+
+class Settled(NamedTuple):
+    """How a contract ends, by the venue's word: what a unit of it pays, None if that was not said.
+
+    ``final``: the money is booked and the position gone; before, it is only determined, and can still be disputed and amended.
+    """
+
+    ts_ns: int
+    instrument: str
+    venue_ns: int
+    payout: Decimal | None
+    final: bool
+
+
+MarketEvent = Quote | MarketStatus | TickChanged | Funding | Settled | Gap
 """What a market feed tells. A Gap: its sequence is broken, so its books are not to be trusted until it was opened anew."""
 
 Login = Generator[tuple[bytes | None, bool], bytes | str, None]
@@ -80,7 +94,10 @@ class Execution(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What an account's feed tells of an order, and how much of that was executed by then in all; unsigned, None if it does not say."""
+    """What an account's feed tells of an order, and how much of that was executed by then in all; unsigned, None if it does not say.
+
+    An execution that has failed after all is a Fill with the cause "reversal", an id of its own, and the opposite quantity and fee.
+    """
 
     event: Ack | Fill | Cancelled | Reject
     filled: Decimal | None = None

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, News
 from hedgekit.journal.follow import BODIES
-from hedgekit.journal.frames import NO_TRADE
+from hedgekit.journal.story import NO_TRADE
 from hedgekit.types import Command, Gap, Timer
 from tests.journal.made import ENTRY, SESSION, START, WAIT, Maker, ns, session, write
 from tests.journal.processes import child, finish, line_of

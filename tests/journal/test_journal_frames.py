@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import Entry, Journal, frames, performance
-from hedgekit.journal.story import Story, economic_digest, ledger
+from hedgekit.journal.story import NO_TRADE, Story, economic_digest, ledger
 from hedgekit.types import Ack, Fill, PlanRevised, Quote, Reconciled, Record, SessionStarted
 from tests.journal.made import DRIFTED, KO, PEP, SESSION, SKIPPED, TARGET, WAIT, Group, Maker, ns, session, write
 
@@ -108,7 +108,7 @@ def test_a_fill_without_order_or_quote_is_shown_as_such() -> None:
     m = Maker()
     story = story_of([[m.start(), stray], m.quotes(1, ("8", "10"), ("8", "10")), m.bar(1, WAIT, 0, None)])
     row = frames.fills(story).iloc[0]
-    assert row["trade"] == frames.NO_TRADE
+    assert row["trade"] == NO_TRADE
     assert row[["expected", "mid", "spread_cost", "slippage"]].isna().all()
     assert performance.trades(story).empty
     # its price stands in for the mid, so that cash and marks still agree: -7 -1 + 9
