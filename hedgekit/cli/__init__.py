@@ -19,6 +19,7 @@ import typer
 
 from hedgekit.cli.alerting import alerts
 from hedgekit.cli.journals import JournalPath, SessionName, journal_app, only
+from hedgekit.cli.keeping import app as keys_app
 from hedgekit.errors import HedgekitError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 
 app.add_typer(journal_app, name="journal")
+app.add_typer(keys_app, name="keys")
 app.command("alerts")(alerts)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]

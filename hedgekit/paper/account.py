@@ -13,11 +13,12 @@ import platformdirs
 
 from hedgekit.errors import SessionError
 from hedgekit.journal.lock import FileLock
+from hedgekit.keys import secret
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
 from hedgekit.net.transport import Count, Rest, require_paper
 from hedgekit.paper.allowance import limiter_of
-from hedgekit.paper.config import Access, secret
+from hedgekit.paper.config import Access
 from hedgekit.paper.feeds import Feeds
 from hedgekit.paper.hours import Tradable
 from hedgekit.paper.pacer import Inbox
@@ -48,7 +49,7 @@ class Account:
     Raises
     ------
     ConfigError
-        If the environment has not got its keys.
+        If its keys are nowhere.
     LiveHostRefused
         If an address is neither loopback nor one of the venue's demo hosts.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -161,18 +160,3 @@ class SessionConfig(msgspec.Struct, frozen=True):
         except (msgspec.MsgspecError, OSError) as error:
             msg = f"{path} is not a session configuration: {error}"
             raise ConfigError(msg) from None
-
-
-def secret(name: str) -> str:
-    """Return a secret from the environment.
-
-    Raises
-    ------
-    ConfigError
-        Naming the variable, never a value.
-    """
-    value = os.environ.get(name)
-    if not value:
-        msg = f"environment variable {name} is not set; secrets are read from the environment only"
-        raise ConfigError(msg)
-    return value

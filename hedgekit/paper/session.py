@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hedgekit.errors import ConfigError, SessionError
+from hedgekit.keys import secret
 from hedgekit.net.sender import leave
 from hedgekit.net.transport import Count, Stream, require_paper
 from hedgekit.paper.account import Account
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig, secret
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
 from hedgekit.rules.guard import Guard

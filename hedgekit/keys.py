@@ -1,0 +1,127 @@
+"""Where credentials are: the environment, then the operating system's keyring. They are looked up by name, and never shown (L9).
+
+The keyring is used if the package ``keyring`` is installed (``pip install "hedgekit[keyring]"``).
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+from hedgekit.errors import ConfigError
+from hedgekit.venues import CLIENTS, client_of
+
+SERVICE = "hedgekit"
+"""The name under which the keyring keeps them."""
+
+Place = Literal["environment", "keyring", "missing"]
+
+
+class Known(NamedTuple):
+    """A credential by its name: which venue's, and where it is; its value is not in here."""
+
+    venue: str
+    name: str
+    place: Place
+
+
+def secret(name: str) -> str:
+    """Return a credential.
+
+    Raises
+    ------
+    ConfigError
+        If it is nowhere, or the keyring cannot be read; names the variable, never a value.
+    """
+    value = os.environ.get(name) or _from_keyring(name)
+    if not value:
+        where = "nor in the keyring" if _installed() else 'and the package keyring is not installed (pip install "hedgekit[keyring]")'
+        msg = f"{name} is not set in the environment, {where}; set it, or keep it with `hedgekit keys set {name}`"
+        raise ConfigError(msg)
+    return value
+
+
+def known(*venues: str) -> list[Known]:
+    """Return where the credentials of venues are, of all by default.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such venue, or the keyring cannot be read.
+    """
+    return [Known(venue, name, place(name)) for venue in venues or CLIENTS for name in client_of(venue).key_env]
+
+
+def place(name: str) -> Place:
+    """Return where a credential is found first."""
+    if os.environ.get(name):
+        return "environment"
+    return "keyring" if _from_keyring(name) else "missing"
+
+
+def keep(name: str, value: str) -> None:
+    """Keep a credential in the keyring.
+
+    Raises
+    ------
+    ConfigError
+        If no venue has one of that name, it is empty, or there is no keyring.
+    """
+    _check(name)
+    if not value:
+        msg = f"{name}: nothing given; paste the value, or leave it as it is"
+        raise ConfigError(msg)
+    _keyring("keep", name, value)
+
+
+def forget(name: str) -> None:
+    """Remove a credential from the keyring; one that is not there is no error.
+
+    Raises
+    ------
+    ConfigError
+        If no venue has one of that name, or there is no keyring.
+    """
+    _check(name)
+    if _from_keyring(name):
+        _keyring("forget", name)
+
+
+def _check(name: str) -> None:
+    names = [known for venue in CLIENTS for known in client_of(venue).key_env]
+    if name not in names:
+        msg = f"no venue has a key {name!r}; there are {', '.join(names)}"
+        raise ConfigError(msg)
+
+
+def _installed() -> bool:
+    return find_spec("keyring") is not None
+
+
+def _from_keyring(name: str) -> str:
+    return _keyring("read", name) if _installed() else ""
+
+
+def _keyring(do: Literal["read", "keep", "forget"], name: str, value: str = "") -> str:
+    """Read, write or delete; a machine without any keyring has nothing to read, and nowhere to write."""
+    if not _installed():
+        msg = 'the package keyring is not installed: pip install "hedgekit[keyring]", or set the variable in the environment'
+        raise ConfigError(msg)
+    keyring, errors = import_module("keyring"), import_module("keyring.errors")
+    try:
+        if do == "read":
+            return str(keyring.get_password(SERVICE, name) or "")
+        if do == "keep":
+            keyring.set_password(SERVICE, name, value)
+        else:
+            keyring.delete_password(SERVICE, name)
+    except errors.NoKeyringError:
+        if do != "read":
+            msg = f"this machine has no keyring for {name}; set the variable in the environment"
+            raise ConfigError(msg) from None
+    except errors.KeyringError as error:
+        msg = f"the keyring did not {do} {name} ({type(error).__name__}); unlock it, or set the variable in the environment"
+        raise ConfigError(msg) from None
+    return ""
