@@ -111,9 +111,11 @@ def test_bad_dates(tmp_path: Path) -> None:
 
 def configured(folder: Path, **changes: Any) -> str:
     """Write a session configuration on loopback with some fields changed; return its path."""
-    here = dict.fromkeys(("stream", "data", "control"), "ws://127.0.0.1:1") | {"rest": "http://127.0.0.1:1"}
-    legs = [{"venue": "ALPACA", "symbol": symbol} for symbol in ("KO", "PEP")]
-    text = {"session": "s", "journal": str(folder / "j.db"), **here, "instruments": legs, "params": {}, "market": {}, **changes}
+    here = {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "data": "ws://127.0.0.1:1", "control": "ws://127.0.0.1:1"}
+    here |= {name: changes.pop(name) for name in here if name in changes}
+    control, legs = here.pop("control"), [{"venue": "ALPACA", "symbol": symbol} for symbol in ("KO", "PEP")]
+    text = {"session": "s", "journal": str(folder / "j.db"), "accounts": {"ALPACA": here, "X": here}, "control": control}
+    text |= {"instruments": legs, "params": {}, "market": {}, **changes}
     path = folder / "session.json"
     path.write_text(json.dumps(text))
     return str(path)
@@ -127,12 +129,12 @@ def test_bad_parameter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("venues", "word"),
     [
-        (("ALPACA", "X"), "trades at ALPACA, X"),
+        (("ALPACA", "Y"), "no account at Y, of which ALPACA, X is given"),
         (("X", "X"), "no venue 'X'; there are ALPACA"),
         (("KALSHI", "KALSHI"), "no session can trade there yet"),
     ],
 )
-def test_a_session_has_one_account_at_a_venue_that_there_is(tmp_path: Path, venues: tuple[str, ...], word: str) -> None:
+def test_a_session_has_an_account_at_each_venue_and_the_venues_are_known(tmp_path: Path, venues: tuple[str, ...], word: str) -> None:
     legs = [{"venue": venue, "symbol": f"S{n}"} for n, venue in enumerate(venues)]
     one_line(hedgekit("paper", "run", configured(tmp_path, instruments=legs), **KEYS), word)
 
@@ -163,7 +165,7 @@ def test_occupied_port() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        one_line(hedgekit("sandbox", "--venue-port", str(port), **KEYS), str(port))
+        one_line(hedgekit("sandbox", "--port", str(port), **KEYS), str(port))
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:

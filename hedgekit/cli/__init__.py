@@ -100,10 +100,10 @@ def sandbox(  # noqa: PLR0913 - one for each option
     live: Annotated[bool, typer.Option("--live", help="Do not wait for a session: the tape plays in the machine's time.")] = False,
     die_with_parent: WithParent = False,
 ) -> None:
-    """Run the sandbox exchange on 127.0.0.1: Alpaca's protocol, recorded, made or live prices, paper money.
+    """Run the sandbox exchange on 127.0.0.1: the venues' own protocols, recorded, made or live prices, paper money.
 
-    Prints its addresses as one line of JSON, and runs until it is stopped. Keys are taken from APCA_API_KEY_ID,
-    APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
+    Prints its addresses as one line of JSON, and runs until it is stopped. Each account's keys are taken from the environment
+    (`hedgekit keys check` has their names), and so is HEDGEKIT_CONTROL_TOKEN; any text will do.
     """
     from hedgekit.sandbox.options import Options, faults_at_random, faults_of, market_of, model_of, source_of, speed_of
     from hedgekit.sandbox.server import serve
@@ -136,16 +136,16 @@ SessionId = Annotated[str | None, typer.Argument(help="Which session; the one th
 def paper_run(
     configs: Annotated[
         list[Path],
-        typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes one; several are pairs of one account."),
+        typer.Argument(help="Session configuration (JSON), as `hedgekit demo` writes one; several are pairs that share their accounts."),
     ],
     *,
     die_with_parent: WithParent = False,
 ) -> None:
     """Run a paper session in this process, or resume one that was killed, until it ends.
 
-    Several configurations are several pairs of one account: each has its own journal, all share one request budget and one set of limits.
+    Several configurations are several pairs: each has its own journal, all share accounts, request budgets and one set of limits.
 
-    Keys are taken from APCA_API_KEY_ID, APCA_API_SECRET_KEY and HEDGEKIT_CONTROL_TOKEN.
+    Keys are taken from the environment or the keyring (`hedgekit keys check` has their names), for a tape HEDGEKIT_CONTROL_TOKEN too.
     """
     from hedgekit.paper import Session, SessionConfig
 
