@@ -120,6 +120,7 @@ def test_nothing_is_closed_while_the_second_venue_is_silent_too() -> None:
         link(desk, venue, "down")
     link(desk, "A", "up")
     assert not agree(desk, "A").orders
+    assert not agree(desk, "B").orders, "an answer from before its silence, late"
     with pytest.raises(VenueError, match="word of the venue 'Z'; this session trades at A, B"):
         link(desk, "Z", "down")
 
