@@ -45,14 +45,6 @@ PluginFile = Annotated[
 PluginHash = Annotated[str | None, typer.Option("--plugin-sha256", help="SHA-256 that the plugin's file must have.")]
 
 
-def _money(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        msg = f"{text!r} is not an amount; write for example 1000000"
-        raise typer.BadParameter(msg) from None
-
-
 @app.command()
 def demo(
     out: Out = Path("reports"),
@@ -81,7 +73,9 @@ def sandbox(  # noqa: PLR0913 - one for each option
     venue: Annotated[str, typer.Option(help="Serve this venue alone; by default every venue of the market, each on its own port.")] = "",
     port: Annotated[int, typer.Option(help="Port of the venue, the next one having the next; 0 takes free ones.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the tape's control; 0 takes a free one.")] = 0,
-    cash: Annotated[Decimal, typer.Option(help="Money to start with.", parser=_money)] = Decimal(1_000_000),
+    cash: Annotated[
+        list[str] | None, typer.Option(help="Money to start with at every venue, 1000000; or at one, as DERIBIT=50 (coins).")
+    ] = None,
     budget: Annotated[int, typer.Option(help="Requests allowed in a minute of the tape's time; 0: what the venue allows.")] = 0,
     model: Annotated[
         str | None, typer.Option(help="Fill model and latencies, as JSON (hedgekit.exchange.FillModel); without latencies live.")
@@ -105,16 +99,17 @@ def sandbox(  # noqa: PLR0913 - one for each option
     Prints its addresses as one line of JSON, and runs until it is stopped. Each account's keys are taken from the environment
     (`hedgekit keys check` has their names), and so is HEDGEKIT_CONTROL_TOKEN; any text will do.
     """
-    from hedgekit.sandbox.options import Options, faults_at_random, faults_of, market_of, model_of, source_of, speed_of
+    from hedgekit.sandbox.options import Options, cash_of, faults_at_random, faults_of, market_of, model_of, source_of, speed_of
     from hedgekit.sandbox.server import serve
 
     _watch(die_with_parent)
-    source, (rows, times) = source_of(market_of(market), live=live), speed_of(speed)
+    source, (rows, times), (everywhere, at) = source_of(market_of(market), live=live), speed_of(speed), cash_of(cash or ())
     options = Options(
         venue=venue,
         port=port,
         control_port=control_port,
-        cash=cash,
+        cash=everywhere,
+        cash_at=at,
         budget=budget,
         model=model_of(model, live=live),
         live=live,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +14,7 @@ from hedgekit.exchange.faults import Fault, schedule
 from hedgekit.exchange.model import FillModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Source = Books | Tape | LiveFeed
 """What a sandbox can play."""
@@ -38,6 +38,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Of the first venue, the next ones having the next ports; 0 for free ones."""
     control_port: int = 0
     cash: Decimal = Decimal(1_000_000)
+    """Money that an account starts with, in what its venue keeps it in: dollars, or coins of each kind."""
+    cash_at: dict[str, Decimal] = {}
+    """By venue, where it is another sum."""
     budget: int = 0
     """Requests in a minute at each venue; 0 for what it allows usually."""
     model: FillModel = FillModel()
@@ -92,6 +95,25 @@ def check_feed(options: Options) -> None:
     else:
         return
     raise ConfigError(msg)
+
+
+def cash_of(texts: Iterable[str]) -> tuple[Decimal, dict[str, Decimal]]:
+    """Decode ``--cash`` into what every account starts with, and what those of single venues do; or raise :class:`ConfigError`."""
+    everywhere, at = Options.cash, dict[str, Decimal]()
+    for text in texts:
+        venue, named, amount = text.rpartition("=")
+        try:
+            money = Decimal(amount)
+        except InvalidOperation:
+            money = Decimal("nan")
+        if not money.is_finite() or money < 0 or bool(named) != bool(venue):
+            msg = f"--cash {text!r} is not an amount; write for example 1000000, or DERIBIT=50 for one venue's account"
+            raise ConfigError(msg)
+        if venue:
+            at[venue] = money
+        else:
+            everywhere = money
+    return everywhere, at
 
 
 def model_of(text: str | None, *, live: bool = False) -> FillModel:

@@ -127,11 +127,14 @@ def _listed(source: Source, options: Options) -> dict[str, list[Instrument]]:
     Raises
     ------
     ConfigError
-        If ``--venue`` names one at which nothing is.
+        If ``--venue`` or ``--cash`` names one at which nothing is.
     """
     venues: dict[str, list[Instrument]] = {}
     for instrument in source.instruments() if isinstance(source, LiveFeed) else source.instruments:
         venues.setdefault(instrument.venue, []).append(instrument)
+    if strangers := [venue for venue in options.cash_at if venue not in venues]:
+        msg = f"--cash {strangers[0]}=...: nothing of this market is listed there, only at {', '.join(venues)}"
+        raise ConfigError(msg)
     if options.venue and options.venue not in venues:
         msg = f"--venue {options.venue}: nothing of this market is listed there, only at {', '.join(venues)}; choose another --market"
         raise ConfigError(msg)
@@ -165,7 +168,7 @@ class _Stall:
         hours: Callable[[], tuple[bool, int, int]],
     ) -> None:
         kind = skin_of(instruments[0].venue)
-        exchange = kind.exchange(instruments, options.cash, options.model)
+        exchange = kind.exchange(instruments, options.cash_at.get(kind.venue, options.cash), options.model)
         record.opened(exchange)
         md = Channel("md", array="md" in kind.arrays, binary="md" in kind.binary, resends=not kind.snapshots)
         trade = Channel("trade", array="trade" in kind.arrays, binary="trade" in kind.binary)
