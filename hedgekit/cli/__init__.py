@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 

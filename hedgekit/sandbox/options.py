@@ -24,6 +24,7 @@ R = TypeVar("R")
 AT_ONCE = FillModel(ws_ns=0, up_ns=0, down_ns=0)
 """The fill model of live mode unless another is given: the machine's own latencies are enough."""
 
+CASH = Decimal(1_000_000)
 MEAN_FAULTS = 10.0
 LIVE_SPEED = 20.0
 """Rows in a second, live, unless told otherwise."""
@@ -37,7 +38,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     """Of the first venue, the next ones having the next ports; 0 for free ones."""
     control_port: int = 0
-    cash: Decimal = Decimal(1_000_000)
+    cash: Decimal = CASH
     """Money that an account starts with, in what its venue keeps it in: dollars, or coins of each kind."""
     cash_at: dict[str, Decimal] = {}
     """By venue, where it is another sum."""
@@ -99,7 +100,7 @@ def check_feed(options: Options) -> None:
 
 def cash_of(texts: Iterable[str]) -> tuple[Decimal, dict[str, Decimal]]:
     """Decode ``--cash`` into what every account starts with, and what those of single venues do; or raise :class:`ConfigError`."""
-    everywhere, at = Options.cash, dict[str, Decimal]()
+    everywhere, at = CASH, dict[str, Decimal]()
     for text in texts:
         venue, named, amount = text.rpartition("=")
         try:

@@ -121,7 +121,7 @@ def test_money_is_that_of_a_venue_or_of_all() -> None:
     assert cash_of(()) == (Decimal(1_000_000), {})
     assert cash_of(("5", "DERIBIT=0.5", "X=7")) == (Decimal(5), {"DERIBIT": Decimal("0.5"), "X": Decimal(7)})
     for wrong in ("a", "", "=5", "DERIBIT=", "-1", "nan", "A=B=C"):
-        with pytest.raises(ConfigError, match="--cash .* is not an amount; write for example 1000000, or DERIBIT=50"):
+        with pytest.raises(ConfigError, match=r"--cash .* is not an amount; write for example 1000000, or DERIBIT=50"):
             cash_of((wrong,))
     assert "--cash DERIBIT=...: nothing of this market is listed there, only at ALPACA" in refused("--cash", "DERIBIT=5")
     assert "--venue KALSHI: nothing of this market is listed there, only at ALPACA" in refused("--venue", "KALSHI")
