@@ -38,6 +38,7 @@ SOL = Instrument("DERIBIT", "SOL_USDC-PERPETUAL", Kind.LINEAR_PERP, Decimal("0.0
 AT_ONCE = FillModel(name="touch", ws_ns=0, up_ns=0, down_ns=0)
 
 Json = Any
+Side = list[tuple[float, float]]
 
 
 class Steps:
@@ -49,6 +50,7 @@ class Steps:
 
     @property
     def now_ns(self) -> int:
+        """The time."""
         return self._scheduler.now_ns
 
     def to(self, at_ns: int) -> None:
@@ -56,13 +58,14 @@ class Steps:
         self._scheduler.advance(at_ns)
 
     def ticket(self, _: str | None) -> None:
-        return None
+        """Want no label."""
 
     def send(self, _: object, leave: Callable[[], None]) -> None:
+        """Let a request leave at once."""
         leave()
 
     def answered(self, _: object) -> None:
-        return None
+        """Count nothing."""
 
 
 class House:
@@ -98,7 +101,9 @@ class House:
 
     # ------------------------------------------------------------------ market
 
-    def show(self, instrument: Instrument, bids: Sequence[tuple[float, float]], asks: Sequence[tuple[float, float]], after_ns: int = 0) -> None:
+    def show(
+        self, instrument: Instrument, bids: Sequence[tuple[float, float]], asks: Sequence[tuple[float, float]], after_ns: int = 0
+    ) -> None:
         """Let a book come, sizes in contracts."""
         self.time.to(self.time.now_ns + after_ns)
         sides = [[Level(Decimal(repr(price)), Decimal(repr(size))) for price, size in side] for side in (bids, asks)]
@@ -162,7 +167,7 @@ class House:
         """Subscribe without a socket; return what it begins with."""
         first = []
         for name in channels:
-            begun = self.skin._begin(name, True)
+            begun = self.skin._begin(name, logged_in=True)
             assert begun is not None, name
             channel = self.md if begun.seat == "md" else self.trade
             channel.topics |= {name}

@@ -17,7 +17,7 @@ from hedgekit.sandbox.skins.deribit_account import Account
 from hedgekit.sandbox.skins.deribit_api import Api, SocketCall, failure, purpose_of
 from hedgekit.sandbox.skins.deribit_auth import Gate
 from hedgekit.sandbox.skins.deribit_board import Board, Sheet
-from hedgekit.sandbox.skins.deribit_fills import Executions
+from hedgekit.sandbox.skins.deribit_fills import Done, Executions
 from hedgekit.sandbox.skins.deribit_limits import Limits
 from hedgekit.sandbox.skins.deribit_orders import Desk
 from hedgekit.sandbox.skins.deribit_private import Private
@@ -176,10 +176,19 @@ class DeribitSkin(Skin):
         self._desk.take(reports)
         super().publish(reports)
         traded = [self._executions.of_id(report.execution_id) for report in reports if isinstance(report, Executed)]
-        topics = [(channel, topic) for channel in sorted(self._md.topics) if (topic := self._board.topic(channel)) and topic.what == "trades"]
+        topics = [
+            (channel, topic) for channel in sorted(self._md.topics) if (topic := self._board.topic(channel)) and topic.what == "trades"
+        ]
         said = [(channel, notification(channel, [one.public])) for one in traded for channel, topic in topics if one.key in topic.keys]
         self._later(self._md, said)
         self._desk.reduce(reports)
+
+    def _traded(self, one: Done) -> Iterator[Said]:
+        """Yield an execution as all are told of it."""
+        for channel in sorted(self._md.topics):
+            topic = self._board.topic(channel)
+            if topic is not None and topic.what == "trades" and one.key in topic.keys:
+                yield channel, notification(channel, [one.public])
 
     def reported(self, report: Report) -> Iterable[Said]:
         """Say what became of an order, on every channel that is subscribed to."""

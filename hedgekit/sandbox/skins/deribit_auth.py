@@ -86,7 +86,7 @@ class Gate:
         if missing := [name for name in ("id", "ts", "nonce", "sig") if not parts.get(name)]:
             raise RpcError(13009, f"Authorization has no {', '.join(missing)}")
         lines = (parts["ts"], parts["nonce"], call.method.upper(), call.target, call.body.decode(errors="replace"), "")
-        self._signed(parts["id"], parts["ts"], parts["nonce"], parts["sig"], lines, now_ns)
+        self._signed(parts["id"], parts["ts"], parts["sig"], lines, now_ns)
         return Login(EVERYTHING, now_ns + 1)
 
     def _bearer(self, token: str, now_ns: int) -> Login:
@@ -97,7 +97,7 @@ class Gate:
             raise RpcError(13009, "a token of scope connection is good on its own connection only")
         return login
 
-    def _signed(self, client_id: str, at: str, nonce: str, given: str, lines: tuple[str, ...], now_ns: int) -> None:  # noqa: PLR0913 - what is signed
+    def _signed(self, client_id: str, at: str, given: str, lines: tuple[str, ...], now_ns: int) -> None:
         if not hmac.compare_digest(client_id.encode(), self.client_id.encode()):
             raise RpcError(13004)
         if not (at.isascii() and at.isdecimal() and abs(int(at) * MS - now_ns) <= WINDOW_NS):
@@ -125,7 +125,7 @@ class Gate:
                 raise RpcError(13004)
         else:
             lines = str(asked.timestamp), asked.nonce or "", asked.data
-            self._signed(asked.client_id or "", lines[0], lines[1], asked.signature or "", lines, now_ns)
+            self._signed(asked.client_id or "", lines[0], asked.signature or "", lines, now_ns)
         return self._grant(asked.scope, now_ns, connection)
 
     def _grant(self, scope: str, now_ns: int, connection: int) -> Login:

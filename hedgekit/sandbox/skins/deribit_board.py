@@ -15,6 +15,7 @@ from decimal import Decimal
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hedgekit.sandbox.skins.deribit_fills import Stats
 from hedgekit.sandbox.skins.deribit_wire import MS, listed, notification, num, symbol_of
 
 if TYPE_CHECKING:
@@ -113,19 +114,18 @@ class Board:
     def _ticker(self, key: str, ts_ms: int, bids: dict[float, float], asks: dict[float, float]) -> dict[str, Any]:
         instrument, mark, last = self._exchange.instruments[key], self._exchange.marks.get(key), self._executions.last.get(key)
         mark = None if mark is None else num(mark)
-        money, other, low, high = self._executions.stats.get(key, [Decimal(0), Decimal(0), None, None])
-        inverse = instrument.inverse
+        stats = self._executions.stats.get(key, Stats())
         present, eight = self.funding[key]
         bid, ask = next(iter(bids), None), next(iter(asks), None)
         return {
             "timestamp": ts_ms,
             "stats": {
-                "volume_usd": money if inverse else other,
-                "volume_notional": money if inverse else other,
-                "volume": num(round(other, 8)) if inverse else money,
+                "volume_usd": num(round(stats.dollars, 8)),
+                "volume_notional": num(round(stats.dollars, 8)),
+                "volume": num(round(stats.coins, 8)),
                 "price_change": None,
-                "low": low,
-                "high": high,
+                "low": stats.low,
+                "high": stats.high,
             },
             "state": STATES[self.state[key]],
             "settlement_price": mark,
@@ -158,7 +158,7 @@ class Board:
             if (found := pattern.fullmatch(channel)) is None:
                 continue
             wanted = found[1]
-            keys = [key for symbol, key in self._keys.items() if wanted == (listed(symbol).index if what == "index" else symbol)]
+            keys = [key for symbol, key in self._keys.items() if wanted == (listed(symbol).price_index if what == "index" else symbol)]
             group, depth = (found[2], int(found[3])) if what == "image" else ("none", 0)
             return Topic(what, tuple(keys[:1]), channel.endswith(".raw"), group, depth) if keys else None
         return None
@@ -187,7 +187,7 @@ class Board:
             rates = {"interest": sheet.ticker["funding_8h"], "index_price": sheet.ticker["index_price"]}
             return notification(channel, {"timestamp": sheet.ts_ms, **rates})
         if topic.what == "index":
-            about = {"index_name": listed(name).index, "price": sheet.ticker["index_price"]}
+            about = {"index_name": listed(name).price_index, "price": sheet.ticker["index_price"]}
             return notification(channel, {"timestamp": sheet.ts_ms, **about})
         if topic.what == "image":
             sides = _image(sheet.bids, topic, up=False), _image(sheet.asks, topic, up=True)

@@ -31,6 +31,15 @@ class Done(NamedTuple):
     public: dict[str, object]
 
 
+class Stats(NamedTuple):
+    """What was traded of an instrument, for display: in what prices count and in coin, at what prices."""
+
+    dollars: Decimal = Decimal(0)
+    coins: Decimal = Decimal(0)
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
 class Executions:
     """All executions, oldest first.
 
@@ -47,8 +56,7 @@ class Executions:
         self.all: list[Done] = []
         self._place: dict[str, int] = {}
         self.last: dict[str, Done] = {}
-        self.stats: dict[str, list[Decimal]] = {}
-        """By instrument key: amount traded, the same in coin, lowest and highest price."""
+        self.stats: dict[str, Stats] = {}
 
     def add(self, report: Executed, about: About) -> Done:
         """Take up an execution."""
@@ -91,12 +99,11 @@ class Executions:
         self._place[done.trade_id] = len(self.all)
         self.all.append(done)
         self.last[key] = done
-        self._count(key, size, size / price if instrument.inverse else size * price, price)
+        stats = self.stats.get(key, Stats())
+        dollars, coins = (size, size / price) if instrument.inverse else (size * price, size)
+        low, high = (price if stats.low is None else min(stats.low, price)), (price if stats.high is None else max(stats.high, price))
+        self.stats[key] = Stats(stats.dollars + dollars, stats.coins + coins, low, high)
         return done
-
-    def _count(self, key: str, size: Decimal, other: Decimal, price: Decimal) -> None:
-        money, coin, low, high = self.stats.get(key, [Decimal(0), Decimal(0), price, price])
-        self.stats[key] = [money + size, coin + other, min(low, price), max(high, price)]
 
     def page(self, asked: Trades, wanted: Iterable[str], now_ns: int, *, public: bool = False) -> dict[str, object]:
         """Return the executions that are asked for, of some instruments; newest first unless told otherwise.
@@ -148,4 +155,3 @@ def _direction(before: Done | None, price: Decimal) -> int:
     if price == was:
         return 1 if tick in {0, 1} else 3
     return 0 if price > was else 2  # type: ignore[operator] # a price
-

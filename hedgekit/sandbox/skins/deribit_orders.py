@@ -270,4 +270,3 @@ class Desk:
             and (label is None or self.about(state).label == label)
             and (historical or state.status in OPEN or state.updated_ns >= since_ns)
         ]
-

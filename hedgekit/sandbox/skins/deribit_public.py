@@ -64,7 +64,7 @@ class Public:
             "public/get_book_summary_by_instrument": (ask.Name, lambda asked, _: [self._summary(self._desk.key(asked.instrument_name))]),
             "public/get_book_summary_by_currency": (ask.Currency, self._summaries),
             "public/get_index_price": (ask.Index, self._index),
-            "public/get_index_price_names": (ask.Nothing, lambda _, __: sorted({listed(i.symbol).index for i in self._listed()})),
+            "public/get_index_price_names": (ask.Nothing, lambda _, __: sorted({listed(i.symbol).price_index for i in self._listed()})),
             "public/get_last_trades_by_instrument": (ask.TradesOf, self._trades),
             "public/get_last_trades_by_instrument_and_time": (ask.TradesOf, self._trades),
             "public/get_last_trades_by_currency": (ask.TradesIn, self._trades),
@@ -86,7 +86,7 @@ class Public:
         return VERSION
 
     def _status(self, _: object, __: object) -> object:
-        shut = [listed(symbol_of(key)).index for key, state in self._board.state.items() if state != "open"]
+        shut = [listed(symbol_of(key)).price_index for key, state in self._board.state.items() if state != "open"]
         locked = "true" if shut and len(shut) == len(self._board.state) else "partial" if shut else "false"
         return {"locked": locked, "locked_indices": sorted(set(shut))}
 
@@ -153,7 +153,7 @@ class Public:
 
     def _index(self, asked: ask.Index, _: object) -> object:
         for key, instrument in self._exchange.instruments.items():
-            if listed(instrument.symbol).index == asked.index_name:
+            if listed(instrument.symbol).price_index == asked.index_name:
                 mark = self._exchange.marks.get(key)
                 price = None if mark is None else num(mark)
                 return {"index_price": price, "estimated_delivery_price": price}

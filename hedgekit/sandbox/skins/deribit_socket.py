@@ -58,7 +58,7 @@ class Begun(NamedTuple):
     messages: list[bytes]
 
 
-class Told(Exception):  # noqa: N818 - no error: the answer that ends the connection
+class Told(Exception):
     """The connection ends after this answer."""
 
 

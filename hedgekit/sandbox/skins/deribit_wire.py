@@ -126,7 +126,7 @@ class Listed(NamedTuple):
     linear: bool
 
     @property
-    def index(self) -> str:
+    def price_index(self) -> str:
         """Name of its price index: btc_usd."""
         return f"{self.base}_{self.quote}".lower()
 
@@ -220,7 +220,7 @@ def instrument_json(contract: Contract, number: int, created_ms: int) -> dict[st
         "settlement_currency": about.settle,
         "rfq": False,
         "quote_currency": about.quote,
-        "price_index": about.index,
+        "price_index": about.price_index,
         "min_trade_amount": amount(one, one.lot),
         "max_liquidation_commission": num(taker),
         "max_leverage": LEVERAGE,
