@@ -87,7 +87,7 @@ class Gate:
             raise RpcError(13009, f"Authorization has no {', '.join(missing)}")
         lines = (parts["ts"], parts["nonce"], call.method.upper(), call.target, call.body.decode(errors="replace"), "")
         self._signed(parts["id"], parts["ts"], parts["sig"], lines, now_ns)
-        return Login(EVERYTHING, now_ns + 1)
+        return Login(EVERYTHING, now_ns + WINDOW_NS)
 
     def _bearer(self, token: str, now_ns: int) -> Login:
         login = self._logins.get(token)

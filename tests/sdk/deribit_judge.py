@@ -1,0 +1,275 @@
+"""ccxt judges the Deribit sandbox: with only its addresses changed it trades, reads and streams.
+
+ccxt pins a dozen packages exactly, so it lives in an environment of its own (Python 3.11) and this file is run by that one's
+interpreter; the sandbox is started with hedgekit's, which HEDGEKIT_PYTHON names::
+
+    python3.11 -m venv ENV && ENV/bin/pip install -r tests/sdk/requirements-deribit.txt
+    HEDGEKIT_PYTHON=.venv/bin/python ENV/bin/python tests/sdk/deribit_judge.py
+
+It prints a line for each part that holds, and ends with 1 if one does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import ccxt
+import ccxt.pro
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+BTC, ETH = "BTC/USD:BTC", "ETH/USD:ETH"
+MARKET = {
+    "kind": "synthetic",
+    "venue": "DERIBIT",
+    "primary": "BTC-PERPETUAL",
+    "hedge": "ETH-PERPETUAL",
+    "contract": "inverse_perp",
+    "multiplier": "10",
+    "tick": "0.5",
+    "fee_rate": "0.0005",
+    "primary_price": 90_000.0,
+    "hedge_price": 3_000.0,
+    "min_half_spread": 5.0,
+    "spread_sd": 0.001,
+    "hedge_vol": 0.00002,
+    "size_notional": 50_000.0,
+    "rows": 50_000,
+}
+TOUCH = {"name": "touch", "ws_ns": 0, "up_ns": 0, "down_ns": 0}
+PATIENCE_S = 20.0
+
+
+@contextmanager
+def sandbox(*options: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Run a live sandbox; give its keys and addresses."""
+    keys = {name: secrets.token_hex(16) for name in ("DERIBIT_CLIENT_ID", "DERIBIT_CLIENT_SECRET", "HEDGEKIT_CONTROL_TOKEN")}
+    command = [os.environ.get("HEDGEKIT_PYTHON", "python"), "-m", "hedgekit", "sandbox", "--venue", "DERIBIT", "--live", "--cash", "10"]
+    command += ["--market", json.dumps(MARKET), "--model", json.dumps(TOUCH), *options]
+    process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, "the sandbox did not start: HEDGEKIT_PYTHON must name hedgekit's interpreter"
+        yield keys, json.loads(line)["accounts"]["DERIBIT"]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def client(keys: dict[str, str], addresses: dict[str, str], kind: Any = ccxt.pro.deribit) -> Any:
+    """Return ccxt's client, with keys and addresses and nothing else of ours."""
+    made = kind({"apiKey": keys["DERIBIT_CLIENT_ID"], "secret": keys["DERIBIT_CLIENT_SECRET"]})
+    made.urls["api"]["rest"], made.urls["api"]["ws"] = addresses["rest"], addresses["stream"]
+    return made
+
+
+async def until(wanted: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask again until the answer is not empty."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await wanted()):
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def subscribed(ex: Any, channels: tuple[str, ...], fresh: str) -> None:
+    """Wait until channels were asked for, and then until one asked for later tells something: the venue answers in order."""
+
+    async def asked() -> bool:
+        sockets = list(ex.clients.values())
+        return bool(sockets) and all(channel in sockets[0].subscriptions for channel in channels)
+
+    await until(asked)
+    await ex.watch_ticker(fresh, {"interval": "agg2"})
+
+
+async def listed(ex: Any) -> None:
+    """Time, status, markets, currencies, fees."""
+    markets = await ex.load_markets()
+    market = markets[BTC]
+    assert market["id"] == "BTC-PERPETUAL"
+    assert (market["swap"], market["inverse"], market["linear"], market["settle"]) == (True, True, False, "BTC")
+    assert (market["contractSize"], market["precision"]["amount"], market["precision"]["price"]) == (10.0, 10.0, 0.5)
+    assert (market["taker"], market["maker"], market["active"]) == (0.0005, 0.0, True)
+    assert set(markets) == {BTC, ETH}
+    assert set(ex.currencies) >= {"BTC", "ETH"}
+    assert abs(await ex.fetch_time() - ex.milliseconds()) < 60_000
+    assert (await ex.fetch_status())["status"] == "ok"
+    fees = (await ex.fetch_trading_fees())[BTC]
+    assert (fees["taker"], fees["maker"]) == (0.0005, 0.0)
+    assert (await ex.fetch_accounts())[0]["type"] == "main"
+
+
+async def quoted(ex: Any) -> None:
+    """Ticker, tickers, book, index, and the same book streamed."""
+    await until(lambda: bid(ex))
+    ticker = await ex.fetch_ticker(BTC)
+    assert 0 < ticker["bid"] < ticker["markPrice"] < ticker["ask"]
+    assert ticker["bidVolume"] > 0
+    assert ticker["symbol"] == BTC
+    found = await ex.fetch_tickers([BTC])
+    assert found[BTC]["bid"] > 0
+    book = await ex.fetch_order_book(BTC)
+    assert book["bids"][0][0] < book["asks"][0][0]
+    assert book["nonce"] >= 1000
+    assert (await ex.fetch_open_interest(BTC))["symbol"] == BTC
+
+    async def same() -> bool:
+        streamed = await ex.watch_order_book(BTC)
+        asked = await ex.fetch_order_book(BTC)
+        if streamed["timestamp"] != asked["timestamp"]:
+            return False
+        for side in ("bids", "asks"):  # ccxt's streamed levels have a third item, a count
+            assert [level[:2] for level in streamed[side]] == asked[side], (streamed, asked)
+        return True
+
+    await until(same)
+    seen = {(await ex.watch_ticker(BTC))["timestamp"] for _ in range(3)}
+    assert len(seen) == 3
+    best = await ex.watch_bids_asks([BTC])
+    assert best[BTC]["bid"] < best[BTC]["ask"]
+
+
+async def bid(ex: Any) -> Any:
+    """Return the best bid, once there is one."""
+    return (await ex.fetch_ticker(BTC))["bid"]
+
+
+async def rested(ex: Any) -> None:
+    """A limit order: placed, read back, listed, edited by nobody, cancelled, told on the stream."""
+    watching = asyncio.ensure_future(ex.watch_orders(BTC))
+    await subscribed(ex, ("user.orders.any.any.raw",), BTC)
+    order = await ex.create_order(BTC, "limit", "buy", 100, 45_000.5, {"label": "rests"})
+    assert (order["status"], order["amount"], order["filled"], order["price"], order["side"]) == ("open", 100.0, 0.0, 45_000.5, "buy")
+    assert order["timeInForce"] == "GTC"
+    assert order["info"]["label"] == "rests"
+    assert order["id"].startswith("BTC-")
+    again = await ex.fetch_order(order["id"])
+    assert (again["id"], again["status"], again["price"], again["remaining"]) == (order["id"], "open", 45_000.5, 100.0)
+    for listing in (await ex.fetch_open_orders(BTC), await ex.fetch_open_orders()):
+        assert [one["id"] for one in listing] == [order["id"]]
+    told = await asyncio.wait_for(watching, PATIENCE_S)
+    assert (told[-1]["id"], told[-1]["status"]) == (order["id"], "open")
+    gone = await ex.cancel_order(order["id"])
+    assert (gone["id"], gone["status"]) == (order["id"], "canceled")
+    assert await ex.fetch_open_orders(BTC) == []
+    two = [await ex.create_order(BTC, "limit", "buy", 10, 40_000 + n, {"postOnly": True}) for n in range(2)]
+    assert all(one["info"]["post_only"] for one in two)
+    assert (await ex.cancel_all_orders(BTC))[0]["info"]["result"] == 2
+    assert await ex.fetch_open_orders() == []
+
+
+async def filled(ex: Any) -> None:
+    """A market order: filled, booked in coin, listed as a fill, held as a position, told on the streams, closed again."""
+    before = await ex.fetch_balance()
+    portfolio = await ex.watch_balance()
+    assert portfolio["BTC"]["BTC"]["total"] == before["BTC"]["total"] == 10.0
+    mine, everybody = asyncio.ensure_future(ex.watch_my_trades(BTC)), asyncio.ensure_future(ex.watch_trades(BTC))
+    await subscribed(ex, ("user.trades.any.any.raw", "trades.BTC-PERPETUAL.100ms"), ETH)
+    order = await ex.create_order(BTC, "market", "sell", 500, None, {"label": "short"})
+    assert (order["status"], order["filled"], order["amount"], order["side"]) == ("closed", 500.0, 500.0, "sell")
+    fills = order["trades"]
+    assert sum(fill["amount"] for fill in fills) == 500.0
+    for fill in fills:
+        assert abs(fill["fee"]["cost"] - fill["amount"] / fill["price"] * 0.0005) < 1e-8
+        assert (fill["fee"]["currency"], fill["takerOrMaker"], fill["order"]) == ("BTC", "taker", order["id"])
+    ids = sorted(fill["id"] for fill in fills)
+    for listing in (await ex.fetch_my_trades(BTC), await ex.fetch_my_trades(), await ex.fetch_order_trades(order["id"])):
+        assert sorted(one["id"] for one in listing) == ids
+    since = await ex.fetch_my_trades(BTC, fills[0]["timestamp"] - 1000, 10)
+    assert sorted(one["id"] for one in since) == ids
+    assert (await asyncio.wait_for(mine, PATIENCE_S))[-1]["id"] in ids
+    assert (await asyncio.wait_for(everybody, PATIENCE_S))[-1]["side"] == "sell"
+    assert sorted(one["id"] for one in await ex.fetch_trades(BTC)) == ids
+    closed = await ex.fetch_closed_orders(BTC)
+    assert (closed[0]["id"], closed[0]["status"], closed[0]["average"]) == (order["id"], "closed", order["average"])
+    held = await ex.fetch_position(BTC)
+    assert (held["side"], held["contracts"], held["entryPrice"] > 0, held["leverage"]) == (
+        "short",
+        -500.0,
+        True,
+        50,
+    )  # as the venue signs it
+    assert abs(held["notional"] - 500 / held["markPrice"]) < 1e-7
+    assert abs(held["initialMargin"] - held["notional"] * 0.02) < 1e-7
+    assert [one["symbol"] for one in await ex.fetch_positions()] == [BTC]
+    paid = sum(fill["fee"]["cost"] for fill in fills)
+    balance = await ex.fetch_balance({"code": "BTC"})
+    assert abs(float(balance["info"]["balance"]) - (10.0 - paid)) < 1e-12
+    await ex.create_order(BTC, "market", "buy", 500, None, {"reduceOnly": True})
+    over = await ex.fetch_position(BTC)
+    assert (over["contracts"], over["info"]["direction"]) == (0.0, "zero")
+
+
+async def refused(ex: Any) -> None:
+    """What is wrong is refused, and ccxt knows each refusal by its code."""
+    cases = [
+        (ccxt.BadRequest, lambda: ex.private_get_buy({"instrument_name": "BTC-PERPETUAL", "amount": 15, "type": "market"})),
+        (ccxt.BadRequest, lambda: ex.private_get_buy({"instrument_name": "BTC-PERPETUAL", "amount": 10, "typo": 1})),
+        (ccxt.InvalidOrder, lambda: ex.private_get_buy({"instrument_name": "BTC-PERPETUAL", "amount": 10, "price": 1000.3})),
+        (ccxt.InsufficientFunds, lambda: ex.create_order(BTC, "limit", "buy", 900_000_000, 50_000)),
+        (ccxt.OrderNotFound, lambda: ex.cancel_order("BTC-999999")),
+        (ccxt.InvalidOrder, lambda: ex.create_order(BTC, "limit", "buy", 10, 200_000, {"postOnly": True})),
+        (ccxt.NotSupported, lambda: ex.create_order(BTC, "limit", "buy", 10, 50_000, {"stopLossPrice": 60_000})),
+    ]
+    for kind, call in cases:
+        try:
+            answer = await call()
+        except kind:
+            continue
+        raise AssertionError((kind, answer))
+    wrong = client({"DERIBIT_CLIENT_ID": ex.apiKey, "DERIBIT_CLIENT_SECRET": "not it"}, {"rest": ex.urls["api"]["rest"], "stream": ""})
+    try:
+        await wrong.fetch_balance()
+    except ccxt.AuthenticationError:
+        pass
+    else:
+        raise AssertionError("a wrong secret was accepted")
+    finally:
+        await wrong.close()
+
+
+async def immediate(ex: Any) -> None:
+    """Immediate or cancel, and fill or kill: what is not there is cancelled at once."""
+    for tif in ("IOC", "FOK"):
+        order = await ex.create_order(BTC, "limit", "buy", 10, 40_000, {"timeInForce": tif})
+        assert (order["status"], order["timeInForce"], order["filled"]) == ("canceled", tif, 0.0)
+
+
+PARTS = (listed, quoted, rested, filled, immediate, refused)
+
+
+async def main() -> int:
+    """Run all parts; return how many do not hold."""
+    failed = 0
+    with sandbox() as (keys, addresses):
+        plain = client(keys, addresses, ccxt.deribit)
+        assert set(plain.load_markets()) == {BTC, ETH}
+        ex = client(keys, addresses)
+        try:
+            for part in PARTS:
+                try:
+                    await part(ex)
+                except Exception as error:
+                    failed += 1
+                    print(f"FAILED {part.__name__}: {type(error).__name__}: {error}")
+                    if os.environ.get("TRACE"):
+                        raise
+                else:
+                    print(f"holds: {part.__name__}: {(part.__doc__ or '').splitlines()[0]}")
+        finally:
+            await ex.close()
+    print(f"ccxt {ccxt.__version__} on Python {sys.version.split()[0]}: {len(PARTS) - failed} of {len(PARTS)} parts hold")
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(min(asyncio.run(main()), 1))
