@@ -176,12 +176,11 @@ class House:
 
     def heard(self, seat: str = "md") -> list[Json]:
         """Return, once, what was said on the market's or the account's side."""
-        channel = self.md if seat == "md" else self.trade
-        said, channel._pending = channel._pending, []
-        return [json.loads(message) for _, message in said]
+        return [json.loads(message) for message in self.frames(seat)]
 
     def frames(self, seat: str = "md") -> list[bytes]:
         """Return the same as bytes."""
+        self.time.to(self.time.now_ns)
         channel = self.md if seat == "md" else self.trade
         said, channel._pending = channel._pending, []
         return [message for _, message in said]
