@@ -34,15 +34,13 @@ class Trader:
     def __init__(self, ready: Json, http: aiohttp.ClientSession) -> None:
         self.ready, self.http = ready["accounts"]["DERIBIT"], http
         self.control_url = ready["control"]
-        self._number = 0
 
-    async def post(self, method: str, *, label: str = "", now_ms: int | None = None, **params: Json) -> tuple[int, Json]:
+    async def post(self, method: str, **params: Json) -> tuple[int, Json]:
         """Call a method over HTTP; return status and body, (0, None) if the connection was closed instead."""
         body, path = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}), f"/api/v2/{method}"
-        at, nonce = str(now_ms or time.time_ns() // 1_000_000), str(time.monotonic_ns())
+        at, nonce = str(time.time_ns() // 1_000_000), str(time.monotonic_ns())
         sig = hmac.new(b"dsecret", f"{at}\n{nonce}\nPOST\n{path}\n{body}\n".encode(), hashlib.sha256).hexdigest()
         headers = {"Authorization": f"deri-hmac-sha256 id=did,ts={at},nonce={nonce},sig={sig}", "Content-Type": "application/json"}
-        headers |= {"X-Hedgekit-Request": label} if label else {}
         try:
             async with self.http.post(self.ready["rest"] + path, data=body, headers=headers) as answer:
                 raw = await answer.text()

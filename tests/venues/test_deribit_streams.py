@@ -11,7 +11,7 @@ import pytest
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Ack, Cancelled, Fill, Gap, MarketStatus, Quote, Reject, Update
 from hedgekit.venues.deribit import signing
-from hedgekit.venues.deribit.market import Funding
+from hedgekit.venues.deribit.market import Funding, MarketFeed
 from tests.venues.deribit_made import BTC, ETH, SECRET, answer, book, changed, client, failure, logged_in, payload, result
 
 NOW_NS = 1_764_000_000_000_000_000
@@ -341,3 +341,23 @@ def test_updates_without_meaning_are_refused(frame: bytes, word: str) -> None:
         updates(frame)
     assert word in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+def test_a_book_that_moves_below_its_best_is_quoted_once_a_second() -> None:
+    """Else what REST says of its time would be newer than anything streamed, and a live feed would count as frozen."""
+    feed = MarketFeed([("BTC-PERPETUAL", Decimal(10))], NOW_NS)
+
+    def told(change_id: int, at_ms: int, **more: object) -> bytes:
+        data = {"timestamp": at_ms, "instrument_name": "BTC-PERPETUAL", "change_id": change_id, "asks": [], **more}
+        return msgspec.json.encode(
+            {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": "book.BTC-PERPETUAL.100ms", "data": data}}
+        )
+
+    at = NOW_NS // 1_000_000
+    assert len(feed.take(told(1, at, type="snapshot", bids=[["new", 99_000.0, 10.0]]), NOW_NS)) == 1
+    deeper = [["new", 98_000.0, 10.0]]
+    assert feed.take(told(2, at + 999, type="change", prev_change_id=1, bids=deeper), NOW_NS) == []
+    (quote,) = feed.take(told(3, at + 1000, type="change", prev_change_id=2, bids=[]), NOW_NS)
+    assert isinstance(quote, Quote)
+    assert quote.venue_ns == (at + 1000) * 1_000_000
+    assert feed.take(told(4, at + 1999, type="change", prev_change_id=3, bids=[]), NOW_NS) == []

@@ -16,6 +16,9 @@ from hedgekit.venues.deribit.wire import MS, NAME, finite, unread
 INTERVAL = "100ms"
 """Changes are told together so often; only the raw ones need a login."""
 
+_AGAIN_MS = 1000
+"""A quote that still holds is told again after so long."""
+
 _STATUSES: dict[str, Literal["open", "closed", "halted", "paused"]] = {
     "open": "open",
     "settlement": "paused",  # some seconds a day
@@ -63,11 +66,12 @@ _FRAMES = msgspec.json.Decoder(Frame[_Data])
 class _Seen:
     """What was told of one instrument."""
 
-    __slots__ = ("book", "funding", "key", "multiplier", "status", "top")
+    __slots__ = ("book", "funding", "key", "multiplier", "quoted_ms", "status", "top")
 
     def __init__(self, name: str, multiplier: Decimal) -> None:
         self.key, self.multiplier, self.book = f"{NAME}:{name}", float(multiplier), Book()
         self.top: Top | None = None
+        self.quoted_ms = 0
         self.status = ""
         self.funding: tuple[Decimal, Decimal] | None = None
 
@@ -100,7 +104,11 @@ class MarketFeed(Socket):
         yield from self._subscribe("public/subscribe", [*self._books, *self._tickers])
 
     def take(self, frame: bytes | str, ts_ns: int) -> list[Told]:
-        """Return what a frame tells: quotes where the best price or its amount changed, statuses, funding, or one gap."""
+        """Return what a frame tells: quotes, statuses, funding, or one gap.
+
+        A quote is told where the best price or its amount changed, and once a second while the book changes below it: else a
+        book that moves there alone would look older than :meth:`Deribit.latest` says it is, and so frozen.
+        """
         told: list[Told] = []
         for one in self._frames(frame) if self._kept else (frame,):
             if self._broken:
@@ -131,7 +139,8 @@ class MarketFeed(Socket):
         if not book.apply(data.change_id, data.bids, data.asks):
             raise unread(frame, "book", "a price or an amount is not above 0")
         top = book.top()
-        if top != seen.top:
+        if top != seen.top or data.timestamp - seen.quoted_ms >= _AGAIN_MS:
+            seen.quoted_ms = data.timestamp
             bid, ask, bid_amount, ask_amount = seen.top = top
             if bid and ask and bid >= ask:
                 self._break(ts_ns, told)
