@@ -15,7 +15,7 @@ from hedgekit.exchange import Ledger
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.sandbox.skins.deribit_wire import terms_of
-from hedgekit.types import Fill
+from hedgekit.types import Fees, Fill, Instrument, Kind
 from hedgekit.venues.deribit.wire import KEY_ENV
 from tests.paper.rig import TINY_PARAMS, Rig
 
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 CASH = Decimal(50)
 """Coins of each currency that the account starts with."""
 
+RATE = Fees(rate=Decimal("0.0005"), quantum=Decimal("0.00000001"))
 PERPS = SyntheticMarket(
-    primary="BTC-PERPETUAL",
-    hedge="ETH-PERPETUAL",
-    venue="DERIBIT",
-    contract="inverse_perp",
-    multiplier="10",
-    tick="0.5",
-    fee_rate="0.0005",
+    listed=(
+        Instrument("DERIBIT", "BTC-PERPETUAL", Kind.INVERSE_PERP, Decimal("0.5"), Decimal(1), Decimal(10), RATE),
+        Instrument("DERIBIT", "ETH-PERPETUAL", Kind.INVERSE_PERP, Decimal("0.05"), Decimal(1), Decimal(1), RATE),
+    ),
     primary_price=90_000.0,
     hedge_price=3_000.0,
     half_spread_bps=0.5,

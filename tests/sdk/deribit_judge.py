@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 BTC, ETH = "BTC/USD:BTC", "ETH/USD:ETH"
+FEES = {"rate": "0.0005", "quantum": "0.00000001"}
+KIND = {"venue": "DERIBIT", "kind": "inverse_perp", "lot": "1", "fees": FEES}
 MARKET = {
     "kind": "synthetic",
-    "venue": "DERIBIT",
-    "primary": "BTC-PERPETUAL",
-    "hedge": "ETH-PERPETUAL",
-    "contract": "inverse_perp",
-    "multiplier": "10",
-    "tick": "0.5",
-    "fee_rate": "0.0005",
+    "listed": [
+        {"symbol": "BTC-PERPETUAL", "tick": "0.5", "multiplier": "10", **KIND},
+        {"symbol": "ETH-PERPETUAL", "tick": "0.05", "multiplier": "1", **KIND},
+    ],
     "primary_price": 90_000.0,
     "hedge_price": 3_000.0,
     "min_half_spread": 5.0,
