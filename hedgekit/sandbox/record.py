@@ -11,7 +11,8 @@
     First the account at each venue as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
     accepted, fill, cancel and reject: ``t``, ``event``, ``client_id``, ``order_id`` (the exchange's), ``execution_id``,
     ``symbol``, ``qty`` (signed; of the order, of the fill, or what a cancel left unfilled), ``price`` (limit or fill),
-    ``fee``, ``why``, and ``position`` and ``cash`` after it.
+    ``fee``, ``why``, and ``position`` and ``cash`` after it: the balance of the currency that the instrument settles in. Funding
+    is not written.
 ``faults.jsonl``
     Each fault that came to pass: ``t``, its fields, and which request (``n``) or channel it befell.
 
@@ -149,16 +150,22 @@ class Record:
         if not self._files.open:
             return
         ledger, lines = self._exchange.ledger, []
-        cash, positions = ledger.cash, dict(ledger.positions())
+        balances, positions = dict(ledger.balances), dict(ledger.positions())
         for report in reversed(reports):  # the ledger is where the last one left it
             key = "" if report.order is None else report.order.request.instrument
+            currency = ledger.contracts[key].currency if key else ledger.home
             held = positions.get(key, ZERO)
-            lines.append(_line(report) | {"position": _text(held) if key else None, "cash": _text(cash)})
+            lines.append(_line(report) | {"position": _text(held) if key else None, "cash": _text(balances[currency])})
             if isinstance(report, Executed):
                 positions[key] = EXACT.subtract(held, report.qty)
-                cash = EXACT.add(cash, EXACT.add(ledger.value(key, report.qty, report.price), report.fee))
+                balances[currency] = EXACT.add(EXACT.subtract(balances[currency], self._booked(report)), report.fee)
         for line in reversed(lines):
             self._write("ledger", line)
+
+    def _booked(self, fill: Executed) -> Decimal:
+        """Return what a fill added to the balance, before its fee: a perpetual's profit, or less what was paid."""
+        ledger, key = self._exchange.ledger, fill.order.request.instrument
+        return fill.profit if ledger.contracts[key].perpetual else ledger.value(key, fill.qty, fill.price).copy_negate()
 
     # ------------------------------------------------------------------ faults
 
