@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hedgekit.exchange.faults import FaultKind
 from hedgekit.replay import replay
 from hedgekit.types import Ack, Decision, Fill, Quote, SessionEnded
 from tests.paper.deribit_rig import PARAMS, PERPS, booked, traded
@@ -97,6 +99,7 @@ CHAOS = """[
 {"kind":"drop_reply","at":"submit:1"},{"kind":"gateway_504_after","at":"submit:3"},{"kind":"too_many","at":"submit:5","seconds":1},
 {"kind":"unavailable_503","at":"submit:7"},{"kind":"late","at":"submit:9","seconds":3},{"kind":"reject_hedge","at":"submit:11"},
 {"kind":"partial","at":"submit:13","fraction":0.3,"count":2},{"kind":"too_early","at":"submit:15"},{"kind":"error_500","at":"submit:17"},
+{"kind":"hang_after","at":"submit:19"},{"kind":"delayed_ack","at":"submit:21","seconds":2},
 {"kind":"lost","at":"md:90"},{"kind":"duplicate","at":"md:150"},{"kind":"reorder","at":"md:210"},{"kind":"disconnect","at":"md:300"},
 {"kind":"lost","at":"trade:4"},{"kind":"duplicate","at":"trade:9"},{"kind":"disconnect","at":"trade:14"},{"kind":"lost","at":"trade:20"},
 {"kind":"freeze","at":"row:120","seconds":5},{"kind":"skew","at":"row:150","seconds":2,"count":20},{"kind":"outage","at":"row:200","seconds":20}
@@ -104,8 +107,15 @@ CHAOS = """[
 
 
 def test_under_everything_that_can_go_wrong_the_laws_hold(tmp_path: Path) -> None:
-    rig = traded(tmp_path, [("outbox.after_send", 6)], options=["--faults", CHAOS], params={**PARAMS, "breaker_s": 10.0})
+    rig = traded(
+        tmp_path,
+        [("outbox.after_send", 6)],
+        options=["--faults", CHAOS, "--log", str(tmp_path / "log")],
+        params={**PARAMS, "breaker_s": 10.0},
+    )
     laws_hold(rig)
+    befell = {json.loads(line)["kind"] for line in (tmp_path / "log" / "faults.jsonl").read_text().splitlines()}
+    assert befell == {kind.value for kind in FaultKind}
     with rig.journal() as journal:
         kinds = Counter(type(record).__name__ for record in journal.records())
     assert kinds["Gap"] >= 3
