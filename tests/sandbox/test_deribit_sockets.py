@@ -159,3 +159,20 @@ async def test_in_step_a_socket_takes_no_orders_and_its_snapshot_is_of_the_next_
         await ask(op="advance", done=2, requests=0, timer=None)
         change = await again.until(of(BOOK))
         assert change["params"]["data"]["prev_change_id"] == snapshot["params"]["data"]["change_id"]
+
+
+async def test_a_new_connection_hears_what_it_asked_for_and_nothing_that_the_last_one_did() -> None:
+    async with trader(**PEACE | {"speed": 50.0}) as client:
+        first = await client.open()
+        await first.call("public/subscribe", channels=[BOOK, TICKER])
+        await first.until(of(BOOK))
+        assert await first.call("public/unsubscribe", channels=[BOOK, "book.ETH-PERPETUAL.100ms"]) == [BOOK]
+        first.told.clear()
+        seen = [(await first.until(lambda m: m.get("method") == "subscription"))["params"]["channel"] for _ in range(3)]
+        assert seen == [TICKER] * 3
+        await first.call("public/subscribe", channels=[BOOK])
+        await first.socket.close()
+        second = await client.open()
+        await second.call("public/subscribe", channels=[TICKER])
+        seen = [(await second.until(lambda m: m.get("method") == "subscription"))["params"]["channel"] for _ in range(4)]
+        assert seen == [TICKER] * 4

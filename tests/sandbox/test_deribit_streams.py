@@ -226,3 +226,34 @@ def test_a_heart_asks_and_ends_what_does_not_answer() -> None:
     assert heart.beat(T0 + 30 * NS) == ["heartbeat"]
     assert heart.beat(T0 + 40 * NS) == ["heartbeat", "test_request"]
     assert heart.beat(T0 + 50 * NS) is None
+
+
+def test_a_channel_that_is_subscribed_to_again_begins_again() -> None:
+    house = House()
+    house.listen(CHANNELS[0])
+    house.show(BTC, [(99_000.0, 1.0)], [(99_001.0, 1.0)])
+    house.show(BTC, [(99_000.0, 2.0)], [(99_001.0, 1.0)], NS)
+    (again,) = house.listen(CHANNELS[0])
+    assert (again["params"]["data"]["type"], again["params"]["data"]["bids"]) == ("snapshot", [["new", 99_000.0, 20.0]])
+
+
+def test_what_follows_a_snapshot_names_it_though_several_rows_were_under_way() -> None:
+    house = House(model=FillModel(name="touch", ws_ns=10 * NS))
+    house.show(BTC, [(99_000.0, 1.0)], [(99_001.0, 1.0)])
+    at = house.time.now_ns
+    for number in (1, 2):
+        house.time.to(at + number * NS)
+        quote = Quote(
+            ts_ns=at + number * NS, instrument=BTC.key, venue_ns=at, bid=99_000.0, ask=99_001.0, bid_size=float(number), ask_size=1.0
+        )
+        shown = Shown(quote, [Level(BTC.tick * 198_000, BTC.lot * (number + 1))], [Level(BTC.tick * 198_002, BTC.lot)])
+        house.skin.on_row([shown])
+    (snapshot,) = house.listen(CHANNELS[0])
+    house.time.to(at + 12 * NS)
+    (change,) = house.heard()
+    told = change["params"]["data"]
+    assert (told["prev_change_id"], told["change_id"]) == (
+        snapshot["params"]["data"]["change_id"],
+        snapshot["params"]["data"]["change_id"] + 2,
+    )
+    assert told["bids"] == [["change", 99_000.0, 30.0]]
