@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Ack, Cancelled, Fill, Gap, MarketStatus, Quote, Reject, Update
+from hedgekit.types import NS, Ack, Cancelled, Fill, Funding, Gap, MarketStatus, Quote, Reject, Update
 from hedgekit.venues.deribit import signing
-from hedgekit.venues.deribit.market import Funding, MarketFeed
+from hedgekit.venues.deribit.market import MarketFeed
 from tests.venues.deribit_made import BTC, ETH, SECRET, answer, book, changed, client, failure, logged_in, payload, result
 
 NOW_NS = 1_764_000_000_000_000_000
@@ -204,7 +204,8 @@ def test_a_ticker_tells_status_and_funding_when_they_change() -> None:
     status, funding = feed.take(payload("ticker"), 9)
     assert status == MarketStatus(ts_ns=9, instrument="DERIBIT:BTC-PERPETUAL", status="open")
     rates = Decimal(0), Decimal("0.00002203")
-    assert funding == Funding(9, "DERIBIT:BTC-PERPETUAL", NOW_NS + 200_000_000, *rates, Decimal("98998.61"))
+    about = {"instrument": "DERIBIT:BTC-PERPETUAL", "venue_ns": NOW_NS + 200_000_000, "mark": Decimal("98998.61")}
+    assert funding == Funding(ts_ns=9, rate=rates[0], rate_8h=rates[1], **about)
     assert feed.take(payload("ticker"), 10) == []
     (funding,) = feed.take(changed("ticker", "params", "data", current_funding="0.00001"), 11)
     assert isinstance(funding, Funding)

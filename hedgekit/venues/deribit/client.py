@@ -105,7 +105,7 @@ class Deribit(Venue):
 
     # ------------------------------------------------------------------- streams
 
-    def market(self, now_ns: int) -> MarketFeed:  # type: ignore[override] # it tells funding too, for which there is no event yet
+    def market(self, now_ns: int) -> MarketFeed:
         """Return a new market feed."""
         return MarketFeed([(name, self._units.multiplier(name)) for name in self._units.symbols], now_ns)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
-from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote
+from hedgekit.types import Funding, Gap, Login, MarketEvent, MarketStatus, Quote
 from hedgekit.venues.deribit.book import Book, Change, Top
 from hedgekit.venues.deribit.rpc import Frame, Socket, read
 from hedgekit.venues.deribit.wire import MS, NAME, finite, unread
@@ -26,24 +26,6 @@ _STATUSES: dict[str, Literal["open", "closed", "halted", "paused"]] = {
     "halted": "halted",  # maintenance; cancels are taken
     **dict.fromkeys(("closed", "inactive", "delivered", "archivized"), "closed"),
 }
-
-
-class Funding(NamedTuple):
-    """A perpetual's funding rates, when they change, with the mark price of that moment.
-
-    ``rate`` is the present one and ``rate_8h`` that of the last eight hours, both for eight hours; a position pays
-    continuously, longs if it is above 0.
-    """
-
-    ts_ns: int
-    instrument: str
-    venue_ns: int
-    rate: Decimal
-    rate_8h: Decimal
-    mark: Decimal
-
-
-Told = MarketEvent | Funding
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -103,13 +85,13 @@ class MarketFeed(Socket):
         yield from self._listen()
         yield from self._subscribe("public/subscribe", [*self._books, *self._tickers])
 
-    def take(self, frame: bytes | str, ts_ns: int) -> list[Told]:
+    def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
         """Return what a frame tells: quotes, statuses, funding, or one gap.
 
         A quote is told where the best price or its amount changed, and once a second while the book changes below it: else a
         book that moves there alone would look older than :meth:`Deribit.latest` says it is, and so frozen.
         """
-        told: list[Told] = []
+        told: list[MarketEvent] = []
         for one in self._frames(frame) if self._kept else (frame,):
             if self._broken:
                 break
@@ -127,7 +109,7 @@ class MarketFeed(Socket):
                 raise unread(one, "message", "its channel was not asked for")
         return told
 
-    def _book(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[Told]) -> None:
+    def _book(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[MarketEvent]) -> None:
         book = seen.book
         if data.change_id is None or data.type not in ("snapshot", "change"):
             raise unread(frame, "book", "no change_id, or neither snapshot nor change")
@@ -159,11 +141,11 @@ class MarketFeed(Socket):
             )
         self._heard_ns = ts_ns
 
-    def _break(self, ts_ns: int, told: list[Told]) -> None:
+    def _break(self, ts_ns: int, told: list[MarketEvent]) -> None:
         self._broken = True
         told.append(Gap(ts_ns=ts_ns, since_ns=self._heard_ns))
 
-    def _ticker(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[Told]) -> None:
+    def _ticker(self, seen: _Seen, data: _Data, frame: bytes | str, ts_ns: int, told: list[MarketEvent]) -> None:
         if data.state not in _STATUSES:
             raise unread(frame, "ticker", f"state {data.state[:60]!r} is not understood")
         if data.state != seen.status:
@@ -174,4 +156,6 @@ class MarketFeed(Socket):
         rates = finite(data.current_funding, "ticker"), finite(data.funding_8h, "ticker")
         if rates != seen.funding:
             seen.funding = rates
-            told.append(Funding(ts_ns, seen.key, data.timestamp * MS, *rates, finite(data.mark_price, "ticker")))
+            rate, rate_8h = rates
+            mark = finite(data.mark_price, "ticker")
+            told.append(Funding(ts_ns=ts_ns, instrument=seen.key, venue_ns=data.timestamp * MS, rate=rate, rate_8h=rate_8h, mark=mark))
