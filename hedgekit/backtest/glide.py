@@ -79,6 +79,7 @@ def _leap(c, s, p, d, t, g, next_fit):
     if k > c.timer:
         c.last_ns = max(c.last_ns, ns[k - 1])
         c.timer = k
+        s.closed_ns = ns[k - 1]
     s.next_bar_ns = ns[k] if k < len(row) else 0
     _last_quotes(s, p, d, t, g, k, heard)
 
@@ -160,7 +161,7 @@ def _bar(c, s, p, g, next_fit):
         if abs(score) < p.entry:
             s.disarmed = 0
         _append(c, s, p, g[4], g, s.bars + 1)
-    s.next_bar_ns = 0
+    s.closed_ns, s.next_bar_ns = s.next_bar_ns, 0
     c.timer += 1
     return True
 

@@ -240,7 +240,7 @@ class Outbox:
             if life is not None and not asked and (state.over or state.filled > life.told()):
                 outcome.requests = self.audit()
         elif word is Word.MISSING and life is not None and (state := self._gone(life, ts_ns)) is not None:
-            self._names[state.venue_id] = order_id
+            self._names |= {state.venue_id: order_id} if state.venue_id else {}
             outcome.requests = [] if asked else self.audit()
         elif word is not Word.MISSING or (life is not None and life.known and life.denied >= _DENIALS):
             self._refused(f"the look-up of order {order_id!r}", reply)

@@ -105,6 +105,7 @@ STATE = np.dtype(
         ("evidence_ok", _i),
         ("plan_until_ns", _i),
         ("next_bar_ns", _i),  # 0: no quote since the last bar, so none to close
+        ("closed_ns", _i),  # end of the last bar
         ("ticks", _i),  # quotes of the primary since the last bar, where bars are made of quotes
         ("look_ns", _i),  # 0: no look at the delta is waiting
         ("last_look_ns", _i),

@@ -47,9 +47,13 @@ class AskFaults(msgspec.Struct, frozen=True, tag_field="op", tag="faults"):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What the account at a venue holds: amounts as text with every digit, each execution with the client's order id, signed."""
+    """What the account at a venue holds: amounts as text with every digit, each execution with the client's order id, signed.
+
+    ``cash`` is in the account's own currency, ``balances`` has all of them.
+    """
 
     cash: str
+    balances: dict[str, str]
     positions: dict[str, str]
     fills: list[dict[str, str | int]]
 

@@ -195,7 +195,8 @@ class _Stall:
             {name: getattr(fill, of) for name, of in names.items()} | {name: format(getattr(fill, name), "f") for name in amounts}
             for fill in ledger.fills
         ]
-        return Account(format(ledger.cash, "f"), {key: format(qty, "f") for key, qty in ledger.positions().items()}, fills)
+        balances = {name: format(cash, "f") for name, cash in ledger.balances.items()}
+        return Account(format(ledger.cash, "f"), balances, {key: format(qty, "f") for key, qty in ledger.positions().items()}, fills)
 
 
 class _Box:

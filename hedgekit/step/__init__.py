@@ -109,7 +109,7 @@ def _on_quote(s, p, o, out):
 @compiled
 def _on_timer(s, p, o, out):
     if s.next_bar_ns and o.ts_ns >= s.next_bar_ns:
-        s.next_bar_ns = 0
+        s.closed_ns, s.next_bar_ns = s.next_bar_ns, 0
         if fresh(s, p, o.ts_ns):
             close_bar(s, p, out)
         else:

@@ -71,9 +71,9 @@ def bar_end(leg, now_ns, ticks, bar_ns, bar_ticks, offset_ns):  # noqa: PLR0913 
 
 @compiled
 def bar_due(s, p, leg, now_ns):
-    """Let a quote be part of a bar: :func:`bar_end`, with the state's own count."""
+    """Let a quote be part of a bar: :func:`bar_end`, with the state's own count; of the next one, if it comes as late as its bar closed."""
     due, s.ticks = bar_end(leg, now_ns, s.ticks, p.bar_ns, p.bar_ticks, p.offset_ns)
-    return due
+    return due + p.bar_ns if due and due <= s.closed_ns and p.bar_ticks == 0 else due
 
 
 @compiled

@@ -183,6 +183,26 @@ def test_what_stands_in_is_another_instrument_elsewhere() -> None:
         Hedger("s", (*SPLIT, Instrument("B", "OTHER")), params(stand_in="hedge"))
 
 
+def test_a_quote_at_the_moment_a_bar_has_closed_is_of_the_next_bar() -> None:
+    """A feed that was opened anew at that moment begins with one; the same bar must not close twice."""
+    desk = Desk(instruments=SPLIT)
+    for i in range(3):
+        bar(desk, 100.0 + i)
+        before = desk.hedger.bars
+        desk.quote(0, 100.0)
+        assert desk.hedger.wakeup_ns == desk.now_ns + 10**9
+        desk.hedger.on(Timer(ts_ns=desk.now_ns))
+        assert desk.hedger.bars == before
+
+
+def test_what_works_at_the_silent_venue_is_left_alone() -> None:
+    desk, entry = standing(filled=False)
+    desk.fill(entry[1])
+    said = link(desk, "A", "down")
+    assert (said.reason, said.cancels) == (Reason.STOOD_IN, ()), "nobody there would hear the cancel"
+    assert [order.instrument for order in said.orders] == ["B:PEP"], "nothing is held at the silent venue, as far as is known"
+
+
 # ------------------------------------------------------------- what a venue books
 
 

@@ -50,8 +50,12 @@ class Deribit(Venue):
         self._keys = key, secret
         self._units = Units(instruments)
 
-    def gone(self, order: Order) -> None:
-        """Return None: Deribit knows an order by its label for half an hour after its end, longer than we ask."""
+    def gone(self, _: Order) -> State:
+        """Return what it means that a label is not found any more: Deribit forgets an order half an hour after its end.
+
+        How much of it was executed is not said: ``filled`` is infinite, and only the trades tell.
+        """
+        return State("", over=True, filled=Decimal("Infinity"))
 
     @property
     def account_id(self) -> str:
