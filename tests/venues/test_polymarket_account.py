@@ -32,6 +32,16 @@ def test_it_logs_in_with_the_api_key_and_its_conditions() -> None:
     auth = dict(zip(("apiKey", "secret", "passphrase"), KEYS[1:], strict=True))
     assert msgspec.json.decode(message or b"") == {"type": "user", "auth": auth, "markets": [CONDITION]}
     assert KEYS[0] not in (message or b"").decode()
+    assert login.send(b"") == (b"PING", True)
+    with pytest.raises(StopIteration):
+        login.send(b"PONG")
+    made = knowing().account(0)
+    early = made.login()
+    next(early)
+    next(early)
+    assert early.send(payload("ws_order")) == (None, True)
+    assert [update.event.order_id for update in made.take("PONG", 9) if isinstance(update, Update)] == ["s1-1-0"], "kept, and told once"
+    assert made.take("PONG", 9) == []
     made = client().account(0)
     assert (made.beat, made.headers, made.to_say(), made.take("PONG", 1)) == (b"PING", {}, [], [])
 

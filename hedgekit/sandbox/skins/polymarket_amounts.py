@@ -45,7 +45,9 @@ def amounts_of(order: OrderFields, kind: str, tick: Decimal, lot: Decimal) -> Am
     of_money, of_shares = (CENT, Decimal(10) ** -places) if spends else (Decimal(10) ** -places, CENT)
     if money % of_money or shares % of_shares:
         orders = "market buy" if spends else f"{'buy' if order.side == 'BUY' else 'sell'}"
-        msg = f"invalid amounts, the {orders} orders support a max accuracy of {text(of_money)} in collateral and {text(of_shares)} in shares"
+        msg = (
+            f"invalid amounts, the {orders} orders support a max accuracy of {text(of_money)} in collateral and {text(of_shares)} in shares"
+        )
         raise ValueError(msg)
     price = _WIDE.divide(_WIDE.divide(money, shares), tick).quantize(Decimal(1), ROUND_HALF_EVEN, _WIDE) * tick
     exact = abs(_WIDE.multiply(price, shares) - money) < price * of_shares if spends else price * shares == money

@@ -1,5 +1,7 @@
 """Books as Polymarket tells them: whole when somebody subscribes and after a trade, else what has changed, with the best prices after it.
 
+A record that shows the same book once more is told as the whole book, so that who listens knows it is as fresh as that.
+
 There are no sequence numbers: each change names the hash of its token's book and the best prices that it leaves. A book in which a bid
 is at or above an ask is told as empty: no matching engine leaves such a one, so it is an artefact of the recording, and nothing
 trades on it at the exchange either.
@@ -48,9 +50,11 @@ class Depth(NamedTuple):
 
 def of_levels(bids: Sequence[Level], asks: Sequence[Level], at_ns: int) -> Depth:
     """Return the book of recorded levels; empty if they cross or touch."""
-    crossed = bids and asks and bids[0].price >= asks[0].price
-    sides = ([], []) if crossed else (bids, asks)
-    return Depth(*({level.price: level.size for level in side if level.size} for side in sides), at_ns)
+    if bids and asks and bids[0].price >= asks[0].price:
+        return Depth({}, {}, at_ns)
+    return Depth(
+        {level.price: level.size for level in bids if level.size}, {level.price: level.size for level in asks if level.size}, at_ns
+    )
 
 
 def mirrored(depth: Depth) -> Depth:
@@ -112,14 +116,11 @@ class Books:
 
     def _said(self, market: Market, books: dict[str, Depth]) -> list[Said]:
         old = {token: self.shown.get(token) for token in books}
-        books = {token: depth for token, depth in books.items() if (was := old[token]) is None or changes_of(was, depth)}
         self.shown |= books
-        if not books:
-            return []
         if (ticks := self._finer(market, books)) is not None:
             return [*ticks, *(self._whole(market, token) for token in market.tokens if token in self.shown)]
-        said: list[Said] = [self._whole(market, token) for token in books if old[token] is None]
-        changed = {token: was for token, was in old.items() if token in books and was is not None}
+        changed = {token: was for token, was in old.items() if was is not None and changes_of(was, books[token])}
+        said = [self._whole(market, token) for token in books if token not in changed]
         if changed:
             message = msgspec.json.encode(self._changes(market, changed))
             said.append((market.condition, partial(self._tell, {token: books[token] for token in changed}, message)))

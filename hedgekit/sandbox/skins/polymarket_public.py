@@ -54,8 +54,12 @@ class Public:
             ("GET", "/price"): self._price,
             ("GET", "/last-trade-price"): lambda call: self._one(call, self._last),
             ("POST", "/books"): lambda call: self._several(call, lambda asked: [self._book(*self._of(one)) for one in asked]),
-            ("POST", "/midpoints"): lambda call: self._several(call, lambda asked: {one.token_id: text(self._mid(one.token_id)) for one in asked}),
-            ("POST", "/spreads"): lambda call: self._several(call, lambda asked: {one.token_id: text(self._spread(one.token_id)) for one in asked}),
+            ("POST", "/midpoints"): lambda call: self._several(
+                call, lambda asked: {one.token_id: text(self._mid(one.token_id)) for one in asked}
+            ),
+            ("POST", "/spreads"): lambda call: self._several(
+                call, lambda asked: {one.token_id: text(self._spread(one.token_id)) for one in asked}
+            ),
             ("POST", "/prices"): lambda call: self._several(call, self._prices),
             ("POST", "/last-trades-prices"): lambda call: self._several(call, self._lasts),
         }

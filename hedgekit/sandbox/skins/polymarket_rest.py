@@ -102,21 +102,25 @@ class Rest:
         """Do what a request asks, now."""
         if (headers := self._limits.request()) is not None:
             return refusal("Too Many Requests", 429, headers)
-        route = call.method, call.path
-        if plain := self._open.get(route):
-            return plain(call)
         folder, _, item = call.path.rpartition("/")
+        if plain := self._open.get((call.method, call.path)):
+            return plain(call)
         if one := self._public.items.get((call.method, folder)):
             return one(unquote(item))
-        if login := self._logins.get(route):
+        if login := self._logins.get((call.method, call.path)):
             return login() if self._doorman.l1(call.headers) else refusal("Invalid L1 Request headers", 401)
-        private = self._private.get(route)
-        if private is None and (call.method, folder) != ("GET", "/data/order"):
-            known = call.path in {path for table in (self._open, self._logins, self._private) for _, path in table}
-            return refusal("method not allowed", 405) if known else refusal("not found", 404)
         if not self._doorman.l2(call):
             return refusal(UNAUTHORIZED, 401)
-        return self._look_up(unquote(item)) if private is None else private(call)
+        return self._asked(call, folder, unquote(item))
+
+    def _asked(self, call: Call, folder: str, item: str) -> Answer:
+        """Do what the account asks."""
+        if private := self._private.get((call.method, call.path)):
+            return private(call)
+        if (call.method, folder) == ("GET", "/data/order"):
+            return self._look_up(item)
+        known = call.path in {path for table in (self._open, self._logins, self._private) for _, path in table}
+        return refusal("method not allowed", 405) if known else refusal("not found", 404)
 
     def _key(self) -> Answer:
         known = self._doorman.credentials
@@ -219,7 +223,7 @@ class Rest:
     def _list_orders(self, call: Call) -> Answer:
         query = call.query
         if unknown := set(query) - _ORDER_QUERY:
-            return refusal(f"unknown query parameter {sorted(unknown)[0]}")
+            return refusal(f"unknown query parameter {min(unknown)}")
         found = self._orders.open(query.get("market", "").lower(), query.get("asset_id", ""), query.get("id", ""))
         return page([self._orders.data(one) for one in found], query)
 
@@ -227,7 +231,7 @@ class Rest:
         """Return trades, oldest first; ``after`` and ``before`` are of the time at the exchange, whatever its clock shows."""
         query = call.query
         if unknown := set(query) - _TRADE_QUERY:
-            return refusal(f"unknown query parameter {sorted(unknown)[0]}")
+            return refusal(f"unknown query parameter {min(unknown)}")
         try:
             chosen = [one for one in self._orders.trades.values() if self._matches(one, query)]
         except ValueError:
@@ -280,4 +284,3 @@ def _order(body: bytes) -> OrderBody:
         found = None
     old = isinstance(found, dict) and is_v1(found.get("order"))
     raise RefusedError("order_version_mismatch" if old else PAYLOAD)
-

@@ -85,5 +85,6 @@ class Trade:
     def event(self, owner: str, address: str, now_ns: int) -> dict[str, Any]:
         """Return it as the account's stream says it."""
         about = self.data(owner, address)
+        about["matchtime"] = about.pop("match_time")  # as streams call it
         more = {"event_type": "trade", "type": "TRADE", "timestamp": millis(now_ns), "trade_owner": about["owner"]}
         return about | more | {"transaction_hash": self.transaction or None}

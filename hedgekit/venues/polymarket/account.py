@@ -13,7 +13,7 @@ from hedgekit.types import Ack, Cancelled, Execution, Fill, Login, Reject, Updat
 from hedgekit.venues.polymarket.requests import AT_ONCE
 from hedgekit.venues.polymarket.rules import fee
 from hedgekit.venues.polymarket.tokens import Listing, Side, Trade
-from hedgekit.venues.polymarket.wire import PING, PONG, amount, parse_time, price, unread
+from hedgekit.venues.polymarket.wire import PING, PONG, amount, in_force, parse_time, price, unread
 from hedgekit.venues.reading import UNREADABLE, Name
 
 _DUST = Decimal("0.01")
@@ -167,13 +167,14 @@ class AccountFeed:
     def __init__(self, account: Account, key: tuple[str, str, str], conditions: Sequence[str]) -> None:
         self._account, self._key, self._conditions = account, key, conditions
         self._undone: set[str] = set()
+        self._early: list[bytes | str] = []
         self.headers: dict[str, str] = {}
 
     def login(self) -> Login:
         """Subscribe; the venue answers nothing, and ends a socket that it does not accept."""
         api_key, secret, passphrase = self._key
         auth = {"apiKey": api_key, "secret": secret, "passphrase": passphrase}
-        yield msgspec.json.encode({"type": "user", "auth": auth, "markets": self._conditions}), False
+        yield from in_force(msgspec.json.encode({"type": "user", "auth": auth, "markets": self._conditions}), self._early)
 
     def to_say(self) -> list[bytes]:
         """Return nothing: Polymarket asks nothing."""
@@ -184,6 +185,9 @@ class AccountFeed:
 
         A trade is told again with each of its statuses, under the same id; when it has failed, what comes late is not told any more.
         """
+        if self._early:
+            frames, self._early = [*self._early, frame], []
+            return [update for one in frames for update in self.take(one, ts_ns)]
         if frame in PONG:
             return []
         try:

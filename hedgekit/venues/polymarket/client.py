@@ -26,7 +26,7 @@ class Polymarket(Venue):
     keys : sequence of str
         Private key, API key, secret and passphrase. The last three may be empty: then it can only ask for them (purpose "auth").
     instruments : sequence of Instrument
-        What is traded and quoted; lots of whole shares.
+        What is traded and quoted; lots of whole shares. Of two that are each other's opposite, the second is quoted alone.
     native : mapping of str to str
         Instrument key to :meth:`Native.text <hedgekit.venues.polymarket.tokens.Native.text>`.
 
@@ -81,7 +81,7 @@ class Polymarket(Venue):
 
     def submit(self, order: Order) -> Request:
         """Encode and sign an order, and remember which of ours its hash is: the venue knows it by no other name."""
-        request, venue_id = requests.submit(order, self._listing.by_key[order.instrument], self._wallet, self._api_key)
+        request, venue_id = requests.submit(order, self._listing.traded(order.instrument), self._wallet, self._api_key)
         self._names[venue_id] = order.order_id
         return request
 
@@ -91,7 +91,7 @@ class Polymarket(Venue):
 
     def order_id(self, order: Order) -> str:
         """Return the venue's id of an order, known before it is sent: its hash."""
-        listed = self._listing.by_key[order.instrument]
+        listed = self._listing.traded(order.instrument)
         fields = requests.signed_fields(order, listed, self._wallet.address)
         return f"0x{self._wallet.order_hash(fields, neg_risk=listed.native.neg_risk).hex()}"
 
@@ -114,7 +114,7 @@ class Polymarket(Venue):
 
     def latest(self) -> Request:
         """Encode the question for the present books."""
-        return requests.latest(self._listing.all)
+        return requests.latest(self._listing.quoted)
 
     # -------------------------------------------------------------- what came back
 

@@ -241,7 +241,8 @@ def locked_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> dict[st
 def latest_of(listing: Listing, reply: Reply) -> dict[str, int]:
     """Return the venue's time of the present books by instrument key."""
     books: Iterable[_Book] = decode(reply.body, tuple[_Book, ...], "books")
-    return {listing.key(one.asset_id): parse_time(one.timestamp) for one in books}
+    quoted = {one.native.token: one.key for one in listing.quoted}
+    return {quoted.get(one.asset_id, listing.key(one.asset_id)): parse_time(one.timestamp) for one in books}
 
 
 def key_of(reply: Reply) -> tuple[str, str, str]:
