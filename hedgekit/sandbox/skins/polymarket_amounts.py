@@ -36,7 +36,7 @@ def amounts_of(order: OrderFields, kind: str, tick: Decimal, lot: Decimal) -> Am
     ValueError
         With the venue's words, if they are finer than it takes, or imply a price that is none of the market's.
     """
-    maker, taker = int(order.maker_amount) * UNIT, int(order.taker_amount) * UNIT
+    maker, taker = (Decimal(text(int(amount) * UNIT)) for amount in (order.maker_amount, order.taker_amount))
     money, shares = (maker, taker) if order.side == "BUY" else (taker, maker)
     if not money or not shares:
         msg = "invalid amounts, makerAmount and takerAmount must be above 0"
