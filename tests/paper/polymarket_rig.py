@@ -82,8 +82,8 @@ def sandbox(folder: Path, market: Recipe = PAIR, faults: Sequence[Fault] = (), o
         yield Rig(folder, market, account, msgspec.json.decode(child.line()))
 
 
-def agree(rig: Rig) -> dict[str, int]:
-    """Hold the journal of a session that has ended against the exchange's own ledger; return how much there was of what.
+def agree(rig: Rig) -> dict[str, Any]:
+    """Hold the journal of a session that has ended against the exchange's own ledger; return how much there was of what, and was ``made``.
 
     An execution is named by the trade and the order's hash in the journal, and our name of an order is tied to its hash by its Ack.
     """
@@ -118,6 +118,7 @@ def agree(rig: Rig) -> dict[str, int]:
     assert all(abs(done[name]) <= abs(qty) for name, qty in orders.items()), "none is executed beyond itself"
     replay(records)
     return {
+        "made": ours.cash,
         "orders": len(orders),
         "fills": len(fills),
         "partial": sum(fill.qty != orders[fill.order_id] for fill in fills),
