@@ -6,6 +6,7 @@ that signs for itself; its API key is the sandbox's own, so making one is refuse
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -233,19 +234,18 @@ class Rest:
         if unknown := set(query) - _TRADE_QUERY:
             return refusal(f"unknown query parameter {min(unknown)}")
         try:
-            chosen = [one for one in self._orders.trades.values() if self._matches(one, query)]
+            after, before = int(query.get("after", -1)), int(query.get("before", sys.maxsize))
         except ValueError:
             return refusal("after and before are Unix times in seconds")
+        chosen = [one for one in self._orders.trades.values() if after < one.at_ns // NS <= before and self._matches(one, query)]
         return page([self._told(one) for one in chosen], query)
 
     def _matches(self, trade: Trade, query: Mapping[str, str]) -> bool:
-        at_s = trade.at_ns // NS
         return (
             query.get("id", trade.id) == trade.id
             and query.get("market", trade.market.condition).lower() == trade.market.condition
             and query.get("asset_id", trade.token) == trade.token
             and query.get("maker_address", self._doorman.address).lower() == self._doorman.address.lower()
-            and int(query.get("after", -1)) < at_s <= int(query.get("before", at_s))
         )
 
     def _told(self, trade: Trade) -> dict[str, Any]:
