@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.exchange.faults import Fault, FaultKind
-from hedgekit.types import NS, Gap, MarketStatus, Quote
-from hedgekit.venues.polymarket import TickChanged
+from hedgekit.types import NS, Gap, MarketStatus, Quote, TickChanged
 from hedgekit.venues.polymarket.books import MarketFeed
 from tests.sandbox.polymarket_desk import DOWN, UP, YES, Message, Sides, Venue
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Gap, Instrument, MarketStatus, Quote
-from hedgekit.venues.polymarket import Native, Polymarket, Settled, TickChanged
+from hedgekit.types import Gap, Instrument, MarketStatus, Quote, Settled, TickChanged
+from hedgekit.venues.polymarket import Native, Polymarket
 from hedgekit.venues.polymarket.books import MarketFeed
 from hedgekit.venues.polymarket.tokens import Listing
 from tests.venues.polymarket_made import CONDITION, KEY, KEYS, NATIVE, OPPOSITE, TOKEN, YES, changed, client, payload
@@ -178,7 +178,9 @@ def test_changes_before_the_first_book_are_in_it() -> None:
 def test_another_tick_drops_the_book_until_the_next_one() -> None:
     made = feed()
     made.take(payload("ws_book"), 8)
-    assert made.take(payload("ws_tick"), 9) == [TickChanged(9, KEY, 1_764_000_000_400 * 10**6, Decimal("0.001"))]
+    assert made.take(payload("ws_tick"), 9) == [
+        TickChanged(ts_ns=9, instrument=KEY, venue_ns=1_764_000_000_400 * 10**6, tick=Decimal("0.001"))
+    ]
     assert made.take(said(change("BUY", "0.481", "1", "0.481", "0.52", AT + 400)), 9) == []
     assert made.take(said(book({"0.481": "1"}, {"0.52": "25"}, AT + 401)), 9) == [quote(0.481, 0.52, 1, 25, AT + 401)]
 
@@ -187,7 +189,7 @@ def test_another_tick_drops_the_book_until_the_next_one() -> None:
 def test_a_resolution_closes_the_market_and_says_what_it_pays(winner: str | None, payout: Decimal | None) -> None:
     told = feed().take(changed("ws_resolved", winning_asset_id=winner), 9)
     closed = MarketStatus(ts_ns=9, instrument=KEY, status="closed")
-    assert told == [closed, Settled(9, KEY, 1_764_000_000_500 * 10**6, payout)]
+    assert told == [closed, Settled(9, KEY, 1_764_000_000_500 * 10**6, payout, final=True)]
 
 
 def test_what_happens_to_others_means_nothing() -> None:

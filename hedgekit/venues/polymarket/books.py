@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import inf
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote
+from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote, Settled, TickChanged
 from hedgekit.venues.polymarket.tokens import Listed, Listing
 from hedgekit.venues.polymarket.wire import MS, PING, PONG, in_force, unread
 from hedgekit.venues.reading import UNREADABLE
@@ -25,26 +25,8 @@ _AGAIN = 1_000
 _NOT_TOLD = (None, "")
 
 
-class TickChanged(NamedTuple):
-    """A market's tick is another from now on (beyond 0.96 and 0.04 it is finer); its book begins anew."""
-
-    ts_ns: int
-    instrument: str
-    venue_ns: int
-    tick: Decimal
-
-
-class Settled(NamedTuple):
-    """A market is resolved: a unit of the instrument is worth ``payout`` and trades no more; None if the venue names no winner."""
-
-    ts_ns: int
-    instrument: str
-    venue_ns: int
-    payout: Decimal | None
-
-
 _Millis = Annotated[int, msgspec.Meta(ge=0, lt=10**13)]
-_Told = list[MarketEvent | TickChanged | Settled]
+_Told = list[MarketEvent]
 
 
 class _Level(msgspec.Struct, gc=False):
@@ -303,12 +285,13 @@ class MarketFeed:
                 msg = f"polymarket: {book.listed.key} has tick {message.new_tick_size} from now on, which is none"
                 raise VenueError(msg)
             book.live, book.at = False, message.timestamp
-            told.append(TickChanged(ts_ns, book.listed.key, message.timestamp * MS, message.new_tick_size))
+            venue_ns, tick = message.timestamp * MS, message.new_tick_size
+            told.append(TickChanged(ts_ns=ts_ns, instrument=book.listed.key, venue_ns=venue_ns, tick=tick))
         elif isinstance(message, _Resolved):
             for listed in self._conditions.get(message.market, ()):
                 payouts = {listed.native.token: Decimal(1), listed.native.opposite: Decimal(0)}
                 told.append(MarketStatus(ts_ns=ts_ns, instrument=listed.key, status="closed"))
-                told.append(Settled(ts_ns, listed.key, message.timestamp * MS, payouts.get(message.winning_asset_id or "")))
+                told.append(Settled(ts_ns, listed.key, message.timestamp * MS, payouts.get(message.winning_asset_id or ""), final=True))
         return True
 
     def _book(self, token: str) -> Book | None:

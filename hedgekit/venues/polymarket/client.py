@@ -8,7 +8,7 @@ from decimal import Decimal
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Execution, Instrument, Order, Reply, Request, State, Venue
 from hedgekit.venues.polymarket import replies, requests
-from hedgekit.venues.polymarket.account import Account, AccountFeed, Reversed
+from hedgekit.venues.polymarket.account import Account, AccountFeed
 from hedgekit.venues.polymarket.books import MarketFeed
 from hedgekit.venues.polymarket.signing import Wallet, request_signature, secret_of
 from hedgekit.venues.polymarket.tokens import Listing
@@ -126,10 +126,6 @@ class Polymarket(Venue):
         """Return executions, and the cursor of more."""
         return replies.fills_of(self._account, reply)
 
-    def undone_of(self, reply: Reply, ts_ns: int) -> list[Reversed]:
-        """Return the executions in an answer to :meth:`fills` that failed on the chain."""
-        return replies.undone_of(self._account, reply, ts_ns)
-
     def held_of(self, replies_: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
         """Return signed quantity by instrument key, and cash: :func:`~hedgekit.venues.polymarket.replies.held_of`."""
         return replies.held_of(self._listing.all, replies_)
@@ -144,10 +140,10 @@ class Polymarket(Venue):
 
     # ------------------------------------------------------------------- streams
 
-    def market(self, now_ns: int) -> MarketFeed:  # type: ignore[override] # it tells ticks and settlements besides
+    def market(self, now_ns: int) -> MarketFeed:
         """Return a new market feed."""
         return MarketFeed(self._listing, now_ns)
 
-    def account(self, now_ns: int) -> AccountFeed:  # type: ignore[override] # noqa: ARG002 - it tells reversals besides; it signs no time
+    def account(self, now_ns: int) -> AccountFeed:  # noqa: ARG002 - it signs no time
         """Return a new feed of the account's orders."""
         return AccountFeed(self._account, self._key, [one.native.condition for one in self._listing.all])
