@@ -350,7 +350,7 @@ class Exchange:
         """
         fill = next((one for one in self.ledger.fills if one.fill_id == execution_id), None)
         undo = f"{execution_id}-reversed"
-        if fill is None or any(one.fill_id == undo for one in self.ledger.fills):
+        if fill is None or execution_id.endswith("-reversed") or any(one.fill_id == undo for one in self.ledger.fills):
             msg = f"reverse({execution_id!r}): give an execution that was booked and not reversed yet"
             raise ConfigError(msg)
         self._move(ts_ns)

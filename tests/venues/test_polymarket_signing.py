@@ -359,3 +359,9 @@ def test_of_both_tokens_of_a_condition_the_first_is_traded() -> None:
 def test_a_token_is_listed_once(other: Native) -> None:
     with pytest.raises(ConfigError, match="POLYMARKET:NO and POLYMARKET:YES share a token"):
         Polymarket(KEYS, (YES, NO), {KEY: NATIVE.text(), NO.key: other.text()})
+
+
+def test_the_second_token_too_is_listed_once() -> None:
+    no, again = Native(OPPOSITE, TOKEN, CONDITION, neg_risk=False).text(), Instrument("POLYMARKET", "NAY")
+    with pytest.raises(ConfigError, match="POLYMARKET:NAY and POLYMARKET:YES share a token"):
+        Polymarket(KEYS, (YES, NO, again), {KEY: NATIVE.text(), NO.key: no, again.key: no})
