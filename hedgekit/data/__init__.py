@@ -10,8 +10,9 @@ them by stated assumptions; a profit on them is a profit under those assumptions
 :class:`SyntheticBinary` a pair of contracts that resolve to 0 or 1. :class:`Books` are recorded order books, level by level.
 
 A market that can be played is a recipe, JSON with a ``kind``: ``recorded`` (:class:`Market`, the sample of closes), ``file``
-(:class:`Recorded`, a user's own file of books, top of book or closes), ``feed`` (:class:`LiveFeed`, a public stream, live),
-``synthetic`` and ``synthetic_binary``. ``hedgekit sandbox``, ``hedgekit paper start``, the desk and the backtests take them all by it.
+(:class:`Recorded`, a user's own file of books, top of book or closes), ``sampled_books`` (:class:`SampledBooks`, order books that come
+with hedgekit), ``feed`` (:class:`LiveFeed`, a public stream, live), ``synthetic`` and ``synthetic_binary``. ``hedgekit sandbox``,
+``hedgekit paper start``, the desk and the backtests take them all by it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hedgekit.data.live_feed import LiveFeed
 from hedgekit.data.market import Market
 from hedgekit.data.recipe import Recipe, recipe_of
 from hedgekit.data.recorded import Recorded
+from hedgekit.data.sampled import SampledBooks
 from hedgekit.data.synthetic import SyntheticMarket
 from hedgekit.data.tape import CLOSE_S, Array, Tape, tape_from_closes
 
@@ -38,6 +40,7 @@ __all__ = [
     "Market",
     "Recipe",
     "Recorded",
+    "SampledBooks",
     "SyntheticBinary",
     "SyntheticMarket",
     "Tape",

@@ -8,10 +8,11 @@ from hedgekit.data.binary import SyntheticBinary
 from hedgekit.data.live_feed import LiveFeed
 from hedgekit.data.market import Market
 from hedgekit.data.recorded import Recorded
+from hedgekit.data.sampled import SampledBooks
 from hedgekit.data.synthetic import SyntheticMarket
 
-Recipe = Market | Recorded | LiveFeed | SyntheticMarket | SyntheticBinary
-"""Any market that can be played. :class:`Recorded` has ``books()``, several levels deep; all but a :class:`LiveFeed` have ``tape()``."""
+Recipe = Market | Recorded | SampledBooks | LiveFeed | SyntheticMarket | SyntheticBinary
+"""Any market that can be played. Two have ``books()``, several levels deep; all but a :class:`LiveFeed` have ``tape()``."""
 
 
 def recipe_of(text: str | bytes) -> Recipe:

@@ -2,7 +2,7 @@
 
 Beside plain nonsense: a client order id used before; an order that could take a
 position through zero (long to short in one order: split it), counting working
-orders, but for perpetuals, which have one signed position; an order that could
+orders, where it is not one signed number (``Terms.signed``); an order that could
 trade with one's own; a fractional short of a share; a post-only order that would
 take; and an order that the account cannot bear (``account.py``).
 """
@@ -94,7 +94,7 @@ class Checks:
 
     def _zero(self, new: NewOrder) -> Refused | None:
         contract = self._contracts[new.instrument]
-        if contract.perpetual:
+        if contract.signed:
             return None
         buys, sells = self._account.sides(new.instrument)
         position = self._account.ledger.position(new.instrument)

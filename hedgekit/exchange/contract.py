@@ -58,24 +58,28 @@ class Terms(msgspec.Struct, frozen=True):
     """What an instrument settles in, costs and needs.
 
     ``currency`` is that of the account in which it is booked (empty: the account's first), ``fees`` the formula of its fees,
-    ``margin`` is for perpetuals, which need one, and ``quantum`` is the smallest sum that a division books.
+    ``margin`` is for perpetuals, which need one, and ``quantum`` is the smallest sum that a division books. ``signed``: what is
+    held is one signed number, as it is of a perpetual: an order may take it through zero, and orders to buy and to sell may work
+    side by side while it is flat.
     """
 
     currency: str = ""
     fees: Formula = Flat()
     margin: Margin | None = None
     quantum: Decimal = Decimal("0.00000001")
+    signed: bool = False
 
 
 class Contract:
     """An instrument with its terms."""
 
-    __slots__ = ("currency", "fees", "instrument", "inverse", "key", "kind", "margin", "multiplier", "perpetual", "quantum")
+    __slots__ = ("currency", "fees", "instrument", "inverse", "key", "kind", "margin", "multiplier", "perpetual", "quantum", "signed")
 
     def __init__(self, instrument: Instrument, terms: Terms, home: str) -> None:
         self.instrument, self.key, self.kind, self.multiplier = instrument, instrument.key, instrument.kind, instrument.multiplier
         self.inverse, self.perpetual = instrument.inverse, instrument.kind in PERPETUAL
         self.currency, self.fees, self.margin, self.quantum = terms.currency or home, terms.fees, terms.margin, terms.quantum
+        self.signed = self.perpetual or terms.signed
 
     def notional(self, qty: Decimal, price: Decimal) -> Decimal:
         """Return the size of a quantity in the currency, signed like ``qty``: in coin, and so rounded, if it is inverse."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.exchange.account import Account, Summary
 from hedgekit.exchange.binary import BinaryMarket, Markets, Settlement
@@ -18,9 +20,11 @@ from hedgekit.exchange.checks import Checks
 from hedgekit.exchange.ledger import Ledger
 from hedgekit.exchange.matching import DAY_NS, Matching
 from hedgekit.exchange.model import (
+    EXACT,
     OPEN,
     Accepted,
     Converted,
+    Executed,
     FillModel,
     Funding,
     NewOrder,
@@ -328,6 +332,36 @@ class Exchange:
             self.marks[each] = pays * self.markets.par(each)
         paid = {each: self.ledger.settle(each, pays, ts_ns) for each, pays in payouts.items()}
         return Settlement(ts_ns, payouts, positions, paid, cancelled)
+
+    def retick(self, key: str, tick: Decimal) -> None:
+        """Let limits of an instrument be multiples of another tick from now on; what works stays as it is."""
+        contract = self.ledger.contracts[key]
+        contract.instrument = self.instruments[key] = replace(contract.instrument, tick=tick)
+
+    def reverse(self, execution_id: str, ts_ns: int) -> Executed:
+        """Book a fill back that came to nothing after all: the same, with quantity and fee negated, and an id of its own.
+
+        The order keeps what it had filled: a venue that loses a trade does not bring its order back.
+
+        Raises
+        ------
+        ConfigError
+            If there was no such execution, or it was booked back before.
+        """
+        fill = next((one for one in self.ledger.fills if one.fill_id == execution_id), None)
+        undo = f"{execution_id}-reversed"
+        if fill is None or execution_id.endswith("-reversed") or any(one.fill_id == undo for one in self.ledger.fills):
+            msg = f"reverse({execution_id!r}): give an execution that was booked and not reversed yet"
+            raise ConfigError(msg)
+        self._move(ts_ns)
+        qty, fee = fill.qty.copy_negate(), fill.fee.copy_negate()
+        before = self.ledger.profit(fill.instrument)
+        position = self.ledger.post(replace(fill, ts_ns=ts_ns, venue_ns=ts_ns, fill_id=undo, qty=qty, fee=fee))
+        profit = EXACT.subtract(self.ledger.profit(fill.instrument), before)
+        state = self._orders.by_client(fill.order_id)
+        if state is None:
+            raise AssertionError(fill.order_id)  # a fill has an order
+        return Executed(ts_ns, state, undo, qty, fill.price, fee, position, profit=profit)
 
     # ------------------------------------------------------------- internals
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from hedgekit.data import Books, LiveFeed, Recipe, Recorded, Tape, recipe_of
+from hedgekit.data import Books, LiveFeed, Recipe, Recorded, SampledBooks, Tape, recipe_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.faults import Fault, schedule
 from hedgekit.exchange.model import FillModel
@@ -76,7 +76,7 @@ def source_of(recipe: Recipe, *, live: bool) -> Source:
         raise ConfigError(msg)
     if isinstance(recipe, LiveFeed):
         return recipe
-    return recipe.books() if isinstance(recipe, Recorded) else recipe.tape()
+    return recipe.books() if isinstance(recipe, Recorded | SampledBooks) else recipe.tape()
 
 
 def check_feed(options: Options) -> None:

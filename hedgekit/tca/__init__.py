@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from hedgekit.tca.calibration import Calibration, calibrate
 from hedgekit.tca.comparison import Comparison, compare
+from hedgekit.tca.executable import executable
 
-__all__ = ["Calibration", "Comparison", "calibrate", "compare"]
+__all__ = ["Calibration", "Comparison", "calibrate", "compare", "executable"]

@@ -14,7 +14,8 @@ from hedgekit.errors import ConfigError, VenueError
 from hedgekit.net.budget import Budget
 from hedgekit.types import NS, Execution, Instrument, Priority, Reply, Request, State, Word
 from hedgekit.venues import client_of
-from hedgekit.venues.polymarket import Native, Polymarket, Reversed, fee, market_of, replies, requests
+from hedgekit.venues.polymarket import Native, Polymarket, fee, market_of, replies, requests
+from hedgekit.venues.polymarket.account import Reversal
 from tests.venues.polymarket_made import (
     CONDITION,
     HASH,
@@ -226,6 +227,8 @@ def test_executions() -> None:
     at = 1_764_000_001 * NS
     assert found == [
         Execution(HASH, f"t-2/{HASH}", KEY, at, Decimal(3), Decimal("0.48"), Decimal(0)),  # as a maker nothing is paid
+        Execution(HASH, f"t-3/{HASH}", KEY, at, Decimal(10), Decimal("0.48"), Decimal("0.09984")),  # it failed, so it is undone
+        Reversal(HASH, f"t-3-reversed/{HASH}", KEY, at, Decimal(-10), Decimal("0.48"), Decimal("-0.09984")),
         Execution(HASH, f"t-1/{HASH}", KEY, at, Decimal(10), Decimal("0.48"), Decimal("0.09984")),  # 10 x 0.04 x 0.48 x 0.52
     ]
 
@@ -233,13 +236,15 @@ def test_executions() -> None:
 def test_executions_are_the_accounts_own_whoever_asks() -> None:
     """A process that does not know the orders' hashes tells them by the venue's word on whose they are."""
     found, _ = client().fills_of(Reply(200, payload("trades")))
-    assert [one.fill_id for one in found] == [f"t-2/{HASH}", f"t-1/{HASH}"]
+    assert [one.fill_id for one in found] == [f"t-2/{HASH}", f"t-3/{HASH}", f"t-3-reversed/{HASH}", f"t-1/{HASH}"]
 
 
-def test_executions_that_failed_are_told_as_such() -> None:
-    found = knowing().undone_of(Reply(200, payload("trades")), 9)
-    at = 1_764_000_001 * NS
-    assert found == [Reversed(9, "s1-1-0", f"t-3/{HASH}", KEY, at, Decimal(10), Decimal("0.48"), Decimal("0.09984"))]
+def test_executions_that_failed_are_told_with_their_reversals() -> None:
+    found, _ = knowing().fills_of(Reply(200, payload("trades")))
+    matched, undone = (one.fill("s1-1-0", 9) for one in found if one.fill_id.startswith("t-3"))
+    assert (matched.fill_id, matched.qty, matched.fee, matched.cause) == (f"t-3/{HASH}", Decimal(10), Decimal("0.09984"), "trade")
+    assert (undone.fill_id, undone.qty, undone.fee, undone.cause) == (f"t-3-reversed/{HASH}", Decimal(-10), Decimal("-0.09984"), "reversal")
+    assert undone.price == matched.price
 
 
 def test_pages_follow_their_cursor() -> None:

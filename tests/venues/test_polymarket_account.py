@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Ack, Cancelled, Fill, Reject, Update
-from hedgekit.venues.polymarket import Polymarket, Reversed
+from hedgekit.venues.polymarket import Polymarket
 from hedgekit.venues.polymarket.account import ends
 from tests.venues.polymarket_made import CONDITION, HASH, KEY, KEYS, NATIVE, OPPOSITE, TOKEN, YES, changed, client, knowing, payload
 
@@ -32,6 +32,16 @@ def test_it_logs_in_with_the_api_key_and_its_conditions() -> None:
     auth = dict(zip(("apiKey", "secret", "passphrase"), KEYS[1:], strict=True))
     assert msgspec.json.decode(message or b"") == {"type": "user", "auth": auth, "markets": [CONDITION]}
     assert KEYS[0] not in (message or b"").decode()
+    assert login.send(b"") == (b"PING", True)
+    with pytest.raises(StopIteration):
+        login.send(b"PONG")
+    made = knowing().account(0)
+    early = made.login()
+    next(early)
+    next(early)
+    assert early.send(payload("ws_order")) == (None, True)
+    assert [update.event.order_id for update in made.take("PONG", 9) if isinstance(update, Update)] == ["s1-1-0"], "kept, and told once"
+    assert made.take("PONG", 9) == []
     made = client().account(0)
     assert (made.beat, made.headers, made.to_say(), made.take("PONG", 1)) == (b"PING", {}, [], [])
 
@@ -70,7 +80,7 @@ def fill(**fields: Any) -> Fill:
     """Return the payloads' fill, with fields changed."""
     made = {"order_id": "s1-1-0", "fill_id": f"t-1/{HASH}", "instrument": KEY, "venue_ns": 1_764_000_001 * NS, "qty": Decimal(10)}
     made |= {"price": Decimal("0.48"), "fee": Decimal("0.09984")} | fields
-    return Fill(ts_ns=9, **made)
+    return Fill(**({"ts_ns": 9} | made))
 
 
 @pytest.mark.parametrize("status", ["MATCHED", "MINED", "CONFIRMED", "RETRYING", "TRADE_STATUS_MATCHED", "MATCHED_NOT_BROADCASTED"])
@@ -131,8 +141,10 @@ def test_without_an_api_key_nobodys_trades_are_ours() -> None:
 def test_a_trade_that_fails_is_undone_and_stays_so() -> None:
     made = CLIENT.account(0)
     assert made.take(payload("ws_trade"), 9) == [Update(fill())]
-    undone = made.take(changed("ws_trade", status="FAILED"), 10)
-    assert undone == [Reversed(10, *(getattr(fill(), name) for name in Reversed._fields[1:]))]
+    matched, undone = made.take(changed("ws_trade", status="FAILED"), 10)
+    assert matched == Update(fill(ts_ns=10)), "who has not heard of it learns both; who has, knows it by its id"
+    taken_back = {"ts_ns": 10, "fill_id": f"t-1-reversed/{HASH}", "qty": -fill().qty, "fee": -fill().fee, "cause": "reversal"}
+    assert undone == Update(fill(**taken_back))
     assert made.take(changed("ws_trade", status="FAILED"), 11) == []
     assert made.take(changed("ws_trade", status="MINED"), 12) == []  # told late
 

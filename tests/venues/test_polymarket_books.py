@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Gap, MarketStatus, Quote
-from hedgekit.venues.polymarket import Settled, TickChanged
+from hedgekit.types import Gap, Instrument, MarketStatus, Quote, Settled, TickChanged
+from hedgekit.venues.polymarket import Native, Polymarket
 from hedgekit.venues.polymarket.books import MarketFeed
 from hedgekit.venues.polymarket.tokens import Listing
-from tests.venues.polymarket_made import CONDITION, KEY, NATIVE, OPPOSITE, TOKEN, YES, changed, client, payload
+from tests.venues.polymarket_made import CONDITION, KEY, KEYS, NATIVE, OPPOSITE, TOKEN, YES, changed, client, payload
 
 LISTING = Listing((YES,), {KEY: NATIVE.text()})
 AT = 1_764_000_000_123
@@ -49,12 +49,17 @@ def quote(bid: float, ask: float, bid_size: float, ask_size: float, at: int = AT
 
 
 def test_it_subscribes_to_its_own_tokens() -> None:
-    login = client().market(0).login()
+    made = client().market(0)
+    login = made.login()
     message, waits = next(login)
     assert not waits
     assert msgspec.json.decode(message or b"") == {"type": "market", "assets_ids": [TOKEN], "custom_feature_enabled": True}
+    assert login.send(b"") == (b"PING", True)
+    assert login.send(payload("ws_book")) == (None, True), "the book may come ahead of the beat's answer"
     with pytest.raises(StopIteration):
-        login.send(b"")
+        login.send("PONG")
+    assert made.take(payload("ws_price_change"), 9) == [quote(0.48, 0.52, 30, 25), quote(0.47, 0.52, 50, 25, 1_764_000_000_200)]
+    assert made.take("PONG", 9) == [], "what was kept is told once"
     assert client().market(0).beat == b"PING"
     assert client().market(0).headers == {}
     assert client().market(0).to_say() == []
@@ -76,6 +81,24 @@ def test_only_another_top_is_told() -> None:
     assert made.take(said(change("BUY", "0.48", "31", "0.48", "0.52")), 9) == [quote(0.48, 0.52, 31, 25)]
     assert made.take(payload("ws_book"), 9) == [quote(0.48, 0.52, 30, 25)]
     assert made.take(payload("ws_book"), 9) == []
+
+
+@pytest.mark.parametrize(("later", "told"), [(999, False), (1_000, True), (5_000, True)])
+def test_a_top_that_still_stands_is_told_again_after_a_second(later: int, told: bool) -> None:  # noqa: FBT001 - a case
+    made = feed()
+    made.take(payload("ws_book"), 9)
+    wanted = [quote(0.48, 0.52, 30, 25, AT + later, 10)] if told else []
+    assert made.take(said(change("BUY", "0.3", "1", "0.48", "0.52", AT + later)), 10) == wanted
+    assert made.take(said(change("BUY", "0.3", "2", "0.48", "0.52", AT + later)), 10) == []
+
+
+def test_both_tokens_of_a_condition_are_quoted() -> None:
+    no, key = Native(OPPOSITE, TOKEN, CONDITION, neg_risk=False).text(), "POLYMARKET:NO"
+    made = Polymarket(KEYS, (YES, Instrument("POLYMARKET", "NO")), {KEY: NATIVE.text(), key: no}).market(0)
+    both = made.take(said(book({"0.4": "1"}, {"0.6": "2"}), book({"0.4": "2"}, {"0.6": "1"}, asset=OPPOSITE)), 9)
+    assert [(event.instrument, event.bid_size) for event in both if isinstance(event, Quote)] == [(KEY, 1.0), (key, 2.0)]
+    ended = made.take(changed("ws_resolved"), 9)
+    assert [(event.instrument, event.payout) for event in ended if isinstance(event, Settled)] == [(KEY, 0), (key, 1)]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +178,9 @@ def test_changes_before_the_first_book_are_in_it() -> None:
 def test_another_tick_drops_the_book_until_the_next_one() -> None:
     made = feed()
     made.take(payload("ws_book"), 8)
-    assert made.take(payload("ws_tick"), 9) == [TickChanged(9, KEY, 1_764_000_000_400 * 10**6, Decimal("0.001"))]
+    assert made.take(payload("ws_tick"), 9) == [
+        TickChanged(ts_ns=9, instrument=KEY, venue_ns=1_764_000_000_400 * 10**6, tick=Decimal("0.001"))
+    ]
     assert made.take(said(change("BUY", "0.481", "1", "0.481", "0.52", AT + 400)), 9) == []
     assert made.take(said(book({"0.481": "1"}, {"0.52": "25"}, AT + 401)), 9) == [quote(0.481, 0.52, 1, 25, AT + 401)]
 
@@ -164,7 +189,7 @@ def test_another_tick_drops_the_book_until_the_next_one() -> None:
 def test_a_resolution_closes_the_market_and_says_what_it_pays(winner: str | None, payout: Decimal | None) -> None:
     told = feed().take(changed("ws_resolved", winning_asset_id=winner), 9)
     closed = MarketStatus(ts_ns=9, instrument=KEY, status="closed")
-    assert told == [closed, Settled(9, KEY, 1_764_000_000_500 * 10**6, payout)]
+    assert told == [closed, Settled(9, KEY, 1_764_000_000_500 * 10**6, payout, final=True)]
 
 
 def test_what_happens_to_others_means_nothing() -> None:

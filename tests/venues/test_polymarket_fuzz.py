@@ -20,7 +20,6 @@ PARSERS: list[Any] = [
     lambda data: CLIENT.state_of(SUBMIT, Reply(200, data)),
     lambda data: CLIENT.state_of(LOOKUP, Reply(200, data)),
     lambda data: CLIENT.fills_of(Reply(200, data)),
-    lambda data: CLIENT.undone_of(Reply(200, data), 1),
     lambda data: CLIENT.held_of([Reply(200, data)] * 3),
     lambda data: CLIENT.locked_of([Reply(200, data)] * 3),
     lambda data: CLIENT.latest_of(Reply(200, data)),

@@ -336,7 +336,32 @@ def test_lots_are_whole_shares() -> None:
         client(instrument=Instrument("POLYMARKET", "YES", lot=Decimal("0.01")))
 
 
-def test_both_tokens_of_a_condition_are_one_instrument() -> None:
+NO = Instrument("POLYMARKET", "NO")
+
+
+def test_of_both_tokens_of_a_condition_the_first_is_traded() -> None:
     no = Native(OPPOSITE, TOKEN, CONDITION, neg_risk=False).text()
-    with pytest.raises(ConfigError, match="POLYMARKET:NO, POLYMARKET:YES; trade one instrument of each condition"):
-        Polymarket(KEYS, (YES, Instrument("POLYMARKET", "NO")), {KEY: NATIVE.text(), "POLYMARKET:NO": no})
+    made = Polymarket(KEYS, (YES, NO), {KEY: NATIVE.text(), NO.key: no})
+    assert [request.path.count("token_id") for request in made.holdings()] == [1, 1, 0], "each token once, and collateral"
+    assert made.submit(order()).body == client().submit(order()).body
+    with pytest.raises(ConfigError, match="POLYMARKET:NO is quoted alone: a purchase of it is a sale of POLYMARKET:YES at 1 - p"):
+        made.submit(order(instrument=NO.key))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Native(TOKEN, OPPOSITE, CONDITION, neg_risk=False),
+        Native("7", TOKEN, CONDITION, neg_risk=False),
+        Native(OPPOSITE, "7", "0x7", neg_risk=False),
+    ],
+)
+def test_a_token_is_listed_once(other: Native) -> None:
+    with pytest.raises(ConfigError, match="POLYMARKET:NO and POLYMARKET:YES share a token"):
+        Polymarket(KEYS, (YES, NO), {KEY: NATIVE.text(), NO.key: other.text()})
+
+
+def test_the_second_token_too_is_listed_once() -> None:
+    no, again = Native(OPPOSITE, TOKEN, CONDITION, neg_risk=False).text(), Instrument("POLYMARKET", "NAY")
+    with pytest.raises(ConfigError, match="POLYMARKET:NAY and POLYMARKET:YES share a token"):
+        Polymarket(KEYS, (YES, NO, again), {KEY: NATIVE.text(), NO.key: no, again.key: no})

@@ -15,15 +15,13 @@ brings a position towards zero sells the token that is held, any other buys, the
 A position is what is held of the token less what is held of its opposite. Both held at once are complete sets, each worth 1 when
 merged, and their money is locked until then: :meth:`~hedgekit.venues.polymarket.client.Polymarket.locked_of`.
 
-**Provisional fills.** A trade is told when it is MATCHED, and is undone if it ends as FAILED on the chain: :class:`Reversed`.
+**Provisional fills.** A trade is told when it is MATCHED. If it ends as FAILED on the chain, a Fill with the cause "reversal" undoes it.
 """
 
 from __future__ import annotations
 
-from hedgekit.venues.polymarket.account import Reversed
-from hedgekit.venues.polymarket.books import Settled, TickChanged
 from hedgekit.venues.polymarket.client import Polymarket
 from hedgekit.venues.polymarket.rules import Market, fee, market_of
 from hedgekit.venues.polymarket.tokens import Native
 
-__all__ = ["Market", "Native", "Polymarket", "Reversed", "Settled", "TickChanged", "fee", "market_of"]
+__all__ = ["Market", "Native", "Polymarket", "fee", "market_of"]

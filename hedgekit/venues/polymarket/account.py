@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +13,7 @@ from hedgekit.types import Ack, Cancelled, Execution, Fill, Login, Reject, Updat
 from hedgekit.venues.polymarket.requests import AT_ONCE
 from hedgekit.venues.polymarket.rules import fee
 from hedgekit.venues.polymarket.tokens import Listing, Side, Trade
-from hedgekit.venues.polymarket.wire import PING, PONG, amount, parse_time, price, unread
+from hedgekit.venues.polymarket.wire import PING, PONG, amount, in_force, parse_time, price, unread
 from hedgekit.venues.reading import UNREADABLE, Name
 
 _DUST = Decimal("0.01")
@@ -23,17 +23,12 @@ _PENDING = frozenset({"MATCHED", "MATCHED_NOT_BROADCASTED", "MINED", "CONFIRMED"
 _UNDONE = "FAILED"
 
 
-class Reversed(NamedTuple):
-    """An execution that failed on the chain: as though it had never been. Same numbers as its Fill (quantity signed as there)."""
+class Reversal(Execution):
+    """That an execution failed on the chain: the opposite of it, under an id of its own."""
 
-    ts_ns: int
-    order_id: str
-    fill_id: str
-    instrument: str
-    venue_ns: int
-    qty: Decimal
-    price: Decimal
-    fee: Decimal
+    def fill(self, order_id: str, ts_ns: int) -> Fill:
+        """Return it as an event of an order of ours."""
+        return msgspec.structs.replace(super().fill(order_id, ts_ns), cause="reversal")
 
 
 class _Maker(msgspec.Struct):
@@ -121,8 +116,16 @@ class Account:
     def executions(self, trade: TradeMessage) -> Iterator[Execution]:
         """Return the account's own executions in a trade: as its taker, as one or more of its makers, or as both.
 
-        The execution's id is the trade's and the order's: a trade has one taker and any number of makers.
+        The execution's id is the trade's and the order's: a trade has one taker and any number of makers. Of a trade that has
+        failed each is followed by its :class:`Reversal`: who has not heard that it was matched learns both.
         """
+        for one in self._executions(trade):
+            yield one
+            if trade.undone:
+                undone = one._replace(fill_id=f"{trade.id}-reversed/{one.venue_order_id}", qty=-one.qty, fee=-one.fee)
+                yield Reversal(*undone)
+
+    def _executions(self, trade: TradeMessage) -> Iterator[Execution]:
         at = trade.match_time or trade.matchtime or trade.timestamp
         venue_ns = parse_time(at)
         if trade.trader_side == "TAKER" or trade.taker_order_id in self._names:
@@ -167,23 +170,27 @@ class AccountFeed:
     def __init__(self, account: Account, key: tuple[str, str, str], conditions: Sequence[str]) -> None:
         self._account, self._key, self._conditions = account, key, conditions
         self._undone: set[str] = set()
+        self._early: list[bytes | str] = []
         self.headers: dict[str, str] = {}
 
     def login(self) -> Login:
         """Subscribe; the venue answers nothing, and ends a socket that it does not accept."""
         api_key, secret, passphrase = self._key
         auth = {"apiKey": api_key, "secret": secret, "passphrase": passphrase}
-        yield msgspec.json.encode({"type": "user", "auth": auth, "markets": self._conditions}), False
+        yield from in_force(msgspec.json.encode({"type": "user", "auth": auth, "markets": self._conditions}), self._early)
 
     def to_say(self) -> list[bytes]:
         """Return nothing: Polymarket asks nothing."""
         return []
 
-    def take(self, frame: bytes | str, ts_ns: int) -> list[Update | Reversed]:
+    def take(self, frame: bytes | str, ts_ns: int) -> list[Update]:
         """Return what a frame tells.
 
         A trade is told again with each of its statuses, under the same id; when it has failed, what comes late is not told any more.
         """
+        if self._early:
+            frames, self._early = [*self._early, frame], []
+            return [update for one in frames for update in self.take(one, ts_ns)]
         if frame in PONG:
             return []
         try:
@@ -191,19 +198,18 @@ class AccountFeed:
         except UNREADABLE as error:
             what = "account's frame"
             raise unread(frame, what, error) from error
-        told: list[Update | Reversed] = []
+        told: list[Update] = []
         for message in found if isinstance(found, list) else [found]:
             told += self._trade(message, ts_ns) if isinstance(message, TradeMessage) else self._order(message, ts_ns)
         return told
 
-    def _trade(self, trade: TradeMessage, ts_ns: int) -> Iterator[Update | Reversed]:
+    def _trade(self, trade: TradeMessage, ts_ns: int) -> Iterator[Update]:
+        if trade.id in self._undone:
+            return
+        if trade.undone:
+            self._undone.add(trade.id)
         for one in self._account.executions(trade):
-            fill = one.fill(self._account.name(one.venue_order_id), ts_ns)
-            if trade.undone and fill.fill_id not in self._undone:
-                self._undone.add(fill.fill_id)
-                yield undone(fill)
-            elif fill.fill_id not in self._undone:
-                yield Update(fill)
+            yield Update(one.fill(self._account.name(one.venue_order_id), ts_ns))
 
     def _order(self, order: OrderMessage, ts_ns: int) -> Iterator[Update]:
         name, status = self._account.name(order.id), order.status or "LIVE"
@@ -216,8 +222,3 @@ class AccountFeed:
             yield Update(Reject(ts_ns=ts_ns, order_id=name, code=status, message="found invalid after it was accepted"), matched)
         else:
             yield Update(Cancelled(ts_ns=ts_ns, order_id=name), matched)
-
-
-def undone(fill: Fill) -> Reversed:
-    """Return that an execution is none."""
-    return Reversed(*(getattr(fill, name) for name in Reversed._fields))

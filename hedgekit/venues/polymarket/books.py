@@ -8,40 +8,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import inf
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote
+from hedgekit.types import Gap, Login, MarketEvent, MarketStatus, Quote, Settled, TickChanged
 from hedgekit.venues.polymarket.tokens import Listed, Listing
-from hedgekit.venues.polymarket.wire import MS, PING, PONG, unread
+from hedgekit.venues.polymarket.wire import MS, PING, PONG, in_force, unread
 from hedgekit.venues.reading import UNREADABLE
 
 _EMPTY = (0.0, 1.0)
+_AGAIN = 1_000
+"""So many milliseconds after a top was told it is told again, if the venue has spoken of the book since: it is as fresh as that."""
+
 _NOT_TOLD = (None, "")
 
 
-class TickChanged(NamedTuple):
-    """A market's tick is another from now on (beyond 0.96 and 0.04 it is finer); its book begins anew."""
-
-    ts_ns: int
-    instrument: str
-    venue_ns: int
-    tick: Decimal
-
-
-class Settled(NamedTuple):
-    """A market is resolved: a unit of the instrument is worth ``payout`` and trades no more; None if the venue names no winner."""
-
-    ts_ns: int
-    instrument: str
-    venue_ns: int
-    payout: Decimal | None
-
-
 _Millis = Annotated[int, msgspec.Meta(ge=0, lt=10**13)]
-_Told = list[MarketEvent | TickChanged | Settled]
+_Told = list[MarketEvent]
 
 
 class _Level(msgspec.Struct, gc=False):
@@ -101,17 +86,18 @@ _DECODER = msgspec.json.Decoder(_Message | list[_Message], strict=False)  # numb
 class Book:
     """One token's bids and asks: price to size, and the best of each; ``inf`` for no ask, 0 for no bid.
 
-    ``moved`` says that the top was touched since it was last looked at, ``said`` which best prices were found to agree with it.
+    ``moved`` says that the top was touched since it was last looked at, ``said`` which best prices were found to agree with it,
+    ``told`` what was told last, and ``fresh`` as of when.
     """
 
-    __slots__ = ("ask", "asks", "at", "bid", "bids", "listed", "live", "moved", "said", "told")
+    __slots__ = ("ask", "asks", "at", "bid", "bids", "fresh", "listed", "live", "moved", "said", "told")
 
     def __init__(self, listed: Listed) -> None:
         self.listed = listed
         self.bids: dict[float, float] = {}
         self.asks: dict[float, float] = {}
         self.bid, self.ask, self.at, self.live = 0.0, inf, 0, False
-        self.moved = True
+        self.moved, self.fresh = True, 0
         self.said: tuple[str | None, str | None] = ("", "")
         self.told: tuple[float, float, float, float] | None = None
 
@@ -184,15 +170,19 @@ class MarketFeed:
     beat: bytes | None = PING
 
     def __init__(self, listing: Listing, now_ns: int) -> None:
-        self._books = {one.native.token: Book(one) for one in listing.all}
-        self._opposites = frozenset(one.native.opposite for one in listing.all)
-        self._conditions = {one.native.condition: one for one in listing.all}
+        self._books = {one.native.token: Book(one) for one in listing.quoted}
+        self._opposites = frozenset(one.native.opposite for one in listing.quoted)
+        self._conditions: dict[str, list[Listed]] = {}
+        for one in listing.quoted:
+            self._conditions.setdefault(one.native.condition, []).append(one)
         self._heard_ns, self._broken, self._spoilt = now_ns, False, False
+        self._early: list[bytes | str] = []
         self.headers: dict[str, str] = {}
 
     def login(self) -> Login:
-        """Subscribe; the first answer is a book of each token."""
-        yield msgspec.json.encode({"type": "market", "assets_ids": [*self._books], "custom_feature_enabled": True}), False
+        """Subscribe; a book of each token is the first answer, which may come ahead of that to a beat."""
+        asked = msgspec.json.encode({"type": "market", "assets_ids": [*self._books], "custom_feature_enabled": True})
+        yield from in_force(asked, self._early)
 
     def to_say(self) -> list[bytes]:
         """Return nothing: Polymarket asks nothing."""
@@ -206,6 +196,9 @@ class MarketFeed:
         VenueError
             If it cannot be read, or speaks of a token that was not asked for.
         """
+        if self._early:
+            frames, self._early = [*self._early, frame], []
+            return [event for one in frames for event in self.take(one, ts_ns)]
         if self._broken or frame in PONG:
             return []
         if self._spoilt:
@@ -269,13 +262,14 @@ class MarketFeed:
         return True
 
     def _tell(self, book: Book, ts_ns: int, told: _Told) -> None:
-        """Tell the top if it is another one; nothing while a new book is awaited."""
-        if not (book.live and book.moved):
+        """Tell the top if it is another one, or was not told for a while; nothing while a new book is awaited."""
+        again = book.at - book.fresh >= _AGAIN
+        if not (book.live and (book.moved or again)):
             return
         book.moved, top = False, book.top()
-        if top == book.told:
+        if top == book.told and not again:
             return
-        book.told = top
+        book.told, book.fresh = top, book.at
         bid, ask, bid_size, ask_size = top
         key = book.listed.key
         told.append(
@@ -291,11 +285,13 @@ class MarketFeed:
                 msg = f"polymarket: {book.listed.key} has tick {message.new_tick_size} from now on, which is none"
                 raise VenueError(msg)
             book.live, book.at = False, message.timestamp
-            told.append(TickChanged(ts_ns, book.listed.key, message.timestamp * MS, message.new_tick_size))
-        elif isinstance(message, _Resolved) and (listed := self._conditions.get(message.market)) is not None:
-            payouts = {listed.native.token: Decimal(1), listed.native.opposite: Decimal(0)}
-            told.append(MarketStatus(ts_ns=ts_ns, instrument=listed.key, status="closed"))
-            told.append(Settled(ts_ns, listed.key, message.timestamp * MS, payouts.get(message.winning_asset_id or "")))
+            venue_ns, tick = message.timestamp * MS, message.new_tick_size
+            told.append(TickChanged(ts_ns=ts_ns, instrument=book.listed.key, venue_ns=venue_ns, tick=tick))
+        elif isinstance(message, _Resolved):
+            for listed in self._conditions.get(message.market, ()):
+                payouts = {listed.native.token: Decimal(1), listed.native.opposite: Decimal(0)}
+                told.append(MarketStatus(ts_ns=ts_ns, instrument=listed.key, status="closed"))
+                told.append(Settled(ts_ns, listed.key, message.timestamp * MS, payouts.get(message.winning_asset_id or ""), final=True))
         return True
 
     def _book(self, token: str) -> Book | None:

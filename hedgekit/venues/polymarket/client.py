@@ -8,7 +8,7 @@ from decimal import Decimal
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Execution, Instrument, Order, Reply, Request, State, Venue
 from hedgekit.venues.polymarket import replies, requests
-from hedgekit.venues.polymarket.account import Account, AccountFeed, Reversed
+from hedgekit.venues.polymarket.account import Account, AccountFeed
 from hedgekit.venues.polymarket.books import MarketFeed
 from hedgekit.venues.polymarket.signing import Wallet, request_signature, secret_of
 from hedgekit.venues.polymarket.tokens import Listing
@@ -26,7 +26,7 @@ class Polymarket(Venue):
     keys : sequence of str
         Private key, API key, secret and passphrase. The last three may be empty: then it can only ask for them (purpose "auth").
     instruments : sequence of Instrument
-        What is traded and quoted; lots of whole shares.
+        What is traded and quoted; lots of whole shares. Of two that are each other's opposite, the second is quoted alone.
     native : mapping of str to str
         Instrument key to :meth:`Native.text <hedgekit.venues.polymarket.tokens.Native.text>`.
 
@@ -81,7 +81,7 @@ class Polymarket(Venue):
 
     def submit(self, order: Order) -> Request:
         """Encode and sign an order, and remember which of ours its hash is: the venue knows it by no other name."""
-        request, venue_id = requests.submit(order, self._listing.by_key[order.instrument], self._wallet, self._api_key)
+        request, venue_id = requests.submit(order, self._listing.traded(order.instrument), self._wallet, self._api_key)
         self._names[venue_id] = order.order_id
         return request
 
@@ -91,7 +91,7 @@ class Polymarket(Venue):
 
     def order_id(self, order: Order) -> str:
         """Return the venue's id of an order, known before it is sent: its hash."""
-        listed = self._listing.by_key[order.instrument]
+        listed = self._listing.traded(order.instrument)
         fields = requests.signed_fields(order, listed, self._wallet.address)
         return f"0x{self._wallet.order_hash(fields, neg_risk=listed.native.neg_risk).hex()}"
 
@@ -114,7 +114,7 @@ class Polymarket(Venue):
 
     def latest(self) -> Request:
         """Encode the question for the present books."""
-        return requests.latest(self._listing.all)
+        return requests.latest(self._listing.quoted)
 
     # -------------------------------------------------------------- what came back
 
@@ -125,10 +125,6 @@ class Polymarket(Venue):
     def fills_of(self, reply: Reply) -> tuple[list[Execution], str]:
         """Return executions, and the cursor of more."""
         return replies.fills_of(self._account, reply)
-
-    def undone_of(self, reply: Reply, ts_ns: int) -> list[Reversed]:
-        """Return the executions in an answer to :meth:`fills` that failed on the chain."""
-        return replies.undone_of(self._account, reply, ts_ns)
 
     def held_of(self, replies_: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
         """Return signed quantity by instrument key, and cash: :func:`~hedgekit.venues.polymarket.replies.held_of`."""
@@ -144,10 +140,10 @@ class Polymarket(Venue):
 
     # ------------------------------------------------------------------- streams
 
-    def market(self, now_ns: int) -> MarketFeed:  # type: ignore[override] # it tells ticks and settlements besides
+    def market(self, now_ns: int) -> MarketFeed:
         """Return a new market feed."""
         return MarketFeed(self._listing, now_ns)
 
-    def account(self, now_ns: int) -> AccountFeed:  # type: ignore[override] # noqa: ARG002 - it tells reversals besides; it signs no time
+    def account(self, now_ns: int) -> AccountFeed:  # noqa: ARG002 - it signs no time
         """Return a new feed of the account's orders."""
         return AccountFeed(self._account, self._key, [one.native.condition for one in self._listing.all])

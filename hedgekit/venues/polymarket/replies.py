@@ -11,7 +11,7 @@ import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Execution, Reply, Request, State, Word
-from hedgekit.venues.polymarket.account import Account, Reversed, TradeMessage, ends, undone
+from hedgekit.venues.polymarket.account import Account, TradeMessage, ends
 from hedgekit.venues.polymarket.requests import AT_ONCE, LAST
 from hedgekit.venues.polymarket.tokens import Listed, Listing, Side
 from hedgekit.venues.polymarket.wire import UNIT, amount, decode, parse_time, unread
@@ -200,16 +200,10 @@ def _trades(reply: Reply) -> tuple[list[TradeMessage], str]:
 
 
 def fills_of(account: Account, reply: Reply) -> tuple[list[Execution], str]:
-    """Return executions, oldest first in their page, and the cursor of more; trades that failed are :func:`undone_of`."""
+    """Return executions, oldest first in their page, those that failed with their reversals, and the cursor of more."""
     trades, cursor = _trades(reply)
-    found = [one for trade in trades if not trade.undone for one in account.executions(trade)]
+    found = [one for trade in trades for one in account.executions(trade)]
     return sorted(found, key=lambda one: one.venue_ns), "" if cursor == LAST else cursor
-
-
-def undone_of(account: Account, reply: Reply, ts_ns: int) -> list[Reversed]:
-    """Return the executions in the same answer that failed on the chain."""
-    found = [one for trade in _trades(reply)[0] if trade.undone for one in account.executions(trade)]
-    return [undone(one.fill(account.name(one.venue_order_id), ts_ns)) for one in found]
 
 
 def _balances(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> tuple[list[tuple[Decimal, Decimal]], Decimal]:
@@ -241,7 +235,8 @@ def locked_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> dict[st
 def latest_of(listing: Listing, reply: Reply) -> dict[str, int]:
     """Return the venue's time of the present books by instrument key."""
     books: Iterable[_Book] = decode(reply.body, tuple[_Book, ...], "books")
-    return {listing.key(one.asset_id): parse_time(one.timestamp) for one in books}
+    quoted = {one.native.token: one.key for one in listing.quoted}
+    return {quoted.get(one.asset_id, listing.key(one.asset_id)): parse_time(one.timestamp) for one in books}
 
 
 def key_of(reply: Reply) -> tuple[str, str, str]:

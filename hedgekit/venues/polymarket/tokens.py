@@ -79,23 +79,57 @@ class Listed(NamedTuple):
 class Listing:
     """All instruments of a client, by key and by token.
 
+    Of two that are each other's opposite, the first is traded, and counts what is held of both tokens; the second is quoted alone.
+
+    Attributes
+    ----------
+    quoted, all : tuple of Listed
+        What prices are asked for of, and of it what is traded.
+    by_key, by_token : dict of str to Listed
+        What is traded, by instrument key and by either token.
+
     Raises
     ------
     ConfigError
-        If an instrument's native id is missing or wrong, two of them are of one condition, or a lot is not of whole shares.
+        If an instrument's native id is missing or wrong, two of them are the same token, or a lot is not of whole shares.
     """
 
     def __init__(self, instruments: Sequence[Instrument], native: Mapping[str, str]) -> None:
-        self.all = tuple(Listed(one, _native(one.key, native)) for one in instruments)
-        self.by_key = {one.key: one for one in self.all}
-        self.by_token = {token: one for one in self.all for token in (one.native.token, one.native.opposite)}
-        if len(self.by_token) < 2 * len(self.all):
-            msg = f"two instruments share a token: {', '.join(sorted(self.by_key))}; trade one instrument of each condition"
-            raise ConfigError(msg)
-        for one in instruments:
-            if one.lot % 1:
-                msg = f"{one.key} has lot {one.lot}; write whole shares: a purchase at once must cost whole cents at {NAME}"
+        self.quoted = tuple(Listed(one, _native(one.key, native)) for one in instruments)
+        self.by_token: dict[str, Listed] = {}
+        traded, seen = list[Listed](), set[str]()
+        for one in self.quoted:
+            own = one.native
+            first = self.by_token.get(own.token) or self.by_token.get(own.opposite)
+            if first is None:
+                traded.append(one)
+                self.by_token |= dict.fromkeys((own.token, own.opposite), one)
+            elif (first.native.opposite, first.native.token) != (own.token, own.opposite) or own.token in seen:
+                msg = f"{one.key} and {first.key} share a token, and are not the two tokens of one condition; list each token once"
                 raise ConfigError(msg)
+            seen.add(own.token)
+        self.all = tuple(traded)
+        self.by_key = {one.key: one for one in self.all}
+        for one in self.quoted:
+            if one.instrument.lot % 1:
+                msg = f"{one.key} has lot {one.instrument.lot}; write whole shares: a purchase at once must cost whole cents at {NAME}"
+                raise ConfigError(msg)
+
+    def traded(self, key: str) -> Listed:
+        """Return an instrument that can be traded.
+
+        Raises
+        ------
+        ConfigError
+            If it is quoted alone.
+        """
+        if key not in self.by_key:
+            first = next((self.by_token[one.native.token].key for one in self.quoted if one.key == key), None)
+            msg = (
+                f"{key} is quoted alone: a purchase of it is a sale of {first} at 1 - p; trade {first}" if first else f"{key} is not listed"
+            )
+            raise ConfigError(msg)
+        return self.by_key[key]
 
     def key(self, token: str) -> str:
         """Return the instrument key of either of its tokens; a token that is not traded here is named itself."""
@@ -115,6 +149,9 @@ def _native(key: str, native: Mapping[str, str]) -> Native:
         if not (token.isascii() and token.isdecimal() and int(token[:80]) < _IDS):
             msg = f"the native id of {key} names token {token[:90]!r}: write a decimal number below 2 ** 256"
             raise ConfigError(msg)
+    if found.token == found.opposite:
+        msg = f"the native id of {key} lets both outcomes share a token; a condition has two"
+        raise ConfigError(msg)
     if not found.rate.is_finite() or found.rate < 0 or found.exponent < 0:
         msg = f"the native id of {key} has rate {found.rate} and exponent {found.exponent}: write what takers pay, 0 or more"
         raise ConfigError(msg)

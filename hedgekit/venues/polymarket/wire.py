@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedgekit.errors import ConfigError, VenueError
+from hedgekit.types import Login
 from hedgekit.venues.reading import Reader
 
 NAME = "POLYMARKET"
@@ -24,6 +25,19 @@ KEY_ENV = ("POLYMARKET_PRIVATE_KEY", "POLYMARKET_API_KEY", "POLYMARKET_API_SECRE
 
 PING, PONG = b"PING", ("PONG", b"PONG")
 """What keeps a socket open, said every 10 s, and its answer, which means nothing."""
+
+
+def in_force(asked: bytes, early: list[bytes | str]) -> Login:
+    """Ask for something that the venue does not acknowledge; go on when it has answered a beat that was said after it.
+
+    It takes what a socket says in its turn, so what was asked is in force then. What comes ahead of the answer is kept in ``early``.
+    """
+    yield asked, False
+    answer = yield PING, True
+    while answer not in PONG:
+        early.append(answer)
+        answer = yield None, True
+
 
 MS = 1_000_000
 """Nanoseconds in a millisecond."""
