@@ -134,6 +134,11 @@ class Markets:
         market = self.of.get(key)
         return None if market is None or market.no is None or key in self.settled else (market.yes, market.no)
 
+    def nets(self, key: str) -> bool:
+        """Whether YES and NO are one signed number: a contract without a complement, of which less than none is its other outcome (Kalshi)."""
+        market = self.of.get(key)
+        return market is not None and market.no is None
+
     def money(self, key: str, price: Decimal) -> Decimal:
         """Return the price of a contract in money, from 0 to 1."""
         return EXACT.multiply(price, self._contracts[key].multiplier)

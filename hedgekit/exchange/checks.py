@@ -2,8 +2,8 @@
 
 Beside plain nonsense: a client order id used before; an order that could take a
 position through zero (long to short in one order: split it), counting working
-orders, but for perpetuals, which have one signed position; an order that could
-trade with one's own; a fractional short of a share; a post-only order that would
+orders, but for perpetuals and for binary contracts without a complement, which
+have one signed position; an order that could trade with one's own; a fractional short of a share; a post-only order that would
 take; and an order that the account cannot bear (``account.py``).
 """
 
@@ -94,7 +94,7 @@ class Checks:
 
     def _zero(self, new: NewOrder) -> Refused | None:
         contract = self._contracts[new.instrument]
-        if contract.perpetual:
+        if contract.perpetual or self._markets.nets(new.instrument):
             return None
         buys, sells = self._account.sides(new.instrument)
         position = self._account.ledger.position(new.instrument)
