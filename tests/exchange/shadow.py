@@ -159,7 +159,8 @@ class Shadow:
     def _book(self, key: str, fill: Executed) -> None:
         self.held[key] += fill.qty
         assert fill.position == self.held[key]
-        if self.of[key].kind not in PERPETUAL:
+        alone = any(market.yes == key and market.no is None for market in self.exchange.markets.markets)
+        if self.of[key].kind not in PERPETUAL and not alone:
             assert self.held[key] * (self.held[key] - fill.qty) >= 0, "through zero only by two orders"
         worth = self.value(key, fill.qty, fill.price)
         self.enter(key, fill.qty, worth)

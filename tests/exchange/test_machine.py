@@ -353,7 +353,7 @@ class Machine(RuleBasedStateMachine):
 def test_the_laws_hold_for_any_sequence() -> None:
     """Of more than 10,000 steps, 60 to an exchange; both they and what happened in them are counted."""
     Machine.tally.clear()
-    many = settings(max_examples=450, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow])
+    many = settings(max_examples=650, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow])
     run_state_machine_as_test(Machine, settings=many)
     assert Machine.tally["steps"] >= STEPS
     assert [name for name in OFTEN if not Machine.tally[name]] == [], "a law that is never put to the test proves nothing"
