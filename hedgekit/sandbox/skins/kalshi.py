@@ -90,7 +90,7 @@ class KalshiSkin(Skin):
         data = MarketData(exchange.instruments, self._books, self._orders, self._portfolio, now, shift, self._hours)
         self._rest = Rest(verifier, Buckets(self._budget), self._orders, self._portfolio, data, now, shift)
         books = {ticker_of(key): book for key, book in self._books.items()}
-        self._stream = Stream(verifier, {"md": md, "trade": trade}, books, self.timeline, shift)
+        self._stream = Stream(verifier, {"md": md, "trade": trade}, books, self.timeline, shift, exchange.model.ws_ns)
 
     @property
     def sockets(self) -> Mapping[str, Stream]:

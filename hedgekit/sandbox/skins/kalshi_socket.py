@@ -22,6 +22,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from hedgekit.sandbox.skins.kalshi_books import Book, Change, levels, price_of
 from hedgekit.sandbox.skins.kalshi_gate import Verifier, unauthorised
 from hedgekit.sandbox.skins.kalshi_wire import MS, count, moment, uuid
+from hedgekit.sandbox.timeline import DELIVERY
 from hedgekit.sandbox.wall import WallTimeline
 
 if TYPE_CHECKING:
@@ -114,16 +115,20 @@ class Stream:
         What time it is.
     shift : callable
         Returns by how many nanoseconds the venue's clock is off.
+    ws_ns : int
+        How long a message takes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         verifier: Verifier,
         channels: Mapping[ChannelName, Channel],
         books: Mapping[str, Book],
         timeline: Timeline,
         shift: Callable[[], int],
+        ws_ns: int,
     ) -> None:
+        self._ws_ns = ws_ns
         self._verifier, self._channels, self._books, self._timeline, self._shift = verifier, channels, books, timeline, shift
         self._ids = {uuid("market", ticker): ticker for ticker in books}
         self._open: dict[str, Subscription] = {}
@@ -299,7 +304,8 @@ class Stream:
     def _snapshots(self, told: Subscription, tickers: Iterable[str], reply_to: Mapping[str, object]) -> None:
         if told.channel == BOOKS:
             for ticker in tickers:
-                self._channels["md"].push(topic(BOOKS, ticker), self._snapshot(told, ticker, reply_to))
+                self._channels["md"].begin(topic(BOOKS, ticker), self._snapshot(told, ticker, reply_to))
+            self._timeline.call_at(self._timeline.now_ns + self._ws_ns, self._channels["md"].ask, rank=DELIVERY)
 
     async def _unsubscribe(self, line: _Line, params: dict[str, Any], reply_to: Mapping[str, object]) -> None:
         sids = params.get("sids")
