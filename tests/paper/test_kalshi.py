@@ -55,6 +55,9 @@ PARAMS: dict[str, Any] = {
     "evidence_override": "A made market, for a test.",
 }
 
+STEADY = PARAMS | {"patience_s": 0.0}
+"""With patience, what a restart hears when it opens the feed anew is a quote after the order, so that the order can be overdue earlier."""
+
 
 @contextmanager
 def sandbox(folder: Path, market: Recipe = MARKET, options: Sequence[str] = ()) -> Iterator[Rig]:
@@ -71,7 +74,7 @@ def sandbox(folder: Path, market: Recipe = MARKET, options: Sequence[str] = ()) 
 def finished(folder: Path, *, faults: str = "[]", **changes: Any) -> Rig:
     """Run one whole session; the sandbox is over when this returns."""
     with sandbox(folder, options=["--faults", faults]) as rig:
-        done = rig.run(rig.config(params=PARAMS, **changes))
+        done = rig.run(rig.config(params=STEADY, **changes))
         assert done.returncode == 0, done.stderr
         rig.ready["ledger"] = rig.ledger(venue="KALSHI")
     return rig
@@ -138,7 +141,7 @@ def test_what_was_quoted_is_what_was_recorded(unkilled: Rig) -> None:
 def test_killed_session_resumes_without_loss_or_double(unkilled: Rig, tmp_path: Path, point: str, count: int) -> None:
     """L2, L3: SIGKILL at a named point, restart; what was done to money is the unkilled run's."""
     with sandbox(tmp_path) as rig:
-        config = rig.config(params=PARAMS)
+        config = rig.config(params=STEADY)
         killed = rig.run(config, kill_at=point, count=count or fill_instant(unkilled, 9))
         assert killed.returncode == -9, killed.stderr
         done = rig.run(config)
