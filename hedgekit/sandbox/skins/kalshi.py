@@ -24,7 +24,7 @@ from hedgekit.sandbox.skins.kalshi_markets import MarketData, trade
 from hedgekit.sandbox.skins.kalshi_orders import Orders
 from hedgekit.sandbox.skins.kalshi_portfolio import Portfolio
 from hedgekit.sandbox.skins.kalshi_rest import Rest, failure, purpose_of
-from hedgekit.sandbox.skins.kalshi_socket import BOOKS, FILLS, LIVES, ORDERS, POSITIONS, TICKERS, TRADES, Stream, topic
+from hedgekit.sandbox.skins.kalshi_socket import FILLS, LIVES, ORDERS, POSITIONS, TICKERS, TRADES, Stream
 from hedgekit.sandbox.skins.kalshi_wire import (
     MS,
     ONE,
@@ -122,7 +122,7 @@ class KalshiSkin(Skin):
             book, ticker = self._books[quote.instrument], ticker_of(quote.instrument)
             best = book.best()
             at_ns = quote.venue_ns + self.trouble.shift_ns
-            said += [(topic(BOOKS, ticker), self._stream.change(ticker, change)) for change in book.show(bids, asks, at_ns)]
+            said += [self._stream.change(ticker, change) for change in book.show(bids, asks, at_ns)]
             if book.best() != best:
                 said.append(self._ticker(quote.instrument, at_ns))
         return said
@@ -147,7 +147,7 @@ class KalshiSkin(Skin):
             "ts_ms": at_ns // MS,
             "time": moment(at_ns // MS * MS),
         }
-        return topic(TICKERS, ticker), self._stream.message(TICKERS, lambda: body)
+        return self._stream.message(TICKERS, ticker, lambda: body)
 
     def on_status(self, status: MarketStatus) -> None:
         """Pause a market, or open it again: orders that want to be are cancelled at its pause."""
@@ -162,7 +162,7 @@ class KalshiSkin(Skin):
 
     def _life(self, key: str, news: Mapping[str, object]) -> Said:
         body = {"market_ticker": ticker_of(key), **news}
-        return topic(LIVES, ticker_of(key)), self._stream.message(LIVES, lambda: body)
+        return self._stream.message(LIVES, ticker_of(key), lambda: body)
 
     def settle(self, key: str, payout: Decimal) -> None:
         """Determine and settle a market at what YES pays, now: its orders end, its position becomes cash.
@@ -205,7 +205,7 @@ class KalshiSkin(Skin):
         return [*said, self._position(key)] if isinstance(report, Executed) else said
 
     def _account(self, channel: str, key: str, body: Mapping[str, object]) -> Said:
-        return topic(channel, ticker_of(key)), self._stream.message(channel, lambda: body)
+        return self._stream.message(channel, ticker_of(key), lambda: body)
 
     def _position(self, key: str) -> Said:
         return self._account(POSITIONS, key, self._portfolio.told_position(key))
@@ -214,7 +214,7 @@ class KalshiSkin(Skin):
         body = trade(fill)
         ticker, at_ns = str(body.pop("ticker")), fill.ts_ns + self.trouble.shift_ns
         body |= {"market_ticker": ticker, "ts": seconds(at_ns), "ts_ms": at_ns // MS}
-        return topic(TRADES, ticker), self._stream.message(TRADES, lambda: body)
+        return self._stream.message(TRADES, ticker, lambda: body)
 
 
 def _problem(instrument: Instrument) -> str:

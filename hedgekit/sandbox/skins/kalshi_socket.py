@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hedgekit.exchange.faults import ChannelName
     from hedgekit.sandbox.channel import Channel
+    from hedgekit.sandbox.skin import Said
     from hedgekit.sandbox.timeline import Timeline
 
 BEAT_S = 10.0
@@ -135,18 +136,19 @@ class Stream:
 
     # ------------------------------------------------------------------ messages
 
-    def message(self, channel: str, body: Callable[[], Mapping[str, object]]) -> Callable[[], bytes]:
-        """Return what makes a message of a channel when it leaves."""
+    def message(self, channel: str, ticker: str, body: Callable[[], Mapping[str, object]]) -> Said:
+        """Return a message of a channel about a market, made when it leaves: nothing, and not counted, for who has not subscribed to it."""
 
         def leaves() -> bytes:
-            told = self._open.get(channel)
-            numbers = {} if told is None else told.number()
-            return self._encode({"type": TYPES.get(channel, channel), **numbers, "sending_ts_ms": self._now_ms(), "msg": body()})
+            told, content = self._open.get(channel), body()
+            if told is None or ticker not in told.tickers:
+                return b""
+            return self._encode({"type": TYPES.get(channel, channel), **told.number(), "sending_ts_ms": self._now_ms(), "msg": content})
 
-        return leaves
+        return topic(channel, ticker), leaves
 
-    def change(self, ticker: str, change: Change) -> Callable[[], bytes]:
-        """Return what makes a book's change when it leaves, and notes that it was told."""
+    def change(self, ticker: str, change: Change) -> Said:
+        """Return a book's change, which is told when it leaves."""
 
         def body() -> Mapping[str, object]:
             self._books[ticker].tell(change)
@@ -162,7 +164,7 @@ class Stream:
                 "ts_ms": change.ts_ns // MS,
             }
 
-        return self.message(BOOKS, body)
+        return self.message(BOOKS, ticker, body)
 
     def _snapshot(self, told: Subscription, ticker: str, reply_to: Mapping[str, object]) -> bytes:
         book = self._books[ticker]
