@@ -135,7 +135,7 @@ class Markets:
         return None if market is None or market.no is None or key in self.settled else (market.yes, market.no)
 
     def nets(self, key: str) -> bool:
-        """Whether YES and NO are one signed number: a contract without a complement, of which less than none is its other outcome (Kalshi)."""
+        """Whether YES and NO are one signed number: a contract without a complement (Kalshi)."""
         market = self.of.get(key)
         return market is not None and market.no is None
 

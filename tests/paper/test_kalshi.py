@@ -114,7 +114,7 @@ def test_a_session_trades_and_the_books_agree(unkilled: Rig) -> None:
 
 
 def test_the_fee_is_kalshis_not_the_instruments(unkilled: Rig) -> None:
-    """0.07 x contracts x p x (1 - p), up to a hundredth of a cent, of the first fill of each order; the instrument says 0.0175 a contract."""
+    """0.07 x contracts x p x (1 - p), up to a hundredth of a cent, of the first fill of each order."""
     with unkilled.journal() as journal:
         fills = [record for record in journal.records() if isinstance(record, Fill)]
     first = {fill.order_id: fill for fill in reversed(fills)}
