@@ -163,11 +163,11 @@ class MarketData:
         """Return the account's own trades, which are all that are known, the newest first."""
         if query.get("is_block_trade", "").lower() == "true":
             return Answer(200, {"trades": [], "cursor": ""})
-        fills = self._portfolio.fills
+        fills, timely = self._portfolio.fills, in_time(query)
         found = [
             (number, fill)
             for number, fill in reversed(list(enumerate(fills)))
-            if query.get("ticker", "") in {"", ticker_of(fill.order.request.instrument)} and in_time(fill.ts_ns, query)
+            if query.get("ticker", "") in {"", ticker_of(fill.order.request.instrument)} and timely(fill.ts_ns)
         ]
         page, cursor = paged(found, query)
         shift = self._shift()
@@ -273,4 +273,4 @@ def _event(event: str, markets: Iterable[object] | None) -> dict[str, object]:
 def _series(ticker: str) -> dict[str, object]:
     told: dict[str, object] = {"ticker": ticker, "frequency": "custom", "title": ticker, "category": "", "categories": [], "tags": []}
     told |= {"settlement_sources": [], "contract_url": "", "contract_terms_url": "", "additional_prohibitions": []}
-    return told | {"fee_type": "quadratic", "fee_multiplier": 1, "exchange_index": 0}
+    return told | {"fee_type": "quadratic", "fee_multiplier": 1.0, "exchange_index": 0}

@@ -201,13 +201,13 @@ class Portfolio:
 
     def list_fills(self, query: Mapping[str, str]) -> Answer:
         """Return fills, the newest first."""
-        tickers = {name for name in query.get("ticker", "").split(",") if name}
+        tickers, timely = {name for name in query.get("ticker", "").split(",") if name}, in_time(query)
         found = [
             (number, fill)
             for number, fill in zip(range(len(self.fills) - 1, -1, -1), reversed(self.fills), strict=True)
             if (not tickers or ticker_of(fill.order.request.instrument) in tickers)
             and query.get("order_id", "") in {"", fill.order.order_id}
-            and in_time(fill.ts_ns, query)
+            and timely(fill.ts_ns)
         ]
         page, cursor = paged(found, query)
         return Answer(200, {"fills": [self._fill(fill) for _, fill in page], "cursor": cursor})
@@ -260,19 +260,20 @@ class Portfolio:
         status = query.get("status", "")
         if status not in {"", "resting", "canceled", "executed"}:
             raise Refused(400, "invalid_parameters", "status must be resting, canceled or executed", status)
-        shift = self._shift()
+        shift, timely = self._shift(), in_time(query)
         told = (
             (number, order_json(state, ticket, shift))
             for number, state, ticket in orders
-            if _within(state.request.instrument, query) and in_time(state.created_ns, query)
+            if _within(state.request.instrument, query) and timely(state.created_ns)
         )
         page, cursor = paged([(number, one) for number, one in told if status in {"", one["status"]}], query)
         return Answer(200, {"orders": [one for _, one in page], "cursor": cursor})
 
     def list_settlements(self, query: Mapping[str, str]) -> Answer:
         """Return settlements of positions, the newest first."""
+        timely = in_time(query)
         made = [one for one in self.settled.values() if one.held or self._traded[one.key].contracts]
-        found = [(number, one) for number, one in reversed(list(enumerate(made))) if _within(one.key, query) and in_time(one.ts_ns, query)]
+        found = [(number, one) for number, one in reversed(list(enumerate(made))) if _within(one.key, query) and timely(one.ts_ns)]
         page, cursor = paged(found, query)
         return Answer(200, {"settlements": [self._settlement(one) for _, one in page], "cursor": cursor})
 
@@ -307,9 +308,10 @@ def _within(key: str, query: Mapping[str, str]) -> bool:
     return query.get("ticker", "") in {"", name} and (not events or event_of(name) in events)
 
 
-def in_time(ts_ns: int, query: Mapping[str, str]) -> bool:
-    """Whether a time is within ``min_ts`` and ``max_ts``, both included."""
-    return whole(query, "min_ts", 0) * NS <= ts_ns and (not query.get("max_ts") or ts_ns <= whole(query, "max_ts", 0) * NS)
+def in_time(query: Mapping[str, str]) -> Callable[[int], bool]:
+    """Return what tells whether a time is within a query's ``min_ts`` and ``max_ts``, both included."""
+    least, most = whole(query, "min_ts", 0) * NS, whole(query, "max_ts", 0) * NS if query.get("max_ts") else None
+    return lambda ts_ns: least <= ts_ns and (most is None or ts_ns <= most)
 
 
 def whole(query: Mapping[str, str], name: str, default: int) -> int:
