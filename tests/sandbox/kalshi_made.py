@@ -144,3 +144,10 @@ class Shop:
         frames = [frame for topic, frame in source._pending if topic in source.topics]
         source._pending.clear()
         return [msgspec.json.decode(frame) for frame in frames]
+
+
+def quoted(**changes: Any) -> Shop:
+    """Return a shop with a book of two levels a side: 100 and 50 at 0.50 and 0.49, 100 and 50 at 0.52 and 0.53."""
+    shop = Shop(**changes)
+    shop.show(levels(("0.500", "100"), ("0.490", "50")), levels(("0.520", "100"), ("0.530", "50")))
+    return shop
