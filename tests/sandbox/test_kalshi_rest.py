@@ -78,6 +78,26 @@ def test_an_order_id_is_used_once_even_by_an_order_that_was_killed() -> None:
     assert shop.place(count="1", client_order_id="b").status == 201, "a refused one leaves no trace"
 
 
+def test_a_repeated_order_is_a_duplicate_whatever_has_become_of_its_market() -> None:
+    """L2: a client that reads another refusal would take the first one never to have been there."""
+    shop = quoted()
+    body = {"client_order_id": "a", "expiration_time": shop.now_ns // NS + 5}
+    assert shop.place("bid", "1", "0.400", **body).status == 201
+    shop.wait(6)
+    assert shop.place("bid", "1", "0.400", **body).body["code"] == "order_already_exists"  # type: ignore[index]
+    shop.skin.on_status(MarketStatus(ts_ns=shop.now_ns, instrument=KEY, status="paused"))
+    assert shop.place("bid", "1", "0.400", client_order_id="a").body["code"] == "order_already_exists"  # type: ignore[index]
+
+
+def test_the_cost_of_a_sale_is_that_of_its_no() -> None:
+    """40 sold at 0.50 are 40 NO at 0.50, 30 at 0.49 are 30 NO at 0.51."""
+    shop = quoted()
+    shop.show(levels(("0.500", "40"), ("0.490", "50")), [])
+    sold: Any = shop.place("ask", "70", "0.490").body
+    found = shop.get(f"/portfolio/orders/{sold['order_id']}")["order"]
+    assert (found["taker_fill_cost_dollars"], found["maker_fill_cost_dollars"]) == ("35.3000", "0.0000")
+
+
 def test_the_immediate_fill_is_in_the_reply_and_its_fee_by_hand() -> None:
     """100 at 0.52 and 20 at 0.53: 0.07 x 100 x .52 x .48 = 1.7472, 0.07 x 20 x .53 x .47 = 0.34874, up to 0.3488."""
     shop = quoted()
