@@ -48,7 +48,7 @@ class Channel:
         self._pending: list[tuple[str, bytes]] = []
         self._held: list[tuple[str, bytes]] = []
         self._last: list[tuple[str, bytes]] = []
-        self._cut = False
+        self._cut = self._asked = False
         self._woken = asyncio.Event()
         self._ponged = asyncio.Event()
         self._claim = asyncio.Lock()
@@ -67,6 +67,15 @@ class Channel:
         self._pending += [(topic, message)] * (2 if fault is FaultKind.DUPLICATE else 1)
         self._pending += reversed(self._held)
         self._held.clear()
+        self.ask()
+
+    def begin(self, topic: str, message: bytes) -> None:
+        """Add what a subscription begins with to the next :meth:`flush`, without being a reason for one: see :meth:`ask`."""
+        self._pending.append((topic, message))
+
+    def ask(self) -> None:
+        """Let what is pending be a reason for a :meth:`flush`."""
+        self._asked = bool(self._pending)
         self._woken.set()
 
     def cut(self) -> bool:
@@ -83,11 +92,11 @@ class Channel:
     @property
     def waiting(self) -> bool:
         """Whether the next :meth:`flush` has something to do."""
-        return bool(self._pending) or self._cut
+        return self._asked or self._cut
 
     async def flush(self) -> tuple[int, bool]:
         """Send what is pending, remember it for :meth:`resend`; return the number of messages, and whether the socket was closed then."""
-        self._last, self._pending = self._pending, []
+        self._last, self._pending, self._asked = self._pending, [], False
         sent, cut = await self._send(), self._cut
         if cut:
             self._hang_up()
@@ -103,7 +112,7 @@ class Channel:
     async def resend(self) -> int:
         """Send the last instant's messages again, or what stands in for them; return their number."""
         if not self._resends:
-            self._last, self._pending = self._pending, []
+            self._last, self._pending, self._asked = self._pending, [], False
         return await self._send()
 
     async def _send(self) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CLIENTS = {"ALPACA": "Alpaca", "DERIBIT": "Deribit", "KALSHI": "Kalshi", "POLYMARKET": "Polymarket"}
 """Venue, as instruments name it, to the name of its client, which is in the module of that name in lower case."""
 
-TRADED = ("ALPACA", "DERIBIT", "POLYMARKET")
+TRADED = ("ALPACA", "DERIBIT", "KALSHI", "POLYMARKET")
 """Venues whose protocol the sandbox speaks, so that whole sessions were tried on it; a session refuses the others."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
@@ -32,8 +34,8 @@ SHARE = Instrument("P", "SHARE")
 MARKETS = (BinaryMarket("P:YES", "P:NO"), BinaryMarket("P:ODD"))
 
 
-def market(cash: str = "100", *, size: str = "1000") -> Exchange:
-    made = Exchange([YES, NO, ODD], D(cash), FillModel("touch"), markets=MARKETS)
+def market(cash: str = "100", *, size: str = "1000", terms: Mapping[str, Terms] = MappingProxyType({})) -> Exchange:
+    made = Exchange([YES, NO, ODD], D(cash), FillModel("touch"), markets=MARKETS, terms=terms)
     for key, bid, ask in (("P:YES", "0.40", "0.42"), ("P:NO", "0.58", "0.60"), ("P:ODD", "0.10", "0.20")):
         made.on_depth(key, [Level(D(bid), D(size))], [Level(D(ask), D(size))], 1)
     return made
@@ -285,3 +287,17 @@ def test_the_worst_outcome_never_costs_more_than_there_is(history: list[tuple[st
     made.settle("P:ODD", D(int(odd)), 100)
     assert made.ledger.positions() == {}
     assert made.ledger.cash >= counted
+
+
+def test_a_signed_contract_nets_through_zero_against_its_collateral() -> None:
+    """10 YES at 0.20, then 30 sold at 0.10 in one order: 10 close, 20 are NO at 0.90; with a complement the sale is refused."""
+    made = market("20", terms={"P:ODD": Terms(signed=True)})
+    assert send(made, "a", "P:ODD", "10") == "Executed"
+    assert send(made, "too much", "P:ODD", "-32", "0.10") is Refusal.BUYING_POWER, "18 + 3.2 of cash stand against 22 short"
+    assert send(made, "b", "P:ODD", "-30", "0.10") == "Executed"
+    assert (made.ledger.position("P:ODD"), made.ledger.cash, made.free_cash) == (D(-20), D(21), D(1))
+    assert (made.ledger.profit("P:ODD"), made.ledger.cost("P:ODD")) == (D(-1), D(-2))
+    assert send(made, "c", "P:ODD", "5", "0.05") == "Accepted"
+    assert send(made, "d", "P:ODD", "-0.1", "0.15") == "Accepted", "both sides may rest at once, as long as they do not meet"
+    assert send(made, "y", "P:YES", "1") == "Executed"
+    assert send(made, "z", "P:YES", "-2", "0.40") is Refusal.THROUGH_ZERO

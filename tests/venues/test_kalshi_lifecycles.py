@@ -9,16 +9,10 @@ import msgspec
 import pytest
 
 from hedgekit.errors import VenueError
-from hedgekit.types import MarketStatus
+from hedgekit.types import MarketStatus, Settled, TickChanged
 from hedgekit.venues.kalshi.book import Book
-from hedgekit.venues.kalshi.events import Band, FeesChanged, Settled, TickChanged
 from tests.venues.kalshi_made import FED, KEY, changed, opened, payload, told
 
-TAPERED = (
-    Band(Decimal("0.0000"), Decimal("0.1000"), Decimal("0.0010")),
-    Band(Decimal("0.1000"), Decimal("0.9000"), Decimal("0.0100")),
-    Band(Decimal("0.9000"), Decimal("1.0000"), Decimal("0.0010")),
-)
 CLOSED = MarketStatus(ts_ns=1, instrument=KEY, status="closed")
 
 
@@ -32,19 +26,18 @@ CLOSED = MarketStatus(ts_ns=1, instrument=KEY, status="closed")
         (changed("lifecycle_created", event_type="close_date_updated"), []),
         (payload("lifecycle_paused"), [MarketStatus(ts_ns=1, instrument=KEY, status="paused")]),
         (changed("lifecycle_paused", event_type="activated"), [MarketStatus(ts_ns=1, instrument=KEY, status="open")]),
-        (payload("lifecycle_determined"), [CLOSED, Settled(1, KEY, 1_694_721_700_000_000_000, Decimal(1), paid=False)]),
+        (payload("lifecycle_determined"), [CLOSED, Settled(1, KEY, 1_694_721_700_000_000_000, Decimal(1), final=False)]),
         (
             changed("lifecycle_determined", settlement_value="0.3500"),
-            [CLOSED, Settled(1, KEY, 1_694_721_700 * 10**9, Decimal("0.35"), paid=False)],
+            [CLOSED, Settled(1, KEY, 1_694_721_700 * 10**9, Decimal("0.35"), final=False)],
         ),
         (
             changed("lifecycle_determined", settlement_value=None, result="no"),
-            [CLOSED, Settled(1, KEY, 1_694_721_700 * 10**9, Decimal(0), paid=False)],
+            [CLOSED, Settled(1, KEY, 1_694_721_700 * 10**9, Decimal(0), final=False)],
         ),
-        (payload("lifecycle_settled"), [CLOSED, Settled(1, KEY, 1_694_725_300_000_000_000, None, paid=True)]),
-        (payload("lifecycle_ladder"), [TickChanged(1, KEY, TAPERED)]),
-        (payload("fee_update"), [FeesChanged(1, KEY, "quadratic", Decimal("0.5"))]),
-        (changed("fee_update", event_ticker="FED-23DE"), []),
+        (payload("lifecycle_settled"), [CLOSED, Settled(1, KEY, 1_694_725_300_000_000_000, None, final=True)]),
+        (payload("lifecycle_ladder"), [TickChanged(ts_ns=1, instrument=KEY, venue_ns=1_669_149_841_234 * 10**6, tick=Decimal("0.01"))]),
+        (payload("fee_update"), []),
         (changed("lifecycle_paused", market_ticker="NOT-OURS", event_type="teleported"), []),
     ],
 )
@@ -52,10 +45,11 @@ def test_what_happens_to_a_market(frame: bytes, events: list[Any]) -> None:
     assert told(frame) == events
 
 
-def test_a_fee_that_is_the_series_again() -> None:
-    frame = msgspec.json.decode(payload("fee_update"))
-    frame["msg"] |= {"fee_type_override": None, "fee_multiplier_override": None}
-    assert told(msgspec.json.encode(frame)) == [FeesChanged(1, KEY, None, None)]
+def test_what_a_contract_pays_is_remembered_until_it_is_paid() -> None:
+    """The venue says the value when it is determined, and not again when it is settled."""
+    settled = msgspec.json.decode(payload("lifecycle_settled")) | {"seq": msgspec.json.decode(payload("lifecycle_determined"))["seq"] + 1}
+    events = told(payload("lifecycle_determined"), msgspec.json.encode(settled))
+    assert events[-1] == Settled(2, KEY, 1_694_725_300_000_000_000, Decimal(1), final=True)
 
 
 @pytest.mark.parametrize(

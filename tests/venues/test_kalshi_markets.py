@@ -14,9 +14,9 @@ from hedgekit.errors import VenueError
 from hedgekit.exchange.contract import Contract, Terms
 from hedgekit.exchange.fees import Kalshi as Formula
 from hedgekit.exchange.fees import Trade
-from hedgekit.types import NS, Instrument, Kind, Order, Priority, Reply
+from hedgekit.types import NS, Instrument, Kind, Order, Priority, Reply, Settled
 from hedgekit.venues.kalshi import markets, replies, requests, streams
-from hedgekit.venues.kalshi.events import Band, Settled
+from hedgekit.venues.kalshi.ladder import Band, coarsest, valid
 from hedgekit.venues.kalshi.wire import fixed
 from tests.venues.fuzz import refuses_or_reads, spoilt
 from tests.venues.kalshi_made import PAYLOADS, payload
@@ -61,9 +61,9 @@ def test_listings() -> None:
 )
 def test_a_price_is_valid_in_its_band(price: str, fits: bool) -> None:  # noqa: FBT001 - the expected value
     ladder = listed(Reply(200, payload("markets")))[0][0].bands
-    assert markets.valid(Decimal(price), ladder) is fits
-    assert not markets.valid(Decimal(0), ladder)
-    assert not markets.valid(Decimal(1), ladder)
+    assert valid(Decimal(price), ladder) is fits
+    assert not valid(Decimal(0), ladder)
+    assert not valid(Decimal(1), ladder)
 
 
 STRUCTURES = [
@@ -79,14 +79,14 @@ STRUCTURES = [
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_every_multiple_of_the_coarsest_step_is_valid(structure: Any) -> None:
     ladder = tuple(Band(*map(Decimal, band)) for band in structure)
-    tick = markets.coarsest(ladder)
-    assert all(markets.valid(tick * n, ladder) for n in range(1, int(1 / tick)))
+    tick = coarsest(ladder)
+    assert all(valid(tick * n, ladder) for n in range(1, int(1 / tick)))
 
 
 def test_a_ladder_without_a_common_step_is_refused() -> None:
     bands = (Band(Decimal(0), Decimal("0.5"), Decimal("0.002")), Band(Decimal("0.5"), Decimal(1), Decimal("0.005")))
     with pytest.raises(VenueError, match=r"steps 0\.002, 0\.005 have no common multiple"):
-        markets.coarsest(bands)
+        coarsest(bands)
 
 
 def test_fees_by_hand() -> None:
@@ -112,8 +112,8 @@ def test_the_fee_is_the_simulated_exchanges(price: int, hundredths: int, maker: 
 
 def test_settlements() -> None:
     no, scalar = markets.settlements_of(Reply(200, payload("settlements")), 9)[0]
-    assert no == Settled(9, f"KALSHI:{FED}", AT_NS, Decimal(0), paid=True)
-    assert scalar.value == Decimal("0.35")
+    assert no == Settled(9, f"KALSHI:{FED}", AT_NS, Decimal(0), final=True)
+    assert scalar.payout == Decimal("0.35")
 
 
 def test_limits_status_and_scopes() -> None:

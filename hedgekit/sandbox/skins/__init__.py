@@ -10,7 +10,7 @@ from hedgekit.errors import ConfigError
 if TYPE_CHECKING:
     from hedgekit.sandbox.skin import Skin
 
-SKINS = {"ALPACA": "AlpacaSkin", "DERIBIT": "DeribitSkin", "POLYMARKET": "PolymarketSkin"}
+SKINS = {"ALPACA": "AlpacaSkin", "DERIBIT": "DeribitSkin", "KALSHI": "KalshiSkin", "POLYMARKET": "PolymarketSkin"}
 """Venue, as instruments name it, to the name of its skin, which is in the module of that name in lower case."""
 
 

@@ -83,7 +83,7 @@ class Kalshi(Venue):
     def latest(self) -> None:
         """Return None: Kalshi tells no time of its latest quotes."""
 
-    def market(self, now_ns: int) -> MarketFeed:  # type: ignore[override] # it tells more than there are events for: events.py
+    def market(self, now_ns: int) -> MarketFeed:
         """Return a new feed of books and lifecycles."""
         return MarketFeed(self._signer.headers("GET", SOCKET, now_ns), self._tickers)
 

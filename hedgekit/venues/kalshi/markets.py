@@ -1,20 +1,20 @@
 """What can be traded, in which steps and for which fee, as the venue's answers say it: read by discovery, not by a session.
 
 A price is valid if it is a whole number of steps above the start of its band. ``Instrument.tick`` is one number, so it is the
-coarsest step (:func:`coarsest`), whose multiples are valid in every band of the venue's structures as far as they are documented.
+coarsest step (:func:`~hedgekit.venues.kalshi.ladder.coarsest`), whose multiples are valid in every band of the venue's structures
+as far as they are documented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Fees, Instrument, Kind, Reply
-from hedgekit.venues.kalshi.events import Band, Settled
+from hedgekit.types import Fees, Instrument, Kind, Reply, Settled
+from hedgekit.venues.kalshi.ladder import Band, coarsest
 from hedgekit.venues.kalshi.messages import Range, bands
 from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, decode, key_of, ns_of, yes_price
 from hedgekit.venues.reading import Name
@@ -94,20 +94,6 @@ def _listing(market: _Market, fees: Fees, lot: Decimal) -> Listing:
     return Listing(instrument, market.event_ticker, market.market_type == "scalar", _STATUSES[market.status], ladder, payout)
 
 
-def coarsest(ladder: Sequence[Band]) -> Decimal:
-    """Return the largest step of a ladder; VenueError if its multiples are not valid in every band."""
-    step = max(band.step for band in ladder)
-    if any(step % band.step or band.start % band.step for band in ladder):
-        msg = f"kalshi: steps {', '.join(str(band.step) for band in ladder)} have no common multiple among them"
-        raise VenueError(msg)
-    return step
-
-
-def valid(price: Decimal, ladder: Sequence[Band]) -> bool:
-    """Return whether an order may have that price; a price between two bands may be in either."""
-    return 0 < price < 1 and any(band.start <= price <= band.end and not (price - band.start) % band.step for band in ladder)
-
-
 # ------------------------------------------------------------------------- fees
 
 
@@ -173,7 +159,7 @@ class _Settlements(msgspec.Struct):
 def settlements_of(reply: Reply, ts_ns: int) -> tuple[list[Settled], str]:
     """Return what was settled, and the cursor of the next page; empty for the last. Cents of a scalar market may be rounded."""
     page: _Settlements = decode(reply.body, _Settlements, "settlements")
-    return [Settled(ts_ns, key_of(one.ticker), ns_of(one.settled_time), _value(one), paid=True) for one in page.settlements], page.cursor
+    return [Settled(ts_ns, key_of(one.ticker), ns_of(one.settled_time), _value(one), final=True) for one in page.settlements], page.cursor
 
 
 def _value(one: _Settlement) -> Decimal | None:

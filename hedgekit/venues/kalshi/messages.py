@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.venues.kalshi.events import Band
+from hedgekit.venues.kalshi.ladder import Band
 from hedgekit.venues.kalshi.wire import ONE, Count, Direction, Dollars, Outcome, unread
 from hedgekit.venues.reading import UNREADABLE, Name
 
@@ -83,16 +83,8 @@ class EventCreated(_Message, tag="event_lifecycle", kw_only=True):
     """There is a new event: nothing for us."""
 
 
-class _FeeMsg(msgspec.Struct):
-    event_ticker: Name
-    fee_type_override: str | None
-    fee_multiplier_override: float | None
-
-
 class FeeUpdate(_Message, tag="event_fee_update", kw_only=True):
-    """An event has fees of its own, or has them no more."""
-
-    msg: _FeeMsg
+    """An event has fees of its own, or has them no more: what was charged is told with each fill."""
 
 
 class _OrderMsg(msgspec.Struct):
@@ -197,8 +189,3 @@ def bands(ranges: Iterable[Range]) -> tuple[Band, ...]:
         msg = f"kalshi: price ranges {[tuple(map(str, band)) for band in found[:4]]} are no ladder"
         raise VenueError(msg)
     return found
-
-
-def multiplier(news: _FeeMsg) -> Decimal | None:
-    """Return an event's own multiplier of fees."""
-    return None if news.fee_multiplier_override is None else Decimal(repr(news.fee_multiplier_override))

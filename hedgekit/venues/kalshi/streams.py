@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Ack, Cancelled, Fill, Gap, Login, MarketStatus, Quote, Update
+from hedgekit.types import Ack, Cancelled, Fill, Gap, Login, MarketEvent, MarketStatus, Quote, Settled, TickChanged, Update
 from hedgekit.venues.kalshi import messages
 from hedgekit.venues.kalshi.book import PRICE_UNITS, SIZE_UNITS, Book, Top
-from hedgekit.venues.kalshi.events import FeesChanged, Settled, TickChanged, Told
+from hedgekit.venues.kalshi.ladder import coarsest
 from hedgekit.venues.kalshi.messages import (
     Delta,
     EventCreated,
@@ -73,6 +73,7 @@ class MarketFeed(_Feed):
         self._books: dict[str, Book] = {}
         self._last: dict[int | None, tuple[int, bytes | str]] = {}
         self._keys = {ticker: key_of(ticker) for ticker in tickers}
+        self._payouts: dict[str, Decimal | None] = {}
         self._heard_ns = 0
         self._book_sid = 0
         self.broken = False
@@ -83,7 +84,7 @@ class MarketFeed(_Feed):
         yield from self._subscribe("orderbook_delta", market_tickers=list(self._tickers), use_yes_price=True)
         self._book_sid = self._sids["orderbook_delta"]
 
-    def take(self, frame: bytes | str, ts_ns: int) -> list[Told]:
+    def take(self, frame: bytes | str, ts_ns: int) -> list[MarketEvent]:
         """Return what a frame tells; once the sequence is broken a Gap, and nothing ever after.
 
         Raises
@@ -106,13 +107,13 @@ class MarketFeed(_Feed):
         self._heard_ns = ts_ns
         return events
 
-    def _gap(self, ts_ns: int) -> list[Told]:
+    def _gap(self, ts_ns: int) -> list[MarketEvent]:
         self.broken = True
         return [Gap(ts_ns=ts_ns, since_ns=self._heard_ns or ts_ns)]
 
     # -------------------------------------------------------------------- books
 
-    def _moved(self, message: Delta, ts_ns: int) -> list[Told]:
+    def _moved(self, message: Delta, ts_ns: int) -> list[MarketEvent]:
         delta = message.msg
         ticker = delta.market_ticker
         book = self._books.get(ticker)
@@ -128,7 +129,7 @@ class MarketFeed(_Feed):
             return self._gap(ts_ns)
         return [] if book.top == old else [self._quote(ticker, book.top, delta.ts_ms or message.sending_ts_ms, ts_ns)]
 
-    def _begun(self, message: Snapshot, ts_ns: int) -> list[Told]:
+    def _begun(self, message: Snapshot, ts_ns: int) -> list[MarketEvent]:
         ticker = message.msg.market_ticker
         self._asked(ticker, message.sid)
         old = self._books.get(ticker)
@@ -157,18 +158,16 @@ class MarketFeed(_Feed):
 
     # --------------------------------------------------------------- lifecycles
 
-    def _noted(self, message: messages.Message, ts_ns: int) -> list[Told]:
+    def _noted(self, message: messages.Message, ts_ns: int) -> list[MarketEvent]:
         if isinstance(message, Snapshot):
             return self._begun(message, ts_ns)
         if isinstance(message, Lifecycle):
             return self._lived(message, ts_ns) if message.msg.market_ticker in self._keys else []
-        if isinstance(message, FeeUpdate):
-            return self._charged(message, ts_ns)
         if isinstance(message, Unsubscribed) or (isinstance(message, Problem) and message.msg.code in TERMINAL):
             return self._gap(ts_ns)
         return _quiet(message)
 
-    def _lived(self, message: Lifecycle, ts_ns: int) -> list[Told]:
+    def _lived(self, message: Lifecycle, ts_ns: int) -> list[MarketEvent]:
         news = message.msg
         key = self._keys[news.market_ticker]
         if news.event_type in messages.STATUSES:
@@ -177,19 +176,15 @@ class MarketFeed(_Feed):
             seconds = news.settled_ts if news.event_type == "settled" else news.determination_ts
             at_ns = ms_to_ns(seconds * 1000, "a settlement") if seconds else ts_ns
             closed = MarketStatus(ts_ns=ts_ns, instrument=key, status="closed")
-            return [closed, Settled(ts_ns, key, at_ns, messages.pays(news), news.event_type == "settled")]
+            payout = self._payouts[key] = self._payouts.get(key) if (said := messages.pays(news)) is None else said
+            return [closed, Settled(ts_ns, key, at_ns, payout, news.event_type == "settled")]
         if news.event_type == "price_level_structure_updated":
-            return [TickChanged(ts_ns, key, messages.bands(news.price_ranges))]
+            tick = coarsest(messages.bands(news.price_ranges))
+            return [TickChanged(ts_ns=ts_ns, instrument=key, venue_ns=message.sending_ts_ms * 1_000_000 or ts_ns, tick=tick)]
         if news.event_type in messages.NO_NEWS:
             return []
         msg = f"kalshi: lifecycle event {news.event_type[:60]!r} of {news.market_ticker} is not understood"
         raise VenueError(msg)
-
-    def _charged(self, message: FeeUpdate, ts_ns: int) -> list[Told]:
-        """Tell the event's markets among ours: their tickers begin with the event's."""
-        news = message.msg
-        ours = [key for ticker, key in self._keys.items() if ticker == news.event_ticker or ticker.startswith(f"{news.event_ticker}-")]
-        return [FeesChanged(ts_ns, key, news.fee_type_override, messages.multiplier(news)) for key in ours]
 
 
 def _unread(ticker: str, error: ValueError) -> VenueError:
@@ -198,7 +193,7 @@ def _unread(ticker: str, error: ValueError) -> VenueError:
 
 def _quiet(message: messages.Message) -> list[Any]:
     """Return nothing for what tells nothing; VenueError for the rest."""
-    if isinstance(message, EventCreated | Subscribed | messages.Done):
+    if isinstance(message, EventCreated | FeeUpdate | Subscribed | messages.Done):
         return []
     if isinstance(message, Problem):
         msg = f"kalshi: error {message.msg.code} of the stream: {message.msg.msg[:200]!r}"
