@@ -61,7 +61,12 @@ class Rig:
         return Journal.open(self.folder / "journal.db", name, mode="read")
 
     def ledger(self, name: str = demo.SESSION, venue: str = "ALPACA") -> dict[str, Any]:
-        """Ask an exchange for its own books, when a session has ended."""
+        """Ask an exchange for its own books, when a session has ended; once."""
+        found: dict[str, Any] = self.ledgers(name)[venue]
+        return found
+
+    def ledgers(self, name: str = demo.SESSION) -> dict[str, Any]:
+        """Ask every exchange for its own books, by venue, when a session has ended; once."""
         with self.journal(name) as journal:
             done = journal.last_instant
 
@@ -71,7 +76,7 @@ class Rig:
                 await control.send_json({"op": "attach", "epoch": 2**62, "done": done})
                 assert (await control.receive_json(timeout=10))["op"] == "attached"
                 await control.send_json({"op": "ledger"})
-                answer: dict[str, Any] = (await control.receive_json(timeout=10))["accounts"][venue]
+                answer: dict[str, Any] = (await control.receive_json(timeout=10))["accounts"]
                 return answer
 
         return asyncio.run(ask())
