@@ -258,7 +258,7 @@ class Outbox:
     def _gone(self, life: Life, ts_ns: int) -> State | None:
         """Return that an order is over which the venue had, or has barred for good, and of which it does not tell any more."""
         late = life.barred and life.posted_ns + self.venue.late_ns <= ts_ns
-        return self.venue.gone(life.order) if late or (life.known and life.denied >= _GONE) else None
+        return self.venue.gone(life.order, known=life.known) if late or (life.known and life.denied >= _GONE) else None
 
     def _acknowledged(self, order_id: str, venue_id: str, ts_ns: int) -> list[Input]:
         self._names[venue_id] = order_id

@@ -175,8 +175,8 @@ class Venue(Protocol):
     def lookup(self, order: Order) -> Request:
         """Encode the question what became of an order."""
 
-    def gone(self, order: Order) -> State | None:
-        """Return what it means that a look-up does not find an order that was there.
+    def gone(self, order: Order, *, known: bool) -> State | None:
+        """Return what it means that a look-up does not find an order that was there (``known``), or may have been.
 
         Its end, ``filled`` being infinite where only the executions say how much; None: what answers look-ups has not heard of it yet.
         """

@@ -25,9 +25,7 @@ from hedgekit.venues import client_of
 from tests.paper.rig import TINY_PARAMS, Rig
 
 EVENT = (
-    Instrument(
-        "POLYMARKET", "RAIN-YES", Kind.BINARY, tick=Decimal("0.001"), fees=Fees(Decimal("0.02"), quantum=Decimal("0.00001"))
-    ),
+    Instrument("POLYMARKET", "RAIN-YES", Kind.BINARY, tick=Decimal("0.001"), fees=Fees(Decimal("0.02"), quantum=Decimal("0.00001"))),
     Instrument("KALSHI", "RAIN-26JAN", Kind.BINARY, tick=Decimal("0.01"), fees=Fees(per_unit=Decimal("0.0175"), quantum=Decimal("0.0001"))),
 )
 SAME_EVENT = SyntheticBinary(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Cancelled, Gap, Quote, Reply
+from hedgekit.types import NS, Ack, Cancelled, Gap, Quote, Reply
 from hedgekit.venues.deribit import Deribit, rules
 from hedgekit.venues.deribit.rpc import HEARTBEAT
 from tests.net.orders_made import decision
@@ -120,6 +120,22 @@ def test_an_order_that_arrived_after_all_is_found_by_its_label() -> None:
     found = outbox.on_reply(look, Reply(200, payload("by_label")), ORDER.ts_ns + 2 * NS)
     assert [event.venue_order_id for event in found.events] == ["BTC-584864807"]  # type: ignore[union-attr] # an Ack
     assert [request.purpose for request in found.requests] == ["lookup"]  # an audit: it is over, and 4 contracts are not told yet
+
+
+def test_an_order_that_deribit_has_forgotten_has_ended_and_its_trades_tell_how() -> None:
+    """Half an hour after its end a label is not found any more; an order that was never acknowledged never was."""
+    outbox = Outbox(client())
+    (post,) = outbox.requests_of(decision((ORDER,)))
+    outbox.posted(post, ORDER.ts_ns)
+    outbox.note(Ack(ts_ns=ORDER.ts_ns, order_id=ORDER.order_id, venue_order_id="BTC-584864807"))
+    (look,) = outbox.audit()
+    at_ns = ORDER.ts_ns + 3_600 * NS
+    for _ in range(4):
+        assert outbox.on_reply(look, Reply(200, result([])), at_ns).again_ns
+    asked = outbox.on_reply(look, Reply(200, result([])), at_ns).requests
+    assert [request.purpose for request in asked] == ["fills"]
+    told = outbox.on_reply(asked[0], Reply(200, result({"trades": [], "has_more": False}, 0)), at_ns)
+    assert told.events == [Cancelled(ts_ns=at_ns, order_id=ORDER.order_id)]
 
 
 # ------------------------------------------------------------------------ fuzz

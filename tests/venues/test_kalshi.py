@@ -220,8 +220,8 @@ def test_questions() -> None:
     assert [request.purpose for request in asked] == ["positions", "account"]
     assert asked[0].path == "/trade-api/v2/portfolio/positions?count_filter=position&limit=1000"
     assert {request.priority for request in (*asked, requests.lookup(ORDER), requests.fills(0, ""))} == {Priority.QUERY}
-    client: Any = CLIENT  # it returns nothing by its type
-    assert client.latest() is None
+    assert (CLIENT.latest().path, CLIENT.latest().purpose) == ("/trade-api/v2/exchange/status", "quotes")
+    assert CLIENT.latest_of(Reply(200, b"{}")) == {}, "a sign of life, and the time of no quote"
 
 
 # ---------------------------------------------------------------------- answers
@@ -336,7 +336,6 @@ def test_the_rate_limit_is_not_told() -> None:
         (lambda r: CLIENT.held_of([r, Reply(200, payload("balance"))]), b'{"market_positions":[],"cursor":"x"}', "more than the 0"),
         (lambda r: CLIENT.held_of([r, Reply(200, payload("balance"))]), b"[]", "positions cannot be read"),
         (lambda r: CLIENT.held_of([Reply(200, payload("positions")), r]), b'{"balance":9400}', "account cannot be read"),
-        (CLIENT.latest_of, b"{}", "not asked"),
     ],
 )
 def test_answers_without_meaning_name_what(call: Any, said: bytes, word: str) -> None:

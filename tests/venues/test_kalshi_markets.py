@@ -37,7 +37,7 @@ def listed(reply: Reply) -> tuple[list[markets.Listing], str]:
 
 def test_questions_of_discovery() -> None:
     asked = [requests.markets([FED, "A&B"], "c"), requests.series("A/B"), requests.settlements(AT_NS, ""), requests.limits()]
-    assert [request.path.removeprefix("/trade-api/v2") for request in [*asked, requests.keys(), requests.status()]] == [
+    assert [request.path.removeprefix("/trade-api/v2") for request in [*asked, requests.keys(), requests.latest()]] == [
         "/markets?tickers=FED-23DEC-T3.00%2CA%26B&limit=1000&cursor=c",
         "/series/A%2FB",
         "/portfolio/settlements?min_ts=1715793599&limit=1000",

@@ -218,7 +218,8 @@ def test_an_answer_on_another_order_is_refused(request_: Request) -> None:
 
 
 def test_an_order_that_is_not_found_any_more_is_over_and_its_trades_tell_the_rest() -> None:
-    assert client().gone(ORDER) == State(client().order_id(ORDER), over=True, filled=Decimal("Infinity"))
+    for known in (True, False):
+        assert client().gone(ORDER, known=known) == State(client().order_id(ORDER), over=True, filled=Decimal("Infinity"))
 
 
 def test_executions() -> None:

@@ -49,7 +49,7 @@ class Alpaca(Venue):
         self._symbols = [symbol(instrument.key) for instrument in instruments]
         self._headers = requests.headers(key, secret)
 
-    def gone(self, order: Order) -> None:
+    def gone(self, order: Order, *, known: bool) -> None:
         """Return None: Alpaca knows an order for ever."""
 
     @property

@@ -50,12 +50,12 @@ class Deribit(Venue):
         self._keys = key, secret
         self._units = Units(instruments)
 
-    def gone(self, _: Order) -> State:
+    def gone(self, order: Order, *, known: bool) -> State | None:  # noqa: ARG002 - as every client
         """Return what it means that a label is not found any more: Deribit forgets an order half an hour after its end.
 
         How much of it was executed is not said: ``filled`` is infinite, and only the trades tell.
         """
-        return State("", over=True, filled=Decimal("Infinity"))
+        return State("", over=True, filled=Decimal("Infinity")) if known else None
 
     @property
     def account_id(self) -> str:

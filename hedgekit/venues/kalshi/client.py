@@ -39,7 +39,7 @@ class Kalshi(Venue):
     late_ns = 120 * NS  # assumed: Kalshi does not say
 
     cancel, lookup = staticmethod(requests.cancel), staticmethod(requests.lookup)
-    fills, holdings = staticmethod(requests.fills), staticmethod(requests.holdings)
+    fills, holdings, latest = staticmethod(requests.fills), staticmethod(requests.holdings), staticmethod(requests.latest)
     word_of, error_of, limits_of = staticmethod(replies.word_of), staticmethod(replies.error_of), staticmethod(replies.limits_of)
     state_of, fills_of = staticmethod(replies.state_of), staticmethod(replies.fills_of)
     held_of, latest_of = staticmethod(replies.held_of), staticmethod(replies.latest_of)
@@ -55,7 +55,7 @@ class Kalshi(Venue):
         self._instruments = {instrument.key: instrument for instrument in instruments}
         self._tickers = [instrument.symbol for instrument in instruments]
 
-    def gone(self, order: Order) -> None:
+    def gone(self, order: Order, *, known: bool) -> None:
         """Return None: Kalshi's list of orders has those that are over too."""
 
     @property
@@ -79,9 +79,6 @@ class Kalshi(Venue):
     def void(self, order: Order) -> Request:
         """Encode an order that cannot fill: :func:`~hedgekit.venues.kalshi.requests.void`."""
         return requests.void(order, self._instrument(order))
-
-    def latest(self) -> None:
-        """Return None: Kalshi tells no time of its latest quotes."""
 
     def market(self, now_ns: int) -> MarketFeed:
         """Return a new feed of books and lifecycles."""

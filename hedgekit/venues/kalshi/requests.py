@@ -129,9 +129,9 @@ def keys() -> Request:
     return _question("/api_keys", "keys")
 
 
-def status() -> Request:
-    """Encode the question whether the exchange trades."""
-    return _question("/exchange/status", "status")
+def latest() -> Request:
+    """Encode the question whether the exchange trades: a sign of life, since Kalshi tells no time of its latest quotes."""
+    return _question("/exchange/status", "quotes")
 
 
 def _question(path: str, purpose: str, order_id: str | None = None) -> Request:

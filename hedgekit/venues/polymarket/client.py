@@ -101,7 +101,7 @@ class Polymarket(Venue):
         self._names[venue_id] = order.order_id
         return requests.lookup(order, venue_id)
 
-    def gone(self, order: Order) -> State:
+    def gone(self, order: Order, *, known: bool) -> State:  # noqa: ARG002 - either may have been executed
         """Return what it means that a look-up finds nothing of an order that was there: it is over.
 
         How much of it was executed is not said: ``filled`` is infinite, and only the trades tell.
