@@ -24,13 +24,13 @@ from hedgekit.errors import ConfigError, LiveHostRefused
 from hedgekit.exchange.model import FillModel
 from hedgekit.hedger import routine
 from hedgekit.journal import Journal
+from hedgekit.keys import secret
 from hedgekit.net.budget import Budget
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
-from hedgekit.net.sender import Sender
+from hedgekit.net.sender import Sender, leave
 from hedgekit.net.transport import require_paper
 from hedgekit.paper import pair
-from hedgekit.paper.config import secret
 from hedgekit.params import Params
 from hedgekit.stats import ratio, sizing
 from hedgekit.types import (
@@ -53,10 +53,11 @@ from hedgekit.types import (
     SessionStarted,
     Timer,
 )
+from hedgekit.venues import client_of
 from hedgekit.venues.alpaca import Alpaca
 from hedgekit.venues.alpaca.wire import DATA
 from hedgekit.verdict import Result, assess
-from tests.core.core_made import DAILY, Desk, daily_tape, legs, ou_pair, params, plan
+from tests.core.core_made import DAILY, Desk, daily_tape, ou_pair, params, plan
 from tests.core.slow_driver import SlowDriver
 from tests.histories import history
 from tests.net.orders_made import VENUE
@@ -65,14 +66,13 @@ from tests.net.orders_made import VENUE
 
 RULES = [f"A{n}" for n in range(1, 31)]
 
-NOT_YET = {
-    "A12": "later: Alpaca only, one venue at a time",
-}
+NOT_YET: dict[str, str] = {}
+LEGS = Instrument("ALPACA", "KO"), Instrument("ALPACA", "PEP")
 
 
 def opened(**changes: Any) -> tuple[Desk, Decision]:
     """Return a desk that has entered, short KO and long PEP, and that decision."""
-    desk = Desk(**{"lookback": 10} | changes)
+    desk = Desk(**{"lookback": 10, "instruments": LEGS} | changes)
     for i in range(9):
         hedge = 101.0 if i % 2 else 100.0
         desk.bar(hedge + (0.5 if i % 3 else -0.5), hedge)
@@ -225,7 +225,7 @@ def test_A09_stream_for_prices_rest_for_orders() -> None:
     (quote,) = VENUE.market(0).take(frame, desk.now_ns + NS)
     assert isinstance(quote, Quote)
     before = desk.hedger.on(Timer(ts_ns=desk.now_ns)).delta
-    after = desk.hedger.on(msgspec.structs.replace(quote, instrument="T:KO")).delta
+    after = desk.hedger.on(msgspec.structs.replace(quote, instrument="ALPACA:KO")).delta
     assert before is not None
     assert after is not None
     assert after < before
@@ -267,6 +267,33 @@ def test_A11_both_legs_leave_together_ahead_of_all_else() -> None:
     sender.leave(desk.now_ns)
     assert sent[:2] == [order.order_id for order in entry.orders]
     assert [order.leg for order in entry.orders] == [0, 1]
+
+
+def test_A12_each_leg_goes_to_its_own_venue_in_its_own_words_and_the_hedge_follows_its_primary() -> None:
+    """A12: several exchanges: one decision, two accounts; the hedge at the second venue waits for the primary's turn at the first.
+
+    Whole sessions over two venues, killed and cut off: tests/paper/test_across.py.
+    """
+    spot, perpetual = Instrument("ALPACA", "BTCX", lot=Decimal("0.01")), Instrument("DERIBIT", "BTC-PERPETUAL", Kind.INVERSE_PERP)
+    desk, entry = opened(instruments=(spot, perpetual))
+    assert [order.instrument for order in entry.orders] == [spot.key, perpetual.key]
+    budget = Budget("requests", 1, {"submit": 1, "account": 1}, refill_per_s=1.0)
+    peers: list[Sender] = []
+    sent: list[tuple[str, str]] = []
+    for client, refill in ((client_of("ALPACA"), budget), (client_of("DERIBIT"), msgspec.structs.replace(budget, capacity=9))):
+        mine = [one for one in (spot, perpetual) if one.venue == client.name]
+        venue = client(["key", "secret-secret"], mine)
+        line = Limiter([refill], np.random.default_rng(1))
+        Sender(Outbox(venue), line, lambda r, name=client.name: sent.append((name, r.path)) or len(sent), lambda _: None, None, peers)  # type: ignore[misc,func-returns-value] # one line
+    peers[0].ask([VENUE.holdings()[1]])
+    leave(peers, desk.now_ns)  # uses the first venue's one token up
+    for sender in peers:
+        sender.intend(entry, desk.now_ns)
+    leave(peers, desk.now_ns)
+    assert [name for name, _ in sent] == ["ALPACA"], "the primary waits for its turn, so the hedge does, though its venue has room"
+    peers[0].reply(1, Reply(200, b"{}"), desk.now_ns)
+    leave(peers, desk.now_ns + NS)
+    assert sent[1:] == [("ALPACA", "/v2/orders"), ("DERIBIT", "/api/v2/private/sell" if entry.orders[1].qty < 0 else "/api/v2/private/buy")]
 
 
 def test_A13_the_hedge_fires_with_the_primary() -> None:
@@ -354,7 +381,7 @@ def test_A19_a_silent_venue_stops_trading_and_then_both_legs_are_closed() -> Non
     assert 30.0 <= Params.model_fields["breaker_s"].default <= 60.0
     desk, entry = opened()
     fill(desk, entry)
-    down, up = (Link(ts_ns=desk.now_ns, venue="T", state=state, since_ns=0) for state in ("down", "up"))
+    down, up = (Link(ts_ns=desk.now_ns, venue="ALPACA", state=state, since_ns=0) for state in ("down", "up"))
     assert desk.hedger.on(down).phase is Phase.RECOVERING
     assert not desk.hedger.on(up).orders
     close = desk.hedger.on(Reconciled(ts_ns=desk.now_ns, positions={}, cash=Decimal(0), agrees=True))
@@ -384,7 +411,7 @@ def test_A22_every_execution_is_logged(tmp_path: Path) -> None:
     desk, entry = opened()
     with Journal.open(tmp_path / "j.db", "s", mode="write") as journal:
         journal.append(
-            SessionStarted(ts_ns=1, session="s", instruments=legs(), params=desk.hedger.params.model_dump(), market={}, version="0")
+            SessionStarted(ts_ns=1, session="s", instruments=LEGS, params=desk.hedger.params.model_dump(), market={}, version="0")
         )
         journal.append(entry)
         for one in fill(desk, entry):
