@@ -2,9 +2,9 @@
 
 Not a part of the test suite: it runs in an environment of its own, because the SDKs pin libraries that hedgekit does not.
 
-    python3.11 -m venv /tmp/sdk-polymarket
-    /tmp/sdk-polymarket/bin/pip install -r tests/sdk/requirements-polymarket.txt
-    /tmp/sdk-polymarket/bin/python tests/sdk/polymarket_judge.py .venv/bin/python
+    python3.11 -m venv ENV
+    ENV/bin/pip install -r tests/sdk/requirements-polymarket.txt
+    ENV/bin/python tests/sdk/polymarket_judge.py .venv/bin/python
 
 The argument is hedgekit's interpreter, which serves ``hedgekit sandbox --venue POLYMARKET --live``. Each judgement prints a line; the
 exit code is 1 if one fails. polymarket-client has no public way to another address: its environment is replaced, so its version is pinned.
