@@ -9,9 +9,10 @@
     request without a valid label is answered 400 before it gets a number: ``n`` is null.
 ``ledger.jsonl``
     First the account at each venue as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
-    accepted, fill, cancel and reject: ``t``, ``event``, ``client_id``, ``order_id`` (the exchange's), ``execution_id``,
-    ``symbol``, ``qty`` (signed; of the order, of the fill, or what a cancel left unfilled), ``price`` (limit or fill),
-    ``fee``, ``why``, and ``position`` and ``cash`` after it: the balance of the currency that the instrument settles in. Funding
+    accepted, fill, cancel and reject, and each contract settled (what was held, and what it pays): ``t``, ``event``,
+    ``client_id``, ``order_id`` (the exchange's), ``execution_id``, ``symbol``, ``qty`` (signed; of the order, of the fill, or
+    what a cancel left unfilled), ``price`` (limit or fill), ``fee``, ``why``, and ``position`` and ``cash`` after it: the balance
+    of the currency that the instrument settles in. Funding
     is not written.
 ``faults.jsonl``
     Each fault that came to pass: ``t``, its fields, and which request (``n``) or channel it befell.
@@ -166,6 +167,12 @@ class Record:
         """Return what a fill added to the balance, before its fee: a perpetual's profit, or less what was paid."""
         ledger, key = self._exchange.ledger, fill.order.request.instrument
         return fill.profit if ledger.contracts[key].perpetual else ledger.value(key, fill.qty, fill.price).copy_negate()
+
+    def settled(self, now_ns: int, key: str, held: Decimal, payout: Decimal) -> None:
+        """Write that a contract has settled, with what was held of it."""
+        line = {"t": now_ns, "event": "settled", "client_id": None, "order_id": None, "execution_id": None}
+        about = {"symbol": key.partition(":")[2], "qty": _text(held.copy_negate()), "price": _text(payout), "fee": "0", "why": None}
+        self._write("ledger", {**line, **about, "position": "0", "cash": _text(self._exchange.ledger.cash)})
 
     # ------------------------------------------------------------------ faults
 

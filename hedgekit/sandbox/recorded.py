@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,11 +49,23 @@ class Player:
         Gets the news.
     pace : Pace, optional
         Live: when the rows come. In step they come at their own times.
+    on_settled : callable, optional
+        Gets a contract and what it pays, of books whose outcome is known: in step at the time of the settlement, live after the last row.
     """
 
-    def __init__(self, market: Books | Tape, timeline: Timeline, on_row: Callable[[list[Shown]], None], pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        market: Books | Tape,
+        timeline: Timeline,
+        on_row: Callable[[list[Shown]], None],
+        pace: Pace | None = None,
+        on_settled: Callable[[str, Decimal], None] = lambda _, __: None,
+    ) -> None:
         books = market if isinstance(market, Books) else Books.of_tape(market)
-        self._timeline, self._on_row, self._pace = timeline, on_row, pace
+        self._timeline, self._on_row, self._pace, self._on_settled = timeline, on_row, pace, on_settled
+        paid = {} if books.payout is None else dict(zip((one.key for one in books.instruments), map(Decimal, books.payout), strict=True))
+        self._payouts = dict([*paid.items()][:1]) if books.complementary else paid  # what one pays, the other does not
+        self._settle_ns = books.settle_ns
         self._keys = [i.key for i in books.instruments]
         self._times: list[int] = books.ts_ns.tolist()
         self._recorded = books.recorded
@@ -76,6 +89,15 @@ class Player:
     def _ask(self) -> None:
         if (at_ns := self.next_ns) is not None:
             self._timeline.call_at(at_ns, self._play, rank=TAPE)
+        elif self._payouts:
+            now_ns = self._timeline.now_ns
+            self._timeline.call_at(
+                now_ns if self._pace is not None or self._settle_ns is None else self._settle_ns, self._settle, rank=TAPE
+            )
+
+    def _settle(self) -> None:
+        for key, payout in self._payouts.items():
+            self._on_settled(key, payout)
 
     def _play(self) -> None:
         row, ts_ns = self._next, self._timeline.now_ns

@@ -40,6 +40,7 @@ from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from hedgekit.sandbox.recorded import Shown
     from hedgekit.types import Instrument, MarketStatus
@@ -167,6 +168,7 @@ class _Stall:
         timeline: Barrier | WallTimeline,
         hours: Callable[[], tuple[bool, int, int]],
     ) -> None:
+        self._record, self._timeline = record, timeline
         kind = skin_of(instruments[0].venue)
         exchange = kind.exchange(instruments, options.cash_at.get(kind.venue, options.cash), options.model)
         record.opened(exchange)
@@ -185,6 +187,12 @@ class _Stall:
         schemes = {"rest": "http", "stream": "ws", "data": "ws"}
         urls = {name: f"{schemes[name]}://{HOST}:{port}{path}" for name, path in self.skin.paths.items()}
         return urls | ({"native": self.native} if self.native else {})
+
+    def settle(self, key: str, payout: Decimal) -> None:
+        """Resolve a contract, and write it down."""
+        held = self.exchange.ledger.position(key)
+        self.skin.settle(key, payout)
+        self._record.settled(self._timeline.now_ns, key, held, payout)
 
     def account(self) -> Account:
         """Return what the account holds."""
@@ -231,7 +239,7 @@ class _Box:
         if isinstance(source, LiveFeed):
             market = self._relay = Relay(source, secrets.keys[source.venue], timeline, self._on_row, self._on_status)
         else:
-            market = Player(source, timeline, self._on_row, pace if options.live else None)
+            market = Player(source, timeline, self._on_row, pace if options.live else None, self._on_settled)
         self._live = barrier is None
 
     async def open(self) -> None:
@@ -258,6 +266,10 @@ class _Box:
     def _on_status(self, status: MarketStatus) -> None:
         if (stall := self.stalls.get(status.instrument.partition(":")[0])) is not None:
             stall.skin.on_status(status)
+
+    def _on_settled(self, key: str, payout: Decimal) -> None:
+        if (stall := self.stalls.get(key.partition(":")[0])) is not None:
+            stall.settle(key, payout)
 
     def _ledger(self) -> Ledger:
         return Ledger({venue: stall.account() for venue, stall in self.stalls.items()})

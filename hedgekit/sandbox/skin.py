@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import msgspec
 from aiohttp import web
 
-from hedgekit.errors import SessionError
+from hedgekit.errors import ConfigError, SessionError
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.sandbox.calls import Answer, Call
@@ -163,6 +163,17 @@ class Skin(ABC):
     @abstractmethod
     def reported(self, report: Report) -> Iterable[Said]:
         """Return what the account's stream says of a report."""
+
+    def settle(self, key: str, payout: Decimal) -> None:  # noqa: ARG002 - where contracts do
+        """Resolve a contract now: what is held of it becomes what it pays, and its orders end.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such contract, it has settled, or the payout is not from 0 to 1.
+        """
+        msg = f"{self.venue} has no contract {key!r} that settles"
+        raise ConfigError(msg)
 
     # ------------------------------------------------------------------ requests
 

@@ -35,10 +35,10 @@ PARAMS: dict[str, Any] = {
 """As the notebook on backtests and ``tests/test_event_replay.py`` have it, which hear and trade the same books without a venue."""
 
 
-def played(market: SampledBooks, folder: Path) -> tuple[pd.DataFrame, float]:
+def played(market: SampledBooks, folder: Path, **params: Any) -> tuple[pd.DataFrame, float]:
     """Return every trade of a session on one market, and what its cash says it made."""
     with sandbox(folder, market) as rig:
-        done = rig.run(rig.config(params=PARAMS))
+        done = rig.run(rig.config(params=PARAMS | params))
         assert done.returncode == 0, done.stderr
         made = agree(rig)["made"]
     with rig.journal() as journal:

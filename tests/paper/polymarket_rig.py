@@ -94,7 +94,7 @@ def agree(rig: Rig) -> dict[str, Any]:
         ours = journal.ledger()
     assert isinstance(records[-1], SessionEnded)
     names = {record.venue_order_id: record.order_id for record in records if isinstance(record, Ack)}
-    fills = [record for record in records if isinstance(record, Fill)]
+    fills = [record for record in records if isinstance(record, Fill) and record.cause != "settlement"]
     theirs = [
         (
             names[one["order_id"]],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hedgekit.data import SampledBooks
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.journal import Journal
 from hedgekit.tca import executable
+from hedgekit.types import Fill
 from tests.paper.polymarket_books import played
 
 MARKET = SampledBooks("btc-updown-15m-1790586000")
@@ -27,6 +30,25 @@ def test_reversion_on_up_earns_at_mid_and_loses_at_the_book(tmp_path: Path) -> N
     assert {*trades["exit"]} == {"traded"}
     with Journal.open(tmp_path / "journal.db", "demo-ko-pep", mode="read") as journal, pytest.raises(DataError, match="have no row of it"):
         executable(journal, SampledBooks("btc-updown-15m-1790586900").books())
+
+
+def test_what_is_held_to_the_end_is_settled_at_the_official_outcome(tmp_path: Path) -> None:
+    """The venue pays what the contract is worth, 0 or 1; the journal books it, and the exchange's ledger and record say the same."""
+    told, made = played(MARKET, tmp_path, target=-3.0, stop=100.0)
+    with Journal.open(tmp_path / "journal.db", "demo-ko-pep", mode="read") as journal:
+        records, fills, trades, ledger = list(journal.records()), journal.fills(), journal.trades(), journal.ledger()
+    (paid,) = [record for record in records if isinstance(record, Fill) and record.cause == "settlement"]
+    (row,) = fills[fills["cause"] == "settlement"].to_dict("records")
+    payout = dict(zip((one.key for one in MARKET.instruments()), MARKET.books().payout or (), strict=True))[paid.instrument]
+    assert (paid.price, paid.order_id, paid.fee) == (payout, "", 0)
+    assert not any(ledger.positions.values())
+    assert (row["trade"], row["spread_cost"]) == (trades["trade"].max(), 0.0)
+    assert float(trades["hedged"].sum()) == pytest.approx(made)
+    assert told["pnl_book"].sum() == pytest.approx(made)
+    assert [*told["exit"]][-1] == "settled"
+    written = map(json.loads, (tmp_path / "record" / "ledger.jsonl").read_text().splitlines())
+    (line,) = [line for line in written if line["event"] == "settled"]
+    assert (Decimal(line["qty"]), Decimal(line["price"])) == (paid.qty, payout)
 
 
 @pytest.mark.parametrize(
