@@ -152,6 +152,30 @@ def test_a_pair_over_two_venues_trades_and_both_exchanges_agree(tmp_path: Path, 
     assert {record.venue for record in found["records"] if isinstance(record, Reconciled)} == venues
 
 
+def test_each_legs_cost_is_what_its_own_venue_charges(tmp_path: Path) -> None:
+    """The first trade of one event at two venues, by hand: sold at Polymarket (tick 0.001) and, as NO bought, at Kalshi (tick 0.01).
+
+    Polymarket takes 0.02 x contracts x p (1 - p), to 5 places: 522 at 0.559 cost 2.57365836, at 0.465 2.597211. Kalshi takes
+    0.07 x contracts x p (1 - p), up to the next hundredth of a cent: 96 at 0.45 cost 1.6632, 80 at 0.52 1.39776, 16 at 0.56 0.275968.
+    Beside that each gives half a spread away: 0.0045 a contract, and 0.005 (or 0.01, with the wider book).
+    """
+    with trade(tmp_path, "one event").journal() as journal:
+        fills, first = journal.fills(), journal.trades().iloc[0]
+    mine = fills[fills["trade"] == 1]
+    assert [*zip(mine["instrument"], mine["qty"], mine["price"], mine["fee"], strict=True)] == [
+        ("POLYMARKET:RAIN-YES", -522.0, 0.559, 2.57366),
+        ("KALSHI:RAIN-26JAN", -96.0, 0.45, 1.6632),
+        ("POLYMARKET:RAIN-YES", 522.0, 0.465, 2.59721),
+        ("KALSHI:RAIN-26JAN", 80.0, 0.52, 1.3978),
+        ("KALSHI:RAIN-26JAN", 16.0, 0.56, 0.276),
+    ]
+    assert [*mine["spread_cost"].round(6)] == [2.349, 0.48, 2.349, 0.4, 0.16]
+    assert first["cost_primary"] == pytest.approx(2.349 + 2.57366 + 2.349 + 2.59721)
+    assert first["cost_hedge"] == pytest.approx(0.48 + 1.6632 + 0.4 + 1.3978 + 0.16 + 0.276)
+    sold, bought = 522 * (0.559 - 0.465), 96 * 0.45 - 80 * 0.52 - 16 * 0.56
+    assert first["hedged"] == pytest.approx(sold + bought - 2.57366 - 2.59721 - 1.6632 - 1.3978 - 0.276)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_killed_anywhere_it_goes_on(tmp_path: Path, case: str) -> None:
     kills = [("session.decided", 2), ("outbox.after_commit", 2), ("outbox.after_send", 3), ("session.asked", 1)]
