@@ -17,14 +17,15 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test chaos clean
+.PHONY: help demo lab test sdk-test chaos clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
 	@echo "make lab     the same installation, then JupyterLab on the notebooks (stop it with Ctrl-C)"
 	@echo "make test    install what the tests need, then lint, types, layers and all tests"
+	@echo "make sdk-test   the venues' own SDKs, each in an environment of its own under .sdk, judge the sandbox: ARGS=\"deribit kalshi\" for some"
 	@echo "make chaos   sandbox and session under random faults and kills, held against the exchange's own books: RUNS=200 SEED=1 OUT=reports/chaos"
-	@echo "make clean   remove $(VENV) and everything that was built or cached; reports stay"
+	@echo "make clean   remove $(VENV), .sdk and everything that was built or cached; reports stay"
 
 demo: $(VENV)/.run
 	@$(BIN)/hedgekit demo $(ARGS)
@@ -42,11 +43,14 @@ test: $(VENV)/.test
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
+sdk-test: $(VENV)/.run
+	@$(BIN)/python -m tests.sdk $(ARGS)
+
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(ARGS)
 
 clean:
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .sdk build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find hedgekit tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean. Reports stay in reports/."
 

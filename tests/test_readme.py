@@ -46,6 +46,6 @@ def test_every_command_named_exists() -> None:
     (paper,) = (group.typer_instance for group in app.registered_groups if group.name == "paper")
     for name in re.findall(r"`hedgekit paper (\w+)", README):
         assert name in {command.name for command in paper.registered_commands}, name
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for name in re.findall(r"\bmake (demo|test|lab|bench|clean)\b", README):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for name in re.findall(r"\bmake (demo|test|sdk-test|lab|bench|clean)\b", README):
         assert name in targets, name

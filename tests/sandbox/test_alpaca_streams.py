@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from tests.sandbox.desk import TIMEOUT_S, binary, desk, inside, text
@@ -55,6 +57,30 @@ async def test_trade_stream_refuses_strangers() -> None:
         assert (await binary(socket))["data"]["status"] == "unauthorized"
         await socket.send_str("nonsense")
         assert (await binary(socket))["stream"] == "error"
+
+
+async def test_data_is_msgpack_to_who_asks_for_it() -> None:
+    packed = {"headers": {"Content-Type": "application/msgpack"}}
+
+    async def told(socket: Socket) -> Any:
+        frame = await socket.receive(TIMEOUT_S)
+        assert frame.type is aiohttp.WSMsgType.BINARY, frame
+        return msgspec.msgpack.decode(frame.data)
+
+    options = {"live": True, "speed": 50.0}
+    async with inside(**options) as process, aiohttp.ClientSession() as http, http.ws_connect(process.ready["data"], **packed) as socket:
+        assert await told(socket) == [{"T": "success", "msg": "connected"}]
+        await socket.send_bytes(b"\xc1 no msgpack")
+        assert (await told(socket))[0]["code"] == 400
+        await socket.send_bytes(msgspec.msgpack.encode(GOOD))
+        assert await told(socket) == [{"T": "success", "msg": "authenticated"}]
+        await socket.send_bytes(msgspec.msgpack.encode({"action": "subscribe", "quotes": ["KO"]}))
+        assert (await told(socket))[0]["quotes"] == ["KO"]
+        before = time.time()
+        quotes = [(await told(socket))[0] for _ in range(2)]
+        assert [(quote["T"], quote["S"]) for quote in quotes] == [("q", "KO")] * 2
+        moments = [quote["t"].timestamp() for quote in quotes]
+        assert before - 5 < moments[0] < moments[1] < time.time() + 5
 
 
 async def test_data_stream_errors_before_login() -> None:

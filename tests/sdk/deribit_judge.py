@@ -1,30 +1,20 @@
-"""ccxt judges the Deribit sandbox: with only its addresses changed it trades, reads and streams.
+"""ccxt judges the Deribit sandbox: with only its addresses changed it trades, reads and streams (see ``served.py``).
 
-ccxt pins a dozen packages exactly, so it lives in an environment of its own (Python 3.11) and this file is run by that one's
-interpreter; the sandbox is started with hedgekit's, which HEDGEKIT_PYTHON names::
-
-    python3.11 -m venv ENV && ENV/bin/pip install -r tests/sdk/requirements-deribit.txt
-    HEDGEKIT_PYTHON=.venv/bin/python ENV/bin/python tests/sdk/deribit_judge.py
-
-It prints a line for each part that holds, and ends with 1 if one does not.
+ccxt pins a dozen packages exactly, so it lives in an environment of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
-import subprocess
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
 
 import ccxt
 import ccxt.pro
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+from served import judge, sandbox
 
 BTC, ETH = "BTC/USD:BTC", "ETH/USD:ETH"
 FEES = {"rate": "0.0005", "quantum": "0.00000001"}
@@ -43,30 +33,14 @@ MARKET = {
     "size_notional": 50_000.0,
     "rows": 50_000,
 }
-TOUCH = {"name": "touch", "ws_ns": 0, "up_ns": 0, "down_ns": 0}
+SECRET = secrets.token_hex(16)
+KEYS = {"DERIBIT_CLIENT_ID": "judge", "DERIBIT_CLIENT_SECRET": SECRET}
 PATIENCE_S = 20.0
 
 
-@contextmanager
-def sandbox(*options: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """Run a live sandbox; give its keys and addresses."""
-    keys = {name: secrets.token_hex(16) for name in ("DERIBIT_CLIENT_ID", "DERIBIT_CLIENT_SECRET", "HEDGEKIT_CONTROL_TOKEN")}
-    command = [os.environ.get("HEDGEKIT_PYTHON", "python"), "-m", "hedgekit", "sandbox", "--venue", "DERIBIT", "--live", "--cash", "10"]
-    command += ["--market", json.dumps(MARKET), "--model", json.dumps(TOUCH), *options]
-    process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, "the sandbox did not start: HEDGEKIT_PYTHON must name hedgekit's interpreter"
-        yield keys, json.loads(line)["accounts"]["DERIBIT"]
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def client(keys: dict[str, str], addresses: dict[str, str], kind: Any = ccxt.pro.deribit) -> Any:
+def client(addresses: dict[str, str], kind: Any = ccxt.pro.deribit, secret: str = SECRET) -> Any:
     """Return ccxt's client, with keys and addresses and nothing else of ours."""
-    made = kind({"apiKey": keys["DERIBIT_CLIENT_ID"], "secret": keys["DERIBIT_CLIENT_SECRET"]})
+    made = kind({"apiKey": "judge", "secret": secret})
     made.urls["api"]["rest"], made.urls["api"]["ws"] = addresses["rest"], addresses["stream"]
     return made
 
@@ -225,7 +199,7 @@ async def refused(ex: Any) -> None:
         except kind:
             continue
         raise AssertionError((kind, answer))
-    wrong = client({"DERIBIT_CLIENT_ID": ex.apiKey, "DERIBIT_CLIENT_SECRET": "not it"}, {"rest": ex.urls["api"]["rest"], "stream": ""})
+    wrong = client({"rest": ex.urls["api"]["rest"], "stream": ""}, secret=SECRET[::-1])
     try:
         await wrong.fetch_balance()
     except ccxt.AuthenticationError:
@@ -243,37 +217,28 @@ async def immediate(ex: Any) -> None:
         assert (order["status"], order["timeInForce"], order["filled"]) == ("canceled", tif, 0.0)
 
 
-def say(line: str) -> None:
-    """Write a line for whoever runs this."""
-    sys.stdout.write(f"{line}\n")
+def at_once(addresses: dict[str, str]) -> None:
+    """Read the markets through ccxt's client that blocks."""
+    assert set(client(addresses, ccxt.deribit).load_markets()) == {BTC, ETH}
 
 
-PARTS = (listed, quoted, rested, filled, immediate, refused)
+def asked(part: Callable[[Any], Awaitable[None]]) -> Callable[[dict[str, str]], Awaitable[None]]:
+    """Return a part that is given a client of its own."""
 
-
-async def main() -> int:
-    """Run all parts; return how many do not hold."""
-    failed = 0
-    with sandbox() as (keys, addresses):
-        plain = client(keys, addresses, ccxt.deribit)
-        assert set(plain.load_markets()) == {BTC, ETH}
-        ex = client(keys, addresses)
+    @wraps(part)
+    async def run(addresses: dict[str, str]) -> None:
+        ex = client(addresses)
         try:
-            for part in PARTS:
-                try:
-                    await part(ex)
-                except Exception as error:
-                    failed += 1
-                    say(f"FAILED {part.__name__}: {type(error).__name__}: {error}")
-                    if os.environ.get("TRACE"):
-                        raise
-                else:
-                    say(f"holds: {part.__name__}: {(part.__doc__ or '').splitlines()[0]}")
+            await ex.load_markets()
+            await part(ex)
         finally:
             await ex.close()
-    say(f"ccxt {ccxt.__version__} on Python {sys.version.split()[0]}: {len(PARTS) - failed} of {len(PARTS)} parts hold")
-    return failed
 
+    return run
+
+
+PARTS = (at_once, *(asked(part) for part in (listed, quoted, rested, filled, immediate, refused)))
 
 if __name__ == "__main__":
-    raise SystemExit(min(asyncio.run(main()), 1))
+    with sandbox("DERIBIT", KEYS, json.dumps(MARKET), "--cash", "10") as served:
+        raise SystemExit(not judge("ccxt", PARTS, served))

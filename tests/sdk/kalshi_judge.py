@@ -1,12 +1,7 @@
 """Kalshi's own SDK, and the community's for the WebSocket, against the sandbox: only the address and the keys are changed.
 
-Run by the SDKs' interpreter (Python 3.13), with hedgekit's own named, since the two share no packages:
-
-    python3.13 -m venv .venv-kalshi
-    .venv-kalshi/bin/pip install -r tests/sdk/requirements-kalshi.txt
-    HEDGEKIT_PYTHON=.venv/bin/python .venv-kalshi/bin/pytest -p no:cacheprovider --noconftest -c /dev/null tests/sdk/kalshi_judge.py
-
-The SDKs' models are pydantic's, so a field that is missing or of another type fails the call that reads it.
+They need Python 3.13 (see ``served.py``). Their models are pydantic's, so a field that is missing or of another type fails the call
+that reads it. The judgements are pytest's, run for both kinds of key.
 """
 
 from __future__ import annotations
@@ -14,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, Decimal
@@ -28,13 +22,14 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from kalshi import KalshiAuth, KalshiConfig
 from kalshi.ws.client import KalshiWebSocket
+from served import sandbox as served
+from served import say, verdict
 
 D = Decimal
 FED, OTHER = "FED-23DEC-T3.00", "FED-23DEC-T3.25"
 LISTED = [{"venue": "KALSHI", "symbol": name, "kind": "binary", "tick": "0.001", "lot": "0.01"} for name in (FED, OTHER)]
 MARKET = {"kind": "synthetic", "listed": LISTED, "primary_price": 0.45, "hedge_price": 0.4, "hedge_vol": 0.002, "spread_sd": 0.02}
 MARKET |= {"half_spread_bps": 20.0, "min_half_spread": 0.001, "rows": 5000, "row_s": 1.0, "size_notional": 4000.0, "size_sigma": 0.1}
-MODEL = {"name": "touch", "ws_ns": 0, "up_ns": 0, "down_ns": 0}
 CASH = D(1_000_000)
 
 
@@ -48,14 +43,9 @@ KEYS = {"rsa": _pem(rsa.generate_private_key(65537, 2048)), "ed25519": _pem(ed25
 @contextmanager
 def sandbox(key: str, *options: str) -> Iterator[Any]:
     """Run one; yield its addresses."""
-    env = {**os.environ, "KALSHI_KEY_ID": "judge", "KALSHI_PRIVATE_KEY": KEYS[key], "HEDGEKIT_CONTROL_TOKEN": "judge's"}
-    command = [os.environ.get("HEDGEKIT_PYTHON", "python"), "-m", "hedgekit", "sandbox", "--venue", "KALSHI", "--live", "--speed", "5"]
-    command += ["--market", json.dumps(MARKET), "--model", json.dumps(MODEL), *options]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
-        try:
-            yield json.loads(process.stdout.readline())["accounts"]["KALSHI"]
-        finally:
-            process.terminate()
+    keys = {"KALSHI_KEY_ID": "judge", "KALSHI_PRIVATE_KEY": KEYS[key]}
+    with served("KALSHI", keys, json.dumps(MARKET), "--speed", "5", *options) as addresses:
+        yield addresses
 
 
 @pytest.fixture(scope="module", params=sorted(KEYS))
@@ -386,3 +376,23 @@ def test_orders_fills_positions_and_trades_are_streamed(stream: Any) -> None:
     assert (trade.trade_id, D(trade.count), D(trade.yes_price)) == (fill.trade_id, 4, D(fill.yes_price))
     assert D(held.position) == D(fill.post_position) == 4
     assert 0 < D(ticker.yes_bid) < D(ticker.yes_ask) < 1
+
+
+class Outcome:
+    """What pytest found, as the other judges say it."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, bool] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note one phase of a judgement: it holds if all of them pass, for every key."""
+        name = report.location[2].partition("[")[0].removeprefix("test_")
+        self.parts[name] = self.parts.get(name, True) and report.passed
+
+
+if __name__ == "__main__":
+    outcome = Outcome()
+    ended = pytest.main(["-q", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, __file__], plugins=[outcome])
+    say("")
+    sdks = ("kalshi-python-async", "kalshi-python-sync", "kalshi-sdk")
+    raise SystemExit(not verdict(sdks, list(outcome.parts), passed=ended == 0))

@@ -1,23 +1,13 @@
-"""Polymarket's own SDKs as judges of the sandbox: polymarket-client 0.14.0 and py-clob-client-v2 1.2.1, with nothing changed but addresses.
+"""Polymarket's own SDKs as judges of the sandbox: polymarket-client and py-clob-client-v2, with nothing changed but addresses.
 
-Not a part of the test suite: it runs in an environment of its own, because the SDKs pin libraries that hedgekit does not.
-
-    python3.11 -m venv ENV
-    ENV/bin/pip install -r tests/sdk/requirements-polymarket.txt
-    ENV/bin/python tests/sdk/polymarket_judge.py .venv/bin/python
-
-The argument is hedgekit's interpreter, which serves ``hedgekit sandbox --venue POLYMARKET --live``. Each judgement prints a line; the
-exit code is 1 if one fails. polymarket-client has no public way to another address: its environment is replaced, so its version is pinned.
+polymarket-client has no public way to another address: its environment is replaced, so its version is pinned (see ``served.py``).
 """
 
-# ruff: noqa: T201 - a script that asserts and prints; the SDKs have no types here
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -43,6 +33,7 @@ from py_clob_client_v2.clob_types import (
     TradeParams,
 )
 from py_clob_client_v2.exceptions import PolyApiException
+from served import judge
 
 
 def clob(ready: dict[str, Any]) -> ClobClient:
@@ -340,30 +331,10 @@ async def until(handle: Any, wanted: Callable[[Any], bool]) -> Any:
     raise AssertionError
 
 
-def run(judge: Callable[[dict[str, Any]], Awaitable[None] | None], ready: dict[str, Any]) -> bool:
-    """Run one judgement; say how it went."""
-    try:
-        found = judge(ready)
-        if found is not None:
-            asyncio.run(found)  # type: ignore[arg-type] # a coroutine
-    except Exception:  # noqa: BLE001 - whatever it is, it is a failure
-        print(f"FAILED {judge.__name__}\n{traceback.format_exc()}")
-        return False
-    print(f"ok {judge.__name__}")
-    return True
-
-
-JUDGES = (
-    the_market,
-    orders_rest_and_are_cancelled,
-    orders_fill_and_are_held,
-    a_wrong_key_is_refused,
-    the_typed_client,
-    the_typed_client_trades,
-    the_streams,
-)
+CLOB = (the_market, orders_rest_and_are_cancelled, orders_fill_and_are_held, a_wrong_key_is_refused)
+TYPED = (the_typed_client, the_typed_client_trades, the_streams)
 
 if __name__ == "__main__":
-    with sandbox(sys.argv[1] if len(sys.argv) > 1 else ".venv/bin/python") as served:
-        results = [run(judge, served) for judge in JUDGES]
-    sys.exit(0 if all(results) else 1)
+    with sandbox() as served:
+        results = [judge("py-clob-client-v2", CLOB, served), judge("polymarket-client", TYPED, served)]
+    raise SystemExit(not all(results))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import served
 
 KEY, ADDRESS = "0x" + "4c" * 32, "0xdB00079cad3e665853Bf766eFe26F4C38cdbdCDA"
 API_KEY, SECRET = "00000000-1111-2222-3333-444444444444", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -18,7 +18,6 @@ SECRETS = {
     "POLYMARKET_API_KEY": API_KEY,
     "POLYMARKET_API_SECRET": SECRET,
     "POLYMARKET_API_PASSPHRASE": "a-passphrase",
-    "HEDGEKIT_CONTROL_TOKEN": "tok-secret",
 }
 SYMBOLS = ("RAIN", "CUP/ALICE")
 """The second is one outcome of an event: neg-risk."""
@@ -40,20 +39,8 @@ def tape(folder: Path) -> str:
 
 
 @contextmanager
-def sandbox(python: str) -> Iterator[dict[str, Any]]:
+def sandbox() -> Iterator[dict[str, Any]]:
     """Serve a sandbox; give its addresses and tokens."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = '{"name":"touch","ws_ns":0,"up_ns":0,"down_ns":0}'
-        options = ["--venue", "POLYMARKET", "--live", "--speed", "10", "--model", model, "--market", tape(Path(folder))]
-        env = {**os.environ, **SECRETS}
-        with subprocess.Popen(
-            [python, "-m", "hedgekit", "sandbox", *options], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                assert process.stdout is not None
-                account = json.loads(process.stdout.readline())["accounts"]["POLYMARKET"]
-                native = {symbol: json.loads(account["native"][f"POLYMARKET:{symbol}"]) for symbol in SYMBOLS}
-                yield {**account, "native": native}
-            finally:
-                process.terminate()
-                process.wait(10)
+    with tempfile.TemporaryDirectory() as folder, served.sandbox("POLYMARKET", SECRETS, tape(Path(folder)), "--speed", "10") as account:
+        native = {symbol: json.loads(account["native"][f"POLYMARKET:{symbol}"]) for symbol in SYMBOLS}
+        yield {**account, "native": native}

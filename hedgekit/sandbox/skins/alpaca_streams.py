@@ -1,7 +1,7 @@
 """Alpaca's two WebSockets: ``/stream`` (trade updates) and ``/v2/sip`` (quotes).
 
-Handshakes are answered at once. JSON only: market data as msgpack, which Alpaca
-offers, is not simulated. One socket of each kind for the account: a second one
+Handshakes are answered at once. Market data is JSON, or msgpack to who asks for it in
+the handshake (:mod:`~hedgekit.sandbox.skins.alpaca_packed`). One socket of each kind for the account: a second one
 is refused (429 on ``/stream``, error 406 on ``/v2/sip``) while the first answers
 pings, and takes its place if it does not.
 """
@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from hedgekit.sandbox.calls import Keys
+from hedgekit.sandbox.skins.alpaca_packed import Packed, wants_packed
 from hedgekit.sandbox.skins.alpaca_wire import error
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def _object(data: str | bytes) -> dict[str, Any] | None:
         return msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.DecodeError:
         return None
+
+
+def _asked(socket: web.WebSocketResponse, message: WSMessage) -> dict[str, Any]:
+    """Return what the client says on a market-data socket, in the form that it chose; empty if it cannot be read."""
+    return (Packed.read(message.data) if isinstance(socket, Packed) else _object(message.data)) or {}
 
 
 def _keys(message: dict[str, Any], key: str, secret: str) -> Keys:
@@ -122,7 +128,7 @@ def status_topic(symbol: str) -> str:
 
 
 class DataStream(_Stream):
-    """``/v2/sip``: connected, auth, subscribe to quotes and statuses, then arrays of both in TEXT frames; only a live feed halts."""
+    """``/v2/sip``: connected, auth, subscribe to quotes and statuses, then arrays of both; only a live feed halts."""
 
     def __init__(self, channel: Channel, keys: Keys, symbols: Iterable[str]) -> None:
         super().__init__(channel, keys)
@@ -130,14 +136,14 @@ class DataStream(_Stream):
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection."""
-        socket = web.WebSocketResponse(compress=False, autoping=False)
+        socket = (Packed if wants_packed(request) else web.WebSocketResponse)(compress=False, autoping=False)
         await socket.prepare(request)
         self._channel.join(socket, request.transport)
         try:
             await self._say(socket, [{"T": "success", "msg": "connected"}])
             if await self._login(socket):
                 while message := await self._receive(socket):
-                    await self._on(socket, _object(message.data) or {})
+                    await self._on(socket, _asked(socket, message))
         except ConnectionError:
             pass
         finally:
@@ -152,7 +158,7 @@ class DataStream(_Stream):
         try:
             async with asyncio.timeout(AUTH_S):
                 while message := await self._receive(socket):
-                    asked = _object(message.data) or {}
+                    asked = _asked(socket, message)
                     if asked.get("action") == "auth":
                         return await self._admit(socket, asked)
                     await self._fail(socket, 401 if "action" in asked else 400)

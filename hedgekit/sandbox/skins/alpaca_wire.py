@@ -191,7 +191,9 @@ def position_json(exchange: Exchange, key: str) -> dict[str, object]:
     return {
         "asset_id": asset_id(symbol),
         "symbol": symbol,
+        "exchange": "NYSE",
         "asset_class": "us_equity",
+        "asset_marginable": True,
         "side": "long" if qty > 0 else "short",
         "qty": text(qty),
         "qty_available": text(qty - closing if qty > 0 else qty + closing),
