@@ -223,6 +223,10 @@ class Counter:
         """Let something go wrong."""
         await self.control(op="fault", kind=kind, **words)
 
+    async def lost(self) -> int:
+        """Return how many messages were lost so far."""
+        return int((await self.control(op="faults"))["hits"]["lost"])
+
     async def ledger(self) -> dict[str, Any]:
         """Return the exchange's own books of the account."""
         ledger: dict[str, Any] = (await self.control(op="ledger"))["accounts"][self.contract.venue]
