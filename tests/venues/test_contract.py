@@ -29,7 +29,7 @@ class TestAlpaca(Contract):
     moving = Moving(D("30.00"), D("40.00"), D("0.01"))
     budget = 100_000
     low, high, floor, rich = "50.00", "60.30", "60.00", "90000"
-    off_tick, off_lot = ("10", "60.3055"), ("-10.5", "60.00")
+    off_tick, off_lot = ("10", "60.3055"), ("10.5", "60.30")
     many = 104
 
 
