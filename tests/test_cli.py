@@ -131,7 +131,6 @@ def test_bad_parameter(tmp_path: Path) -> None:
     [
         (("ALPACA", "Y"), "no account at Y, of which ALPACA, X is given"),
         (("X", "X"), "no venue 'X'; there are ALPACA"),
-        (("POLYMARKET", "POLYMARKET"), "no session can trade there yet"),
     ],
 )
 def test_a_session_has_an_account_at_each_venue_and_the_venues_are_known(tmp_path: Path, venues: tuple[str, ...], word: str) -> None:

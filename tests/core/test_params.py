@@ -44,6 +44,7 @@ def test_the_words_are_these() -> None:
         "hedge_expiry",
         "rebalance_to",
         "order_type",
+        "stand_in",
         "evidence_override",
     ]
 
