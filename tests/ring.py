@@ -16,9 +16,7 @@ class FileRing(KeyringBackend):
     priority = 1  # type: ignore[assignment] # as every backend's
 
     def _read(self) -> dict[str, str]:
-        path = Path(
-            os.environ.get("HEDGEKIT_TEST_RING", os.devnull)
-        )  # keyring finds every backend that is imported
+        path = Path(os.environ.get("HEDGEKIT_TEST_RING", os.devnull))  # keyring finds every backend that is imported
         text = (path.read_text() if path.exists() else "") or "{}"
         if text == "locked":
             raise KeyringLocked(text)
