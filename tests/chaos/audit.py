@@ -73,13 +73,19 @@ def _facts(books: Books) -> dict[str, Any]:
     if books.rows:
         limit = books.params["naked_limit_s"] * books.params["notional"]
         breaches = sum(bool(limit) and trade.reported > limit for trade in Ledgers(books, laws_of_time.away(books)).walk().values())
+    faults = Counter(fault["kind"] for fault in books.faults)
+    events = Counter(line["event"] for line in books.ledger)
+    kills = Counter(life["kill"].partition(":")[0] for life in lives if life["kill"] and life["returncode"] == -9)
+    counts = {"runs": 1, "orders": events["accepted"], "fills": events["fill"], "kills": kills.total(), "faults": faults.total()}
     return {
-        "faults": dict(Counter(fault["kind"] for fault in books.faults)),
-        "kills": dict(Counter(life["kill"].partition(":")[0] for life in lives if life["kill"] and life["returncode"] == -9)),
+        "venues": books.recipe["desk"],
+        "counts": counts,
+        "faults": dict(faults),
+        "kills": dict(kills),
         "restarts": len(lives) - 1,
         "requests": len(books.requests),
-        "orders": sum(line["event"] == "accepted" for line in books.ledger),
-        "fills": sum(line["event"] == "fill" for line in books.ledger),
+        "orders": counts["orders"],
+        "fills": counts["fills"],
         "trades": max((row["trade"] for row in books.all("decision")), default=0),
         "silences": sum(link["state"] in {"down", "frozen"} for link in books.all("link")),
         "naked_breaches_reported": breaches,

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.chaos.accounts import Account
+from tests.chaos.dialects import READERS, execution, ties
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 NS = 1_000_000_000
-ORDERS = "/v2/orders"
 Line = dict[str, Any]
 
 
@@ -39,7 +41,10 @@ class Books:
     run : dict
         ``run.json``.
     requests, ledger, faults : list of dict
-        The exchange's own lines.
+        The exchange's own lines, but for what opened. Each request has what it ``asked`` for, and an order's name in both
+        is that of its intent, where there is one.
+    opened : dict
+        By venue, the account as it opened.
     rows : list of Row
         The journal, in order.
     heads : dict
@@ -50,6 +55,7 @@ class Books:
     requests: list[Line]
     ledger: list[Line]
     faults: list[Line]
+    opened: dict[str, Line]
     rows: list[Row]
     heads: dict[int, str]
 
@@ -64,6 +70,15 @@ class Books:
         """The strategy's numbers, as the journal's first record has them."""
         params: Line = self.rows[0].body["params"]
         return params
+
+    @property
+    def venues(self) -> list[str]:
+        """The venues, that of the primary first."""
+        return list(self.opened)
+
+    def account(self, venue: str) -> Account:
+        """Return a venue's account as it opened."""
+        return Account(venue, self.opened[venue]["cash"], _listed(self.run, self.rows)[venue])
 
     def all(self, *types: str) -> Iterator[Line]:
         """Yield the journal's records of these types."""
@@ -84,15 +99,54 @@ def read(folder: Path) -> Books:
     """
     run = json.loads((folder / "run.json").read_bytes())
     rows, heads = _journal(folder / "journal.db", run["session"])
-    return Books(run, _lines(folder / "requests.jsonl"), _lines(folder / "ledger.jsonl"), _lines(folder / "faults.jsonl"), rows, heads)
+    requests, ledger, faults = (_lines(folder / f"{name}.jsonl") for name in ("requests", "ledger", "faults"))
+    opened = {line["venue"]: line for line in ledger if line["event"] == "opened"}
+    books = Books(run, requests, [line for line in ledger if line["event"] != "opened"], faults, opened, rows, heads)
+    if rows:
+        _translate(books)
+    return books
+
+
+def _translate(books: Books) -> None:
+    """Read what each request asked for, and call orders and executions as the journal does."""
+    listed = _listed(books.run, books.rows)
+    for line in books.requests:
+        if "method" in line:
+            line["asked"] = READERS[line["venue"]](line, listed[line["venue"]])
+    acks = {body["venue_order_id"]: body["order_id"] for body in books.all("ack") if body["venue_order_id"].startswith("0x")}
+    decided = {name: (row.body["ts_ns"], order["instrument"].partition(":")[2]) for name, (row, order) in books.decided().items()}
+    names = ties((line["asked"] for line in books.requests if "asked" in line), acks, decided)
+    for line in books.requests:
+        if "asked" in line:
+            line["asked"] = line["asked"]._replace(name=names.get(line["asked"].name, line["asked"].name))
+    for line in books.ledger:
+        line["execution_id"] = execution(line["venue"], line) if line["execution_id"] else None
+        line["client_id"] = names.get(line["client_id"], line["client_id"])
+
+
+def _listed(run: Line, rows: list[Row]) -> dict[str, dict[str, Line]]:
+    """Return by venue and symbol what is traded, with the venue's own ids."""
+    found: dict[str, dict[str, Line]] = {}
+    for one in rows[0].body["instruments"]:
+        native = run["native"].get(f"{one['venue']}:{one['symbol']}")
+        found.setdefault(one["venue"], {})[one["symbol"]] = _INSTRUMENT | one | {"native": native and json.loads(native)}
+    return found
+
+
+_INSTRUMENT = {"kind": "spot", "multiplier": "1"}
+"""What the journal leaves out."""
+
+
+def orders(books: Books) -> list[Line]:
+    """Return every request for an order that reached an exchange."""
+    return [line for line in books.requests if "asked" in line and line["asked"].kind == "order"]
 
 
 def posts(books: Books) -> dict[str, Line]:
-    """Return the request that left first for each client order id."""
+    """Return the request that left first for each order, by its name."""
     first: dict[str, Line] = {}
-    for line in sorted((line for line in books.requests if line.get("label")), key=turn):
-        if line["method"] == "POST" and line["path"] == ORDERS:
-            first.setdefault(json.loads(line["body"])["client_order_id"], line)
+    for line in sorted((line for line in orders(books) if line.get("label")), key=turn):
+        first.setdefault(line["asked"].name, line)
     return first
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.chaos.books import ORDERS, Books, Line, posts
+from tests.chaos.books import Books, Line, orders, posts
+from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def once(books: Books) -> Iterator[str]:
     accepted = Counter(line["client_id"] for line in books.ledger if line["event"] == "accepted")
     executed: dict[str, Decimal] = defaultdict(Decimal)
     ordered: dict[str, Decimal] = {}
-    for line in books.ledger[1:]:
+    for line in books.ledger:
         if line["event"] == "accepted":
             ordered[line["client_id"]] = Decimal(line["qty"])
         elif line["event"] == "fill":
@@ -78,15 +78,17 @@ def asked(books: Books) -> Iterator[str]:
     """Check that every request for an order asks for what was decided, and that the exchange's two files say the same of it."""
     decided, accepted = books.decided(), {line["client_id"]: line for line in books.ledger if line["event"] == "accepted"}
     done: dict[str, list[Line]] = defaultdict(list)
-    for line, body in _posts(books):
-        name = body["client_order_id"]
-        if line["result"] == _OK:
-            done[name].append(body)
-        if name in decided and body["time_in_force"] != _CANNOT_FILL and _terms(body) != (wanted := _wanted(decided[name][1])):
-            yield f"order {name} was decided as {wanted} and sent as {_terms(body)}"
-    yield from (f"order {name} was answered as accepted, and is not in the ledger" for name in done.keys() - accepted.keys())
+    for line in orders(books):
+        one: Asked = line["asked"]
+        if line["result"] in TAKEN[line["venue"]] | UNMATCHED.get(line["venue"], set()):
+            done[one.name].append(line)
+        if one.name in decided and not one.takes and not _as_decided(one, line["venue"], decided[one.name][1]):
+            yield f"order {one.name} was decided as {_wanted(decided[one.name][1])} and sent as {one.terms} at {line['venue']}"
+    taken = {name for name, lines in done.items() if any(line["result"] in TAKEN[line["venue"]] for line in lines)}
+    yield from (f"order {name} was answered as accepted, and is not in the ledger" for name in taken - accepted.keys())
     for name, line in accepted.items():
-        if not any((body["symbol"], _price(body.get("limit_price"))) == (line["symbol"], _price(line["price"])) for body in done[name]):
+        terms = Terms(line["symbol"], Decimal(line["qty"]), _price(line["price"]))
+        if not any((asked.venue, asked.terms) == (line["venue"], terms) for asked in map(_at, done[name])):
             yield f"order {name} was accepted for {line['symbol']} at {line['price']}, and no request asked for that"
     processes = {str(number) for number, _ in enumerate(books.run["lives"], 1)}
     strangers = {line["label"] for line in books.requests if line.get("label")} - {None}
@@ -97,44 +99,55 @@ def asked(books: Books) -> Iterator[str]:
 
 def executed(books: Books) -> Iterator[str]:
     """Check the exchange's own bookkeeping: no execution but of an order that works, within its limit; position and cash line by line."""
-    cash, held = Decimal(books.ledger[0]["cash"]), defaultdict[str, Decimal](Decimal)
+    accounts = {venue: books.account(venue) for venue in books.venues}
     works: dict[str, Line] = {}
-    seen: set[str] = set()
-    for line in books.ledger[1:]:
-        name, symbol = line["client_id"], line["symbol"]
+    seen: set[tuple[str, str]] = set()
+    for line in books.ledger:
+        name, symbol, venue = line["client_id"], line["symbol"], line["venue"]
+        account = accounts[venue]
         if line["event"] == "accepted":
             works[name] = line
         elif _over(line):
             works.pop(name, None)
         elif line["event"] == "fill":
             qty, price, order = Decimal(line["qty"]), Decimal(line["price"]), works.get(name)
-            held[symbol] += qty
-            cash -= qty * price * Decimal(books.ledger[0]["multipliers"][symbol]) + Decimal(line["fee"])
-            if order is None or order["symbol"] != symbol:
+            account.book(symbol, qty, price, Decimal(line["fee"]))
+            if order is None or (order["venue"], order["symbol"]) != (venue, symbol):
                 yield f"order {name} was executed in {symbol} while no such order worked"
             elif order["price"] is not None and qty * (price - Decimal(order["price"])) > 0:
                 yield f"order {name} was executed at {price}, worse than its limit {order['price']}"
-            if line["execution_id"] in seen:
+            if (venue, line["execution_id"]) in seen:
                 yield f"execution {line['execution_id']} is there twice"
-            seen.add(line["execution_id"])
-        if (said := Decimal(line["cash"])) != cash:
-            yield f"the ledger's cash at {line['t']} is {said}, its executions make {cash}"
-            cash = said
-        if symbol and line["position"] is not None and Decimal(line["position"]) != held[symbol]:
-            yield f"the ledger's position at {line['t']} is {line['position']} {symbol}, its executions make {held[symbol]}"
+            seen.add((venue, line["execution_id"]))
+        purse = account.currency(symbol)
+        if (said := Decimal(line["cash"])) != account.cash[purse]:
+            yield f"the ledger's cash at {line['t']} is {said} {purse} at {venue}, its executions make {account.cash[purse]}"
+            account.cash[purse] = said
+        if symbol and line["position"] is not None and Decimal(line["position"]) != account.held[symbol]:
+            yield f"the ledger's position at {line['t']} is {line['position']} {symbol}, its executions make {account.held[symbol]}"
 
 
 def agreed(books: Books) -> Iterator[str]:
     """Check that what the venue is journalled to have said it holds is what its ledger says, at some moment up to then."""
-    moments: list[tuple[int, Decimal, dict[str, Decimal]]] = [(0, Decimal(books.ledger[0]["cash"]), {})]
-    for line in books.ledger[1:]:
-        held = moments[-1][2] | ({line["symbol"]: Decimal(line["position"])} if line["symbol"] and line["position"] else {})
-        moments.append((line["t"], Decimal(line["cash"]), {symbol: qty for symbol, qty in held.items() if qty}))
+    moments = {venue: list(_moments(books, venue)) for venue in books.venues}
     for body in books.all("reconciled"):
+        venue = body.get("venue") or books.venues[0]
         held = {key.partition(":")[2]: Decimal(qty) for key, qty in body["positions"].items() if Decimal(qty)}
-        before = [(cash, there) for at, cash, there in moments if at <= body["ts_ns"]]
+        before = [(cash, there) for at, cash, there in moments[venue] if at <= body["ts_ns"]]
         if not any(held == there for _, there in before) or not any(Decimal(body["cash"]) == cash for cash, _ in before):
-            yield f"at {body['ts_ns']} the venue is said to hold {body['positions']} and {body['cash']}, which its ledger never did"
+            yield f"at {body['ts_ns']} {venue} is said to hold {body['positions']} and {body['cash']}, which its ledger never did"
+
+
+def _moments(books: Books, venue: str) -> Iterator[tuple[int, Decimal, dict[str, Decimal]]]:
+    """Yield from when on a venue's ledger has what cash, in the account's own currency, and what positions."""
+    account, held = books.account(venue), dict[str, Decimal]()
+    cash = account.cash[account.home]
+    yield 0, cash, {}
+    for line in books.ledger:
+        if line["venue"] == venue:
+            held |= {line["symbol"]: Decimal(line["position"])} if line["symbol"] and line["position"] else {}
+            cash = Decimal(line["cash"]) if account.currency(line["symbol"]) == account.home else cash
+            yield line["t"], cash, {symbol: qty for symbol, qty in held.items() if qty}
 
 
 def _over(line: Line) -> bool:
@@ -142,34 +155,34 @@ def _over(line: Line) -> bool:
     return line["event"] == "cancelled" or (line["event"] == "rejected" and line["order_id"] is not None)
 
 
-_OK = 200
-_CANNOT_FILL = "ioc"
-"""Time in force of the order that only uses up an id."""
-
-
-def _posts(books: Books) -> list[tuple[Line, Line]]:
-    """Return every request for an order that the exchange saw, with its body."""
-    found = [line for line in books.requests if line.get("method") == "POST" and line["path"] == ORDERS]
-    return [(line, json.loads(line["body"])) for line in found]
-
-
 def _price(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _terms(body: Line) -> tuple[str, Decimal, Decimal | None]:
-    """Return symbol, signed quantity and limit of a request."""
-    return body["symbol"], Decimal(body["qty"]) * (1 if body["side"] == "buy" else -1), _price(body.get("limit_price"))
+class _Placed(NamedTuple):
+    venue: str
+    terms: Terms | None
 
 
-def _wanted(order: Line) -> tuple[str, Decimal, Decimal | None]:
-    """Return the same of a decided order."""
-    return order["instrument"].partition(":")[2], Decimal(order["qty"]), _price(order.get("limit"))
+def _at(line: Line) -> _Placed:
+    return _Placed(line["venue"], line["asked"].terms)
+
+
+def _as_decided(one: Asked, venue: str, order: Line) -> bool:
+    """Whether a request is for an order, at its venue; where there are no market orders, one that stands for it has a limit of its own."""
+    wanted = _wanted(order)
+    terms = one.terms._replace(limit=None) if one.terms and one.unlimited and wanted.limit is None else one.terms
+    return order["instrument"].partition(":")[0] == venue and terms == wanted
+
+
+def _wanted(order: Line) -> Terms:
+    """Return symbol, signed quantity and limit of a decided order."""
+    return Terms(order["instrument"].partition(":")[2], Decimal(order["qty"]), _price(order.get("limit")))
 
 
 def _voids(books: Books) -> set[str]:
-    """Return the ids that were used up by an order that cannot fill: the one accepted came with time in force ioc."""
-    return {body["client_order_id"] for line, body in _posts(books) if line["result"] == _OK and body["time_in_force"] == _CANNOT_FILL}
+    """Return the ids that were used up by an order that cannot fill."""
+    return {line["asked"].name for line in orders(books) if line["asked"].takes and line["result"] in TAKEN[line["venue"]]}
 
 
 # --------------------------------------------------------- L3: nothing lost
@@ -181,20 +194,26 @@ def complete(books: Books) -> Iterator[str]:
     ours = Counter(_execution(fill, "order_id", "fill_id") for fill in books.all("fill"))
     yield from (f"the ledger has {times} execution(s) {what} that the journal has not" for what, times in (theirs - ours).items())
     yield from (f"the journal has {times} fill(s) {what} that the ledger has not" for what, times in (ours - theirs).items())
-    cash, held = Decimal(books.ledger[0]["cash"]), defaultdict[str, Decimal](Decimal)
+    accounts = {venue: books.account(venue) for venue in books.venues}
     for fill in books.all("fill"):
-        symbol, qty = fill["instrument"].partition(":")[2], Decimal(fill["qty"])
-        held[symbol] += qty
-        cash -= qty * Decimal(fill["price"]) * Decimal(books.ledger[0]["multipliers"][symbol]) + Decimal(fill["fee"])
-    last = {line["symbol"]: Decimal(line["position"]) for line in books.ledger[1:] if line["symbol"]}
-    yield from (f"the ledger holds {qty} {symbol}, the journal {held[symbol]}" for symbol, qty in last.items() if qty != held[symbol])
-    if (said := Decimal(books.ledger[-1]["cash"])) != cash:
-        yield f"the ledger's cash is {said}, the journal's {cash}"
+        venue, _, symbol = fill["instrument"].partition(":")
+        accounts[venue].book(symbol, *(Decimal(fill[name]) for name in ("qty", "price", "fee")))
+    held, cash = dict[tuple[str, str], str](), dict[tuple[str, str], str]()
+    for line in books.ledger:
+        cash[line["venue"], accounts[line["venue"]].currency(line["symbol"])] = line["cash"]
+        if line["symbol"]:
+            held[line["venue"], line["symbol"]] = line["position"]
+    for (venue, symbol), said in held.items():
+        if Decimal(said) != (ours := accounts[venue].held[symbol]):
+            yield f"the ledger holds {said} {symbol} at {venue}, the journal {ours}"
+    for (venue, purse), said in cash.items():
+        if Decimal(said) != (ours := accounts[venue].cash[purse]):
+            yield f"the ledger's cash is {said} {purse} at {venue}, the journal's {ours}"
 
 
 def _execution(line: Line, order: str, name: str) -> tuple[str, ...]:
-    symbol = line["symbol"] if "symbol" in line else line["instrument"].partition(":")[2]
-    return (line[order], line[name], symbol, *(str(Decimal(line[field]).normalize()) for field in ("qty", "price", "fee")))
+    key = f"{line['venue']}:{line['symbol']}" if "symbol" in line else line["instrument"]
+    return (line[order], line[name], key, *(str(Decimal(line[field]).normalize()) for field in ("qty", "price", "fee")))
 
 
 # ------------------------------------------------------------ how it stands
@@ -236,7 +255,7 @@ def standing(books: Books) -> str:
     last, params = _last(books), books.params
     if not any(last["positions"]):
         return "flat"
-    lot = max((mid for mid in last["mids"] if mid), default=0.0) / params["notional"]
+    lot = max((worth(*leg) for leg in zip(books.rows[0].body["instruments"], last["mids"], strict=True)), default=0.0) / params["notional"]
     if last["delta"] is not None and abs(last["delta"]) <= params["tolerance"] + lot:
         return "hedged"
     if params["structure"] in {"unhedged", "synthetic"} and last["positions"][0]:
@@ -245,6 +264,12 @@ def standing(books: Books) -> str:
     if before and before[-1]["phase"] in {"opening", "closing", "recovering"}:
         return "cut off"
     return "as decided" if any(body["trade"] == last["trade"] and body["reason"] in _SHORT for body in before) else "residual"
+
+
+def worth(instrument: Line, mid: float | None) -> float:
+    """Return the money of one lot at a mid price: an inverse perpetual's contract is a fixed sum, its multiplier."""
+    one = Decimal(instrument.get("lot", "1")) * Decimal(instrument.get("multiplier", "1"))
+    return float(one) * (1.0 if instrument.get("kind") == "inverse_perp" else mid or 0.0)
 
 
 _SHORT = {"short_accepted", "cut_back", "leg_rejected", "cost_exceeds_benefit"}

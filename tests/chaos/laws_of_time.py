@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.books import NS, ORDERS, Books, Line, posts, turn
+from tests.chaos.books import NS, Books, Line, Row, orders, posts, turn
+from tests.chaos.dialects import TAKEN
 from tests.chaos.naked import Ledgers
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ def away(books: Books) -> list[tuple[int, int]]:
     """
     spans = [(fault["t"], fault["t"] + round(fault["seconds"] * NS) + RECOVERED_NS) for fault in books.faults if _lasts(fault)]
     spans += [(reject["ts_ns"], reject["ts_ns"] + round(books.params["bar_s"] * NS)) for reject in books.all("reject")]
-    since: int | None = None
+    since: dict[str, int] = {}
     for body in books.all("link", "reconciled"):
+        venue = body.get("venue") or books.venues[0]
         if body["type"] == "link" and body["state"] != "up":
-            since = since or body["ts_ns"]
-        elif body["type"] == "reconciled" and since:
-            spans, since = [*spans, (since, body["ts_ns"])], None
+            since.setdefault(venue, body["ts_ns"])
+        elif body["type"] == "reconciled" and venue in since:
+            spans.append((since.pop(venue), body["ts_ns"]))
     return spans
 
 
@@ -77,18 +79,20 @@ def first(books: Books) -> Iterator[str]:
         row = decided[name][0].body
         if row["action"] == ENTRY:
             continue  # the hedge of an entry follows its primary, by design
-        ahead = [other for when, left, other in trips if when < turn(line) and left > row["ts_ns"] and _lower(other, order, decided)]
+        ahead = [
+            other
+            for when, left, other in trips
+            if other["venue"] == line["venue"] and when < turn(line) and left > row["ts_ns"] and _lower(other, order, decided)
+        ]
         if len(ahead) > 1:
             yield f"order {name} ({order['priority']}) waited for {len(ahead)} less urgent requests"
 
 
 def _lower(line: Line, order: Line, decided: dict[str, Any]) -> bool:
     """Whether a request is of lower priority than an order."""
-    if line["method"] == "GET":
-        return True
-    if line["method"] != "POST":
-        return False
-    name = json.loads(line["body"])["client_order_id"]
+    kind, name = line["asked"].kind, line["asked"].name
+    if kind != "order":
+        return bool(kind == "question")
     ranks = ["close", "hedge", "primary"]
     return name in decided and ranks.index(decided[name][1]["priority"]) > ranks.index(order["priority"])
 
@@ -99,23 +103,47 @@ def _lower(line: Line, order: Line, decided: dict[str, Any]) -> bool:
 def breaker(books: Books) -> Iterator[str]:
     """Check that an outage beyond the limit is noticed at once, nothing entered in a silence, and what is held agreed on, then closed."""
     limit = round(books.params["breaker_s"] * NS)
-    links = list(books.all("link"))
-    for since, until in outages(books):
-        if (
-            limit
-            and until - since > limit
-            and not any(since + limit <= link["ts_ns"] <= min(until, since + limit + NS) for link in links if link["state"] == "down")
-        ):
-            yield f"the venue was out from {since} to {until}, longer than {limit} ns, and the journal does not say so within a second"
-    state = "up"
+    for venue in books.venues:
+        downs = [link["ts_ns"] for link in books.all("link") if link["state"] == "down" and link["venue"] == venue]
+        for since, until in outages(books, venue):
+            noticed = any(since + limit <= at <= min(until, since + limit + NS) for at in downs)
+            if limit and until - since > limit and not noticed:
+                yield f"{venue} was out from {since} to {until}, longer than {limit} ns, and the journal does not say so within a second"
+    silent: dict[str, str] = {}
     for row in books.rows:
         body = row.body
-        if body["type"] == "link":
-            state = body["state"] if body["state"] != "restarted" else state
+        if body["type"] == "link" and body["state"] != "restarted":
+            silent.pop(body["venue"], None)
+            silent |= {body["venue"]: body["state"]} if body["state"] in _SILENT else {}
         if body["type"] == "link" and body["state"] in _SILENT:
-            yield from _recovery(books, row.id)
-        if body["type"] == "decision" and body["action"] == ENTRY and body["orders"] and state in _SILENT:
-            yield f"an entry was decided at {body['ts_ns']}, while the venue was {state}"
+            yield from _recovery(books, row)
+            yield from _called_back(books, row)
+        if body["type"] == "decision" and body["orders"] and (what := _forbidden(body, silent, len(books.venues))):
+            yield f"{what} was decided at {body['ts_ns']}, while " + " and ".join(f"{name} was {state}" for name, state in silent.items())
+
+
+def _forbidden(body: Line, silent: dict[str, str], venues: int) -> str:
+    """Return what may not be decided while a venue is silent: no entry anywhere, and of a pair over two venues nothing at all."""
+    if not silent:
+        return ""
+    return "an entry" if body["action"] == ENTRY else "an order" if venues > 1 else ""
+
+
+def _called_back(books: Books, start: Row) -> Iterator[str]:
+    """Check that what works at the other venues is cancelled as soon as one is silent."""
+    left = {name: Decimal(order["qty"]) for name, (row, order) in books.decided().items() if row.id < start.id}
+    for row in books.rows[: start.id]:
+        if row.body["type"] == "fill" and row.body["order_id"] in left:
+            left[row.body["order_id"]] -= Decimal(row.body["qty"])
+        elif row.body["type"] in {"cancelled", "reject"}:
+            left.pop(row.body["order_id"], None)
+        elif row.body["type"] == "decision":
+            left = {name: qty for name, qty in left.items() if name not in row.body["cancels"]}
+    decisions = (row.body for row in books.rows[start.id :] if row.body["type"] == "decision")
+    called = next((set(body["cancels"]) for body in decisions), set())
+    for name, qty in left.items():
+        if qty and not books.decided()[name][1]["instrument"].startswith(f"{start.body['venue']}:") and name not in called:
+            yield f"{start.body['venue']} fell silent at {start.body['ts_ns']}, and order {name} at the other venue was not cancelled"
 
 
 _SILENT = {"down", "frozen"}
@@ -125,9 +153,10 @@ def groundless(books: Books) -> Iterator[str]:
     """Check that a silence is told only where a fault made one since the last quote: a quiet market is none, nor is a clock that is off."""
     faults = books.faults
     for link in books.all("link"):
-        causes = {fault["kind"] for fault in faults if fault["t"] <= link["ts_ns"] and _until(fault) >= link["since_ns"] - NS}
+        here = [fault for fault in faults if fault["venue"] == link["venue"]]
+        causes = {fault["kind"] for fault in here if fault["t"] <= link["ts_ns"] and _until(fault) >= link["since_ns"] - NS}
         if (link["state"] == "down" and "outage" not in causes) or (link["state"] == "frozen" and not causes & _NO_QUOTES):
-            yield f"the venue is said to be {link['state']} at {link['ts_ns']}, and nothing was wrong with it"
+            yield f"{link['venue']} is said to be {link['state']} at {link['ts_ns']}, and nothing was wrong with it"
 
 
 _NO_QUOTES = {"outage", "freeze", "disconnect", "lost", "reorder"}
@@ -138,11 +167,11 @@ def _until(fault: Line) -> int:
     return int(fault["t"]) + round(fault["seconds"] * NS)
 
 
-def outages(books: Books) -> list[tuple[int, int]]:
-    """Return when the venue was out; one that was made longer is one."""
+def outages(books: Books, venue: str) -> list[tuple[int, int]]:
+    """Return when a venue was out; one that was made longer is one."""
     found: list[tuple[int, int]] = []
     for fault in books.faults:
-        if fault["kind"] == "outage":
+        if fault["kind"] == "outage" and fault["venue"] == venue:
             since, until = fault["t"], fault["t"] + round(fault["seconds"] * NS)
             if found and since < found[-1][1]:
                 since, until = found[-1][0], max(found.pop()[1], until)
@@ -150,27 +179,30 @@ def outages(books: Books) -> list[tuple[int, int]]:
     return found
 
 
-def _recovery(books: Books, start: int) -> Iterator[str]:
-    """Check what follows a silence up to the first order after it."""
-    agreed, recovering, state, heard = False, True, books.rows[start - 1].body["state"], 0
-    for row in books.rows[start:]:
+def _recovery(books: Books, start: Row) -> Iterator[str]:
+    """Check what follows a silence up to the first order after it: every venue is to have told what is held before it."""
+    agreed, states, heard, recovering = set[str](), {start.body["venue"]: start.body["state"]}, 0, True
+    for row in books.rows[start.id :]:
         body = row.body
-        if body["type"] == "link":
-            state, heard = body["state"], body["ts_ns"] if body["state"] == "up" else 0
-        agreed = body["agrees"] and state != "down" if body["type"] == "reconciled" else agreed
+        venue = body.get("venue") or books.venues[0]
+        if body["type"] == "link" and body["state"] != "restarted":
+            states[venue] = body["state"]
+            heard = 0 if _SILENT & set(states.values()) else body["ts_ns"]
+        elif body["type"] == "reconciled":
+            agreed = agreed | {venue} if body["agrees"] and states.get(venue) != "down" else agreed - {venue}
         if body["type"] != "decision":
             continue
         left, recovering = recovering and body["phase"] != "recovering", body["phase"] == "recovering"
         if left and any(body["positions"]) and body["phase"] != "closing":
             yield f"the session had recovered at {body['ts_ns']} with positions held, and did not close them"
         if heard and body["ts_ns"] - heard > RECOVERY_NS:
-            yield f"the venue was back at {heard}, and until {body['ts_ns']} the session had not recovered"
+            yield f"{start.body['venue']} was back at {heard}, and until {body['ts_ns']} the session had not recovered"
             return
         heard *= body["phase"] == "recovering"
         if not body["orders"]:
             continue
-        if not agreed:
-            yield f"orders were decided at {body['ts_ns']}, after a silence and before the venue had told what is held"
+        if missing := [name for name in books.venues if name not in agreed]:
+            yield f"orders were decided at {body['ts_ns']}, after a silence and before {' and '.join(missing)} had told what is held"
         held = any(books.rows[row.id - 1].body["positions"])
         if held and (body["action"], body["reason"]) != ("close", "reconciled") and body["reason"] != "flatten":
             yield f"after a silence, the first orders at {body['ts_ns']} are {body['action']} ({body['reason']}), with positions held"
@@ -181,14 +213,12 @@ def stale(books: Books) -> Iterator[str]:
     """Check that no order that was decided before a silence leaves for the exchange after it."""
     decided, up_ns = books.decided(), books.recipe["model"]["up_ns"]
     late = {fault["n"]: round(fault["seconds"] * NS) for fault in books.faults if fault["kind"] == "late"}
-    downs = [link["ts_ns"] for link in books.all("link") if link["state"] == "down"]
-    for line in books.requests:
-        if line.get("method") != "POST" or line["path"] != ORDERS or line["result"] != 200:
-            continue
-        body = json.loads(line["body"])
-        row = decided.get(body["client_order_id"], (None, None))[0]
-        if row is None or body["time_in_force"] == "ioc":
+    downs = [(link["ts_ns"], link["venue"]) for link in books.all("link") if link["state"] == "down"]
+    for line in orders(books):
+        name = line["asked"].name
+        row = decided.get(name, (None, None))[0]
+        if row is None or line["asked"].takes or line["result"] not in TAKEN[line["venue"]]:
             continue
         left = line["t"] - up_ns - late.get(line["n"], 0)
-        if any(row.body["ts_ns"] <= down < left for down in downs):
-            yield f"order {body['client_order_id']} was decided before a silence, left after it and was accepted"
+        if any(row.body["ts_ns"] <= down < left and venue == line["venue"] for down, venue in downs):
+            yield f"order {name} was decided before a silence, left after it and was accepted"

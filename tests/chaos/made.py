@@ -10,7 +10,7 @@ from tests.chaos.recipe import Recipe, draw
 
 def made(*faults: Fault, kills: tuple[str, ...] = (), **params: Any) -> Recipe:
     """Return a recipe whose first trades open with orders 1 and 2, and on a market so thin that they fill in many parts."""
-    drawn = draw(1, 3)
+    drawn = draw(1, 3, "ALPACA")
     market = type(drawn.market)(rows=240, ratio=1.1, half_life=4.0, spread_sd=0.004, hedge_vol=0.0005, size_notional=8_000.0, seed=11)
     numbers = {
         "bar_s": 1.0,
@@ -27,4 +27,4 @@ def made(*faults: Fault, kills: tuple[str, ...] = (), **params: Any) -> Recipe:
         "interval_s": 2.0,
         "plan_valid_days": 0.002,
     }
-    return Recipe(0, 0, market, type(drawn.model)(), 200, drawn.params | numbers | params, faults, kills)
+    return Recipe(0, 0, "ALPACA", market, type(drawn.model)(), 200, drawn.params | numbers | params, faults, kills)

@@ -69,13 +69,14 @@ class Ledgers:
     """
 
     def __init__(self, books: Books, away: Iterable[tuple[int, int]]) -> None:
-        self._keys = [f"{one['venue']}:{one['symbol']}" for one in books.rows[0].body["instruments"]]
+        self._listed = {f"{one['venue']}:{one['symbol']}": one for one in books.rows[0].body["instruments"]}
+        self._keys = list(self._listed)
         self._books, self._away = books, list(away)
         self._true, self._told = _Meter(), _Meter()
         self._full: list[float] = []
         self._mids: dict[str, float] = {}
         self._left: dict[str, Decimal] = {}
-        self._happened: dict[str, tuple[int, float]] = {}
+        self._happened: dict[tuple[str, str], tuple[int, float]] = {}
         self._last = max((row.body["ts_ns"] for row in books.rows if row.body["type"] == "decision"), default=0)
         self._trade = Trade(0)
         self.trades: dict[int, Trade] = {}
@@ -90,8 +91,9 @@ class Ledgers:
             if kind == "decision":
                 self._decided(body, compare=before != "reconciled")
             elif kind == "executed":
-                self._happened[body["execution_id"]] = now, self._worth(f"ALPACA:{body['symbol']}", float(body["qty"]))
-                self._true.add(f"ALPACA:{body['symbol']}", body["qty"])
+                key = f"{body['venue']}:{body['symbol']}"
+                self._happened[key, body["execution_id"]] = now, self._worth(key, float(body["qty"]))
+                self._true.add(key, body["qty"])
             elif kind == "fill":
                 self._heard(body)
             elif kind in {"cancelled", "reject"}:
@@ -136,7 +138,7 @@ class Ledgers:
 
     def _heard(self, body: Line) -> None:
         self._told.add(body["instrument"], body["qty"])
-        happened, worth = self._happened.get(body["fill_id"], (body["ts_ns"], 0.0))
+        happened, worth = self._happened.get((body["instrument"], body["fill_id"]), (body["ts_ns"], 0.0))
         worth = max(worth, self._worth(body["instrument"], float(body["qty"])))  # the targets may have changed meanwhile
         self._trade.late += worth * (body["ts_ns"] - happened) / NS
         left = self._left.get(body["order_id"], Decimal(0)) - abs(Decimal(body["qty"]))
@@ -151,14 +153,20 @@ class Ledgers:
             return 0.0
         share = meter.held.get(self._keys[0], 0.0) / self._full[0]
         legs = zip(self._keys[1:], self._full[1:], strict=True)
-        return sum(abs(meter.held.get(key, 0.0) - full * share) * self._mids.get(key, 0.0) for key, full in legs)
+        return sum(abs(meter.held.get(key, 0.0) - full * share) * self._price(key) for key, full in legs)
 
     def _worth(self, key: str, qty: float) -> float:
         """Return the most that an execution changes of the unhedged money."""
         if not self._full:
             return 0.0
         shares = [qty if key == hedge else qty / self._full[0] * full * (key == self._keys[0]) for hedge, full in self._hedges()]
-        return sum(abs(share) * self._mids.get(hedge, 0.0) for share, (hedge, _) in zip(shares, self._hedges(), strict=True))
+        return sum(abs(share) * self._price(hedge) for share, (hedge, _) in zip(shares, self._hedges(), strict=True))
+
+    def _price(self, key: str) -> float:
+        """Return the money of one unit, nothing before the first quote: a contract of an inverse perpetual is a fixed sum."""
+        one, mid = self._listed[key], self._mids.get(key, 0.0)
+        unit = float(one.get("multiplier", "1"))
+        return unit * (mid > 0) if one.get("kind") == "inverse_perp" else unit * mid
 
     def _hedges(self) -> list[tuple[str, float]]:
         return list(zip(self._keys[1:], self._full[1:], strict=True))

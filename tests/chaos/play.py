@@ -6,15 +6,13 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from secrets import token_hex
 from signal import SIGKILL
 
 import msgspec
 
 from hedgekit.launch import Child
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
-from hedgekit.venues.alpaca import Alpaca
-from tests.chaos import process
+from hedgekit.paper.config import Access, SessionConfig
+from tests.chaos import desks, process
 from tests.chaos.recipe import Recipe
 
 PATIENCE_S = 240.0
@@ -46,10 +44,15 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """The content of ``run.json``; ``leaks`` names the files in which a secret of the account was found."""
+    """The content of ``run.json``.
+
+    ``native`` is what the venues know instruments by, where they have other ids; ``leaks`` names the files in which a secret of an
+    account was found.
+    """
 
     session: str
     recipe: Recipe
+    native: dict[str, str]
     lives: tuple[Life, ...]
     leaks: tuple[str, ...]
 
@@ -57,22 +60,26 @@ class Run(msgspec.Struct, frozen=True):
 def play(recipe: Recipe, folder: Path) -> Run:
     """Run a recipe in a new folder; write its ``run.json`` last, and return it."""
     folder.mkdir(parents=True)
-    keys = {name: token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
+    keys = desks.keys(recipe.desk, recipe.session)
     market, faults, model = (msgspec.json.encode(part).decode() for part in (recipe.market, recipe.faults, recipe.model))
     command = ["sandbox", "--market", market, "--faults", faults, "--model", model, "--budget", str(recipe.budget), "--log", str(folder)]
+    command += desks.cash(recipe.desk)
     with (folder / "sandbox.log").open("wb") as log, Child(command, secrets=keys, log=log) as sandbox:
         ready = msgspec.json.decode(sandbox.line())
+        accounts = msgspec.convert(ready["accounts"], dict[str, Access])
         config = SessionConfig(
             session=recipe.session,
             journal=str(folder / "journal.db"),
-            accounts=msgspec.convert(ready["accounts"], dict[str, Access]),
+            accounts=accounts,
             control=ready["control"],
             instruments=recipe.market.instruments(),
             params=recipe.params,
             market={"source": "chaos campaign"},
         ).save(folder / "session.json")
         lives = _lives(recipe, config, folder / "journal.db", keys)
-    run = Run(recipe.session, recipe, tuple(lives), leaks(folder, keys.values()))
+    native = {key: text for account in accounts.values() for key, text in account.native.items()}
+    secrets = (value for name, value in keys.items() if desks.secret(name))
+    run = Run(recipe.session, recipe, native, tuple(lives), leaks(folder, secrets))
     (folder / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2))
     return run
 

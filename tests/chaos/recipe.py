@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import numpy as np
 
-from hedgekit.data import SyntheticMarket
+from hedgekit.data import SyntheticBinary, SyntheticMarket
 from hedgekit.exchange import FillModel
 from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.exchange.faults.fault import MESSAGES, ORDERS, STATES
+from tests.chaos import desks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS = 240
+SCARCE = 30
+"""Requests in a minute, in a run that has few."""
+
 FIT_BARS = 30
 LAST_ENTRY = (0.8, 0.8, 0.8, 2.0)
 """Parts of the tape after which the plan ends: most sessions have closed what they opened when the tape ends, some have not."""
@@ -52,16 +56,18 @@ class Recipe(msgspec.Struct, frozen=True):
     ----------
     seed, run : int
         What it was drawn from.
-    market : SyntheticMarket
+    desk : str
+        The venue, or two of them joined by "+": one of :data:`tests.chaos.desks.DESKS`.
+    market : SyntheticMarket or SyntheticBinary
         The tape.
     model : FillModel
         Fill model and latencies of the exchange.
     budget : int
-        Requests that the venue allows in a minute.
+        Requests that a venue allows in a minute; 0 for what it allows usually.
     params : dict
         Of the strategy.
     faults : tuple of Fault
-        The plan of faults.
+        The plan of faults; over two venues each is aimed at one of them, or at both.
     kills : tuple of str
         "point:n": the session's first process kills itself when it passes the point for the n-th time, the process after it
         by the second entry, and so on; the one after the last entry is not killed.
@@ -69,7 +75,8 @@ class Recipe(msgspec.Struct, frozen=True):
 
     seed: int
     run: int
-    market: SyntheticMarket
+    desk: str
+    market: SyntheticMarket | SyntheticBinary
     model: FillModel
     budget: int
     params: dict[str, Any]
@@ -116,8 +123,9 @@ class Draws:
         return dealt
 
 
-def draw(seed: int, run: int) -> Recipe:
-    """Return the recipe of a run."""
+def draw(seed: int, run: int, desk: str = "") -> Recipe:
+    """Return the recipe of a run, at a desk, or at the one whose turn it is."""
+    desk = desk or desks.DESKS[run % len(desks.DESKS)]
     draws = Draws(seed, run)
     row_s = draws.one((1.0,) * 7 + (5.0, 60.0, 86_400.0))
     market = SyntheticMarket(
@@ -132,10 +140,19 @@ def draw(seed: int, run: int) -> Recipe:
         stale_hedge=draws.one((0.0, 0.0, 0.05)),
     )
     model = FillModel(name=draws.one(("next_quote", "next_quote", "touch")))
-    budget = draws.one((200, 200, 200, 200, 200, 30))
+    budget = draws.one((200, 200, 200, 200, 200, SCARCE))
     params = _params(draws, row_s)
     kills = _kills(draws)
-    return Recipe(seed, run, market, model, budget, params, _faults(draws, row_s, kills), kills)
+    faults = _aimed(draws, _faults(draws, row_s, kills), desk)
+    usual = budget if desk == "ALPACA" or budget == SCARCE else 0
+    return Recipe(seed, run, desk, desks.market(desk, market), model, usual, desks.params(desk, params), faults, kills)
+
+
+def _aimed(draws: Draws, faults: tuple[Fault, ...], desk: str) -> tuple[Fault, ...]:
+    venues = desk.split("+")
+    if len(venues) == 1:
+        return faults
+    return tuple(msgspec.structs.replace(fault, venue=draws.one(("", *venues))) for fault in faults)
 
 
 def _params(draws: Draws, row_s: float) -> dict[str, Any]:
