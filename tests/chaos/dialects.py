@@ -125,7 +125,7 @@ UNMATCHED = {"POLYMARKET": {400}}
 
 def execution(venue: str, line: Line) -> str:
     """Return the journal's name of an execution: Polymarket's trade may be of several orders, so it is named with the order's hash."""
-    return f"{line['execution_id']}/{line['order_id']}" if venue == "POLYMARKET" else str(line["execution_id"])
+    return f"{line['execution_id']}/{line['client_id']}" if venue == "POLYMARKET" else str(line["execution_id"])
 
 
 def currency(venue: str, symbol: str) -> str:
