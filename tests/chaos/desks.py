@@ -84,6 +84,16 @@ def params(desk: str, drawn: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
+def budget(desk: str, drawn: int, *, scarce: bool) -> int:
+    """Return how many requests a minute a venue allows, 0 for what it allows usually.
+
+    At Kalshi it is orders a minute, of which a second's are all that may come at once: fewer than four a second cannot close a pair.
+    """
+    if desk == "ALPACA":
+        return drawn
+    return (240 if "KALSHI" in desk else drawn) * scarce
+
+
 def cash(desk: str) -> list[str]:
     """Return what the accounts start with, as options of the sandbox: coins at Deribit, dollars elsewhere."""
     return ["--cash", "DERIBIT=50"] if "DERIBIT" in desk else []

@@ -133,6 +133,31 @@ def currency(venue: str, symbol: str) -> str:
     return symbol.partition("-")[0] if venue == "DERIBIT" else "USD"
 
 
+LATE_NS = {"ALPACA": 120_000 * MS, "DERIBIT": 15_000 * MS, "KALSHI": 120_000 * MS, "POLYMARKET": 120_000 * MS}
+"""How long after it has left an order may still reach the venue: Deribit's are signed to be valid for 10 s (and clocks may differ by 5),
+the others do not say, so it is assumed."""
+
+UNKEYED = {"DERIBIT", "POLYMARKET"}
+"""Where nothing can take an order's id in its place: that it will never be there is known by waiting alone."""
+
+
+def set_aside(venue: str, held: Mapping[str, Decimal], works: Iterable[Terms]) -> Decimal:
+    """Return what the venue's word on cash leaves out for orders that work.
+
+    At Kalshi a bid costs its price and an ask 1 less its price, for each contract that is not there to be closed: what closes a
+    short gives its 1 back, and what closes a long costs nothing.
+    """
+    if venue != "KALSHI":
+        return Decimal(0)
+    works, total = list(works), Decimal(0)
+    for one in works:
+        others = [other.qty for other in works if other is not one and other.symbol == one.symbol and (other.qty > 0) == (one.qty > 0)]
+        before = held.get(one.symbol, Decimal(0)) + sum(others)
+        back = min(before + one.qty, Decimal(0)) - min(before, Decimal(0))
+        total += max(Decimal(0), one.qty * (one.limit or Decimal(0)) - back)
+    return total
+
+
 # ------------------------------------------------------------------ Polymarket
 
 

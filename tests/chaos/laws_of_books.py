@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.chaos.books import Books, Line, orders, posts
-from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms
+from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,15 +139,23 @@ def agreed(books: Books) -> Iterator[str]:
 
 
 def _moments(books: Books, venue: str) -> Iterator[tuple[int, Decimal, dict[str, Decimal]]]:
-    """Yield from when on a venue's ledger has what cash, in the account's own currency, and what positions."""
-    account, held = books.account(venue), dict[str, Decimal]()
+    """Yield from when on a venue's ledger has what cash, in the account's own currency and as the venue tells it, and what positions."""
+    account, held, works = books.account(venue), dict[str, Decimal](), dict[str, Terms]()
     cash = account.cash[account.home]
     yield 0, cash, {}
     for line in books.ledger:
-        if line["venue"] == venue:
-            held |= {line["symbol"]: Decimal(line["position"])} if line["symbol"] and line["position"] else {}
-            cash = Decimal(line["cash"]) if account.currency(line["symbol"]) == account.home else cash
-            yield line["t"], cash, {symbol: qty for symbol, qty in held.items() if qty}
+        if line["venue"] != venue:
+            continue
+        name = line["client_id"]
+        if line["event"] == "accepted":
+            works[name] = Terms(line["symbol"], Decimal(line["qty"]), _price(line["price"]))
+        elif line["event"] == "fill" and name in works:
+            works[name] = works[name]._replace(qty=works[name].qty - Decimal(line["qty"]))
+        elif _over(line):
+            works.pop(name, None)
+        held |= {line["symbol"]: Decimal(line["position"])} if line["symbol"] and line["position"] else {}
+        cash = Decimal(line["cash"]) if account.currency(line["symbol"]) == account.home else cash
+        yield line["t"], cash - set_aside(venue, held, works.values()), {symbol: qty for symbol, qty in held.items() if qty}
 
 
 def _over(line: Line) -> bool:

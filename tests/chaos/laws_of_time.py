@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.books import NS, Books, Line, Row, orders, posts, turn
-from tests.chaos.dialects import TAKEN
+from tests.chaos.dialects import LATE_NS, TAKEN, UNKEYED
 from tests.chaos.naked import Ledgers
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def outages(books: Books, venue: str) -> list[tuple[int, int]]:
 
 def _recovery(books: Books, start: Row) -> Iterator[str]:
     """Check what follows a silence up to the first order after it: every venue is to have told what is held before it."""
+    unsure = _unsure(books, start)
     agreed, states, heard, recovering = set[str](), {start.body["venue"]: start.body["state"]}, 0, True
     for row in books.rows[start.id :]:
         body = row.body
@@ -195,7 +196,7 @@ def _recovery(books: Books, start: Row) -> Iterator[str]:
         left, recovering = recovering and body["phase"] != "recovering", body["phase"] == "recovering"
         if left and any(body["positions"]) and body["phase"] != "closing":
             yield f"the session had recovered at {body['ts_ns']} with positions held, and did not close them"
-        if heard and body["ts_ns"] - heard > RECOVERY_NS:
+        if heard and body["ts_ns"] - max(heard, unsure) > RECOVERY_NS:
             yield f"{start.body['venue']} was back at {heard}, and until {body['ts_ns']} the session had not recovered"
             return
         heard *= body["phase"] == "recovering"
@@ -207,6 +208,16 @@ def _recovery(books: Books, start: Row) -> Iterator[str]:
         if held and (body["action"], body["reason"]) != ("close", "reconciled") and body["reason"] != "flatten":
             yield f"after a silence, the first orders at {body['ts_ns']} are {body['action']} ({body['reason']}), with positions held"
         return
+
+
+def _unsure(books: Books, start: Row) -> int:
+    """Return until when an order that left before a silence may still reach a venue where it cannot be looked for but by waiting."""
+    left = [
+        line["t"] + LATE_NS[line["venue"]]
+        for line in orders(books)
+        if line["venue"] in UNKEYED and line["result"] is None and books.decided().get(line["asked"].name, (start,))[0].id < start.id
+    ]
+    return max((at for at in left if at > start.body["ts_ns"]), default=0)
 
 
 def stale(books: Books) -> Iterator[str]:

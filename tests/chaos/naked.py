@@ -24,7 +24,7 @@ class Trade:
     """One round trip, in money x seconds.
 
     ``true`` is by the executions and when they happened, ``told`` by the journal's fills and when they were heard, ``late`` the most
-    by which that delay can make them differ. ``idle`` is the part of ``true`` in which the venue was there and the session had
+    by which that delay can make them differ, and that the session does not measure anew on each quote. ``idle`` is the part of ``true`` in which the venue was there and the session had
     no order at work. ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
     ``told``. ``acted``: the ladder or the budget cut an order short.
     """
@@ -75,6 +75,8 @@ class Ledgers:
         self._true, self._told = _Meter(), _Meter()
         self._full: list[float] = []
         self._mids: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
+        self._moved = 0.0
         self._left: dict[str, Decimal] = {}
         self._happened: dict[tuple[str, str], tuple[int, float]] = {}
         self._last = max((row.body["ts_ns"] for row in books.rows if row.body["type"] == "decision"), default=0)
@@ -100,9 +102,11 @@ class Ledgers:
                 self._left.pop(body["order_id"], None)
             elif kind == "quote" and 0 < body["bid"] <= body["ask"]:
                 self._mids[body["instrument"]] = (body["bid"] + body["ask"]) / 2
-            self._true.off = self._off(self._true)
             if kind not in _UNMEASURED | {"executed", "bound"}:
-                self._told.off = self._off(self._told)
+                self._seen = dict(self._mids)
+                self._told.off = self._off(self._told, self._mids)
+            self._true.off = self._off(self._true, self._mids)
+            self._moved = abs(self._true.off - self._off(self._true, self._seen))
             before = kind
         return self.trades
 
@@ -120,6 +124,7 @@ class Ledgers:
         since, trade = self._true.since, self._trade
         true = self._true.charge(now)
         trade.true += true
+        trade.late += self._moved * (self._true.since - since) / NS
         trade.told += self._told.charge(now)
         if not self._left and not any(start <= since and now <= end for start, end in self._away):
             trade.idle += true
@@ -147,24 +152,24 @@ class Ledgers:
         else:
             self._left.pop(body["order_id"], None)
 
-    def _off(self, meter: _Meter) -> float:
-        """Return the money that is unhedged."""
+    def _off(self, meter: _Meter, mids: dict[str, float]) -> float:
+        """Return the money that is unhedged, at these mid prices."""
         if not self._full:
             return 0.0
         share = meter.held.get(self._keys[0], 0.0) / self._full[0]
         legs = zip(self._keys[1:], self._full[1:], strict=True)
-        return sum(abs(meter.held.get(key, 0.0) - full * share) * self._price(key) for key, full in legs)
+        return sum(abs(meter.held.get(key, 0.0) - full * share) * self._price(key, mids) for key, full in legs)
 
     def _worth(self, key: str, qty: float) -> float:
         """Return the most that an execution changes of the unhedged money."""
         if not self._full:
             return 0.0
         shares = [qty if key == hedge else qty / self._full[0] * full * (key == self._keys[0]) for hedge, full in self._hedges()]
-        return sum(abs(share) * self._price(hedge) for share, (hedge, _) in zip(shares, self._hedges(), strict=True))
+        return sum(abs(share) * self._price(hedge, self._mids) for share, (hedge, _) in zip(shares, self._hedges(), strict=True))
 
-    def _price(self, key: str) -> float:
+    def _price(self, key: str, mids: dict[str, float]) -> float:
         """Return the money of one unit, nothing before the first quote: a contract of an inverse perpetual is a fixed sum."""
-        one, mid = self._listed[key], self._mids.get(key, 0.0)
+        one, mid = self._listed[key], mids.get(key, 0.0)
         unit = float(one.get("multiplier", "1"))
         return unit * (mid > 0) if one.get("kind") == "inverse_perp" else unit * mid
 

@@ -144,8 +144,8 @@ def draw(seed: int, run: int, desk: str = "") -> Recipe:
     params = _params(draws, row_s)
     kills = _kills(draws)
     faults = _aimed(draws, _faults(draws, row_s, kills), desk)
-    usual = budget if desk == "ALPACA" or budget == SCARCE else 0
-    return Recipe(seed, run, desk, desks.market(desk, market), model, usual, desks.params(desk, params), faults, kills)
+    allowed = desks.budget(desk, budget, scarce=budget == SCARCE)
+    return Recipe(seed, run, desk, desks.market(desk, market), model, allowed, desks.params(desk, params), faults, kills)
 
 
 def _aimed(draws: Draws, faults: tuple[Fault, ...], desk: str) -> tuple[Fault, ...]:
