@@ -56,6 +56,7 @@ LAWS: tuple[tuple[str, Callable[[Books], Iterator[str]]], ...] = (
     ("L2", laws_of_books.once),
     ("L2", laws_of_books.asked),
     ("L3", laws_of_books.executed),
+    ("L3", laws_of_books.charged),
     ("L3", laws_of_books.agreed),
     ("L3", laws_of_books.complete),
     ("L3", laws_of_books.closed),

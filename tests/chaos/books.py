@@ -78,7 +78,16 @@ class Books:
 
     def account(self, venue: str) -> Account:
         """Return a venue's account as it opened."""
-        return Account(venue, self.opened[venue]["cash"], _listed(self.run, self.rows)[venue])
+        return Account(venue, self.opened[venue]["cash"], self.listed[venue])
+
+    @property
+    def listed(self) -> dict[str, dict[str, Line]]:
+        """What is traded, by venue and symbol, with the venue's own ids as ``native``."""
+        found: dict[str, dict[str, Line]] = {}
+        for one in self.rows[0].body["instruments"]:
+            native = self.run["native"].get(f"{one['venue']}:{one['symbol']}")
+            found.setdefault(one["venue"], {})[one["symbol"]] = _INSTRUMENT | one | {"native": native and json.loads(native)}
+        return found
 
     def all(self, *types: str) -> Iterator[Line]:
         """Yield the journal's records of these types."""
@@ -109,7 +118,7 @@ def read(folder: Path) -> Books:
 
 def _translate(books: Books) -> None:
     """Read what each request asked for, and call orders and executions as the journal does."""
-    listed = _listed(books.run, books.rows)
+    listed = books.listed
     for line in books.requests:
         if "method" in line:
             line["asked"] = READERS[line["venue"]](line, listed[line["venue"]])
@@ -122,15 +131,6 @@ def _translate(books: Books) -> None:
     for line in books.ledger:
         line["execution_id"] = execution(line["venue"], line) if line["execution_id"] else None
         line["client_id"] = names.get(line["client_id"], line["client_id"])
-
-
-def _listed(run: Line, rows: list[Row]) -> dict[str, dict[str, Line]]:
-    """Return by venue and symbol what is traded, with the venue's own ids."""
-    found: dict[str, dict[str, Line]] = {}
-    for one in rows[0].body["instruments"]:
-        native = run["native"].get(f"{one['venue']}:{one['symbol']}")
-        found.setdefault(one["venue"], {})[one["symbol"]] = _INSTRUMENT | one | {"native": native and json.loads(native)}
-    return found
 
 
 _INSTRUMENT = {"kind": "spot", "multiplier": "1"}

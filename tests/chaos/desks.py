@@ -73,6 +73,11 @@ def market(desk: str, drawn: SyntheticMarket) -> SyntheticMarket | SyntheticBina
     return replace(drawn, listed=_LISTED[desk], ratio=ratio, primary_price=primary, hedge_price=hedge, half_spread_bps=0.5, spread_sd=0.006)
 
 
+def row_s(desk: str, drawn: float) -> float:
+    """Return the seconds between rows: no daily ones at Kalshi, where an order rests for 5 minutes and is renewed all day long."""
+    return min(drawn, 60.0) if "KALSHI" in desk else drawn
+
+
 def params(desk: str, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """Return the strategy's numbers at a desk."""
     made = dict(drawn)

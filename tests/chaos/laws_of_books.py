@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.chaos.books import Books, Line, orders, posts
 from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms, set_aside
+from tests.chaos.fees import possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +126,16 @@ def executed(books: Books) -> Iterator[str]:
             account.cash[purse] = said
         if symbol and line["position"] is not None and Decimal(line["position"]) != account.held[symbol]:
             yield f"the ledger's position at {line['t']} is {line['position']} {symbol}, its executions make {account.held[symbol]}"
+
+
+def charged(books: Books) -> Iterator[str]:
+    """Check that each execution cost what its venue charges."""
+    listed = books.listed
+    for line in books.ledger:
+        if line["event"] == "fill":
+            one, qty, price = listed[line["venue"]][line["symbol"]], Decimal(line["qty"]), Decimal(line["price"])
+            if Decimal(line["fee"]) not in (fees := possible(line["venue"], one, qty, price)):
+                yield f"execution {line['execution_id']} of {qty} {line['symbol']} at {price} cost {line['fee']}, not {sorted(fees)}"
 
 
 def agreed(books: Books) -> Iterator[str]:

@@ -43,18 +43,20 @@ def naked(books: Books) -> Iterator[str]:
 def away(books: Books) -> list[tuple[int, int]]:
     """Return when the venue did not serve.
 
-    Outages and frozen feeds; a silence, until the session has agreed with the venue on what is held; and a refused leg, until the
+    Outages and frozen feeds; a silence, until every venue has told what is held; and a refused leg, until the
     next bar, at which it is ordered again.
     """
     spans = [(fault["t"], fault["t"] + round(fault["seconds"] * NS) + RECOVERED_NS) for fault in books.faults if _lasts(fault)]
     spans += [(reject["ts_ns"], reject["ts_ns"] + round(books.params["bar_s"] * NS)) for reject in books.all("reject")]
-    since: dict[str, int] = {}
+    since, untold = 0, set[str]()
     for body in books.all("link", "reconciled"):
-        venue = body.get("venue") or books.venues[0]
         if body["type"] == "link" and body["state"] != "up":
-            since.setdefault(venue, body["ts_ns"])
-        elif body["type"] == "reconciled" and venue in since:
-            spans.append((since.pop(venue), body["ts_ns"]))
+            since, untold = since or body["ts_ns"], set(books.venues)
+        elif body["type"] == "reconciled" and since:
+            untold.discard(body.get("venue") or books.venues[0])
+            if not untold:
+                spans.append((since, body["ts_ns"]))
+                since = 0
     return spans
 
 

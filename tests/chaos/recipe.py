@@ -127,7 +127,7 @@ def draw(seed: int, run: int, desk: str = "") -> Recipe:
     """Return the recipe of a run, at a desk, or at the one whose turn it is."""
     desk = desk or desks.DESKS[run % len(desks.DESKS)]
     draws = Draws(seed, run)
-    row_s = draws.one((1.0,) * 7 + (5.0, 60.0, 86_400.0))
+    row_s = desks.row_s(desk, draws.one((1.0,) * 7 + (5.0, 60.0, 86_400.0)))
     market = SyntheticMarket(
         rows=ROWS,
         row_s=row_s,
