@@ -1,7 +1,7 @@
 # Everything starts from three commands: make demo, make lab, make test. Needs GNU make, Python 3.11 or newer and its venv module.
 # Another interpreter: make demo PYTHON=python3.13    More for pytest: make test ARGS="-k ledger"
 
-# The chaos campaign: make chaos RUNS=200 SEED=1 OUT=reports/chaos; the same seed is the same campaign (tests/chaos/README.md).
+# The chaos campaign: make chaos RUNS=200 SEED=1 OUT=reports/chaos [VENUES=KALSHI,ALPACA+DERIBIT]; the same seed is the same campaign (tests/chaos/README.md).
 
 # Tests run in as many processes as there are processors, at most four: make test WORKERS= for one, in which a debugger works.
 
@@ -47,7 +47,7 @@ sdk-test: $(VENV)/.run
 	@$(BIN)/python -m tests.sdk $(ARGS)
 
 chaos: $(VENV)/.test
-	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(ARGS)
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(if $(VENUES),--venues $(VENUES)) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .sdk build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -53,7 +53,9 @@ def summary(seed: int, verdicts: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return {
         "seed": seed,
         "runs": len(verdicts),
-        "venues": {desk: dict(sum((Counter(fact["counts"]) for fact in facts if fact["venues"] == desk), Counter[str]())) for desk in DESKS},
+        "venues": {
+            desk: dict(sum((Counter(fact["counts"]) for fact in facts if fact["venues"] == desk), Counter[str]())) for desk in DESKS
+        },
         "faults": dict.fromkeys(sorted(FaultKind), 0) | _sum(facts, "faults"),
         "crash_points": dict.fromkeys(KILL_POINTS, 0) | _sum(facts, "kills"),
         **sums,

@@ -183,7 +183,14 @@ def order_hash(order: Line, *, neg_risk: bool) -> str:
     at = "0xe2222d279d744050d28e00520010520000310F59" if neg_risk else "0xE111180000d2663C0091e4f400237545B87B996B"
     domain = _keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
     domain = _keccak(domain + _keccak(b"Polymarket CTF Exchange") + _keccak(b"2") + _word(137) + _word(int(at, 16)))
-    numbers = [order["salt"], int(order["maker"], 16), int(order["signer"], 16), order["tokenId"], order["makerAmount"], order["takerAmount"]]
+    numbers = [
+        order["salt"],
+        int(order["maker"], 16),
+        int(order["signer"], 16),
+        order["tokenId"],
+        order["makerAmount"],
+        order["takerAmount"],
+    ]
     numbers += [("BUY", "SELL").index(order["side"]), order["signatureType"], order["timestamp"]]
     numbers += [int(order[name], 16) for name in ("metadata", "builder")]
     fields = _keccak(_STRUCT) + b"".join(_word(int(number)) for number in numbers)

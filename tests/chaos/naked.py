@@ -24,7 +24,8 @@ class Trade:
     """One round trip, in money x seconds.
 
     ``true`` is by the executions and when they happened, ``told`` by the journal's fills and when they were heard, ``late`` the most
-    by which that delay can make them differ, and that the session does not measure anew on each quote. ``idle`` is the part of ``true`` in which the venue was there and the session had
+    by which that delay can make them differ, and that prices move before the session measures anew. ``idle`` is
+    the part of ``true`` in which the venue was there and the session had
     no order at work. ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
     ``told``. ``acted``: the ladder or the budget cut an order short.
     """

@@ -33,7 +33,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     def of(desk: str) -> Path:
         if desk not in folders:
             folders[desk] = tmp_path_factory.mktemp("desk") / "run"
-            faults = Fault(FaultKind.OUTAGE, "row:70", 40.0, venue=desk.split("+")[-1]), Fault(FaultKind.PARTIAL, "submit:3", fraction=0.2)
+            faults = Fault(FaultKind.OUTAGE, "row:70", 40.0, venue=desk.rsplit("+", maxsplit=1)[-1]), Fault(FaultKind.PARTIAL, "submit:3", fraction=0.2)
             play(made(*faults, kills=("outbox.after_send:3",), desk=desk, breaker_s=10.0), folders[desk])
             verdict = audit(folders[desk])
             assert verdict["violations"] == []
@@ -243,7 +243,7 @@ def test_orders_before_every_venue_has_told_what_is_held(folder: Path, desk: str
 def test_an_order_at_the_other_venue_that_is_left_working(folder: Path, desk: str) -> None:
     def change(records: list[Line]) -> None:
         down = first(records, type="link", state="down")
-        order = next(one for one in records[with_orders(records)]["orders"] if one["instrument"].startswith(desk.split("+")[0]))
+        order = next(one for one in records[with_orders(records)]["orders"] if one["instrument"].startswith(desk.split("+", maxsplit=1)[0]))
         late = {"order_id": "never-called-back", "ts_ns": records[down]["ts_ns"]}
         records.insert(down, records[with_orders(records)] | {"ts_ns": records[down]["ts_ns"] - 1, "orders": [order | late]})
 
@@ -253,8 +253,8 @@ def test_an_order_at_the_other_venue_that_is_left_working(folder: Path, desk: st
 
 @pairs
 def test_a_silence_of_the_venue_that_was_there(folder: Path, desk: str) -> None:
-    journal(folder, lambda records: records[first(records, type="link", state="down")].update(venue=desk.split("+")[0]))
-    assert seen(folder, "L6", f"{desk.split('+')[0]} is said to be down")
+    journal(folder, lambda records: records[first(records, type="link", state="down")].update(venue=desk.split("+", maxsplit=1)[0]))
+    assert seen(folder, "L6", f"{desk.split('+', maxsplit=1)[0]} is said to be down")
 
 
 # ----------------------------------------------------------------------- helpers
