@@ -33,7 +33,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     def of(desk: str) -> Path:
         if desk not in folders:
             folders[desk] = tmp_path_factory.mktemp("desk") / "run"
-            faults = Fault(FaultKind.OUTAGE, "row:70", 40.0, venue=desk.rsplit("+", maxsplit=1)[-1]), Fault(FaultKind.PARTIAL, "submit:3", fraction=0.2)
+            faults = (
+                Fault(FaultKind.OUTAGE, "row:70", 40.0, venue=desk.rsplit("+", maxsplit=1)[-1]),
+                Fault(FaultKind.PARTIAL, "submit:3", fraction=0.2),
+            )
             play(made(*faults, kills=("outbox.after_send:3",), desk=desk, breaker_s=10.0), folders[desk])
             verdict = audit(folders[desk])
             assert verdict["violations"] == []
