@@ -209,7 +209,7 @@ def test_an_entry_in_a_silence(folder: Path) -> None:
         records.insert(first(records, type="link") + 1, entry)
 
     journal(folder, change)
-    assert seen(folder, "L6", "while the venue was down")
+    assert seen(folder, "L6", "while ALPACA was down")
 
 
 def test_a_position_that_is_kept_after_a_silence(folder: Path) -> None:
@@ -237,7 +237,7 @@ def test_orders_before_the_venue_has_told_what_is_held(folder: Path) -> None:
         records[:] = [record for n, record in enumerate(records) if n < down or record["type"] != "reconciled"]
 
     journal(folder, change)
-    assert seen(folder, "L6", "before the venue had told what is held")
+    assert seen(folder, "L6", "before ALPACA had told what is held")
 
 
 def test_a_recovery_that_takes_too_long(folder: Path) -> None:

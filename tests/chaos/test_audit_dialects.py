@@ -102,8 +102,13 @@ def test_a_fill_that_the_journal_has_twice(folder: Path, venue: str) -> None:
 @places
 def test_an_execution_doubled_at_the_exchange(folder: Path, venue: str) -> None:
     def change(found: list[Line]) -> None:
-        at = first(found, event="fill", venue=venue)
-        found.insert(at + 1, found[at] | {"execution_id": "another"})
+        left = {line["client_id"]: Decimal(line["qty"]) for line in found if line["event"] == "accepted" and line["venue"] == venue}
+        for at, line in enumerate(found):
+            if line["event"] == "fill" and line["venue"] == venue:
+                left[line["client_id"]] -= Decimal(line["qty"])
+                if not left[line["client_id"]]:
+                    found.insert(at + 1, line | {"execution_id": "another"})
+                    return
 
     lines(folder, "ledger", change)
     assert seen(folder, "L2", "was executed")
@@ -264,13 +269,14 @@ def test_a_silence_of_the_venue_that_was_there(folder: Path, desk: str) -> None:
 
 
 def first_order(found: list[Line], venue: str) -> int:
-    """Return where the first request is by which a venue took a limit order."""
+    """Return where the first request is by which a venue took a limit order that is to fill."""
     ends = {"ALPACA": ("/v2/orders",), "DERIBIT": ("private/buy", "private/sell"), "KALSHI": ("/events/orders",), "POLYMARKET": ("/order",)}
-    return next(
-        n
+    posts = (
+        (n, line)
         for n, line in enumerate(found)
         if (line["venue"], line.get("method")) == (venue, "POST") and line["path"].endswith(ends[venue]) and line["result"] in {200, 201}
     )
+    return next(n for n, line in posts if '"ioc"' not in line["body"] and "immediate_or_cancel" not in line["body"])
 
 
 def fill_at(records: list[Line], venue: str) -> int:
