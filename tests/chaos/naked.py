@@ -25,7 +25,7 @@ class Trade:
 
     ``true`` is by the executions and when they happened, ``told`` by the journal's fills and when they were heard, ``late`` the most
     by which that delay can make them differ, and that prices move before the session measures anew. ``idle`` is
-    the part of ``true`` in which the venue was there and the session had
+    the part of ``true`` in which the venue was there, quotes were young enough to act on, and the session had
     no order at work. ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
     ``told``. ``acted``: the ladder or the budget cut an order short.
     """
@@ -77,6 +77,7 @@ class Ledgers:
         self._full: list[float] = []
         self._mids: dict[str, float] = {}
         self._seen: dict[str, float] = {}
+        self._quoted: dict[str, int] = {}
         self._moved = 0.0
         self._left: dict[str, Decimal] = {}
         self._happened: dict[tuple[str, str], tuple[int, float]] = {}
@@ -102,6 +103,7 @@ class Ledgers:
             elif kind in {"cancelled", "reject"}:
                 self._left.pop(body["order_id"], None)
             elif kind == "quote" and 0 < body["bid"] <= body["ask"]:
+                self._quoted[body["instrument"]] = now
                 self._mids[body["instrument"]] = (body["bid"] + body["ask"]) / 2
             if kind not in _UNMEASURED | {"executed", "bound"}:
                 self._seen = dict(self._mids)
@@ -128,7 +130,12 @@ class Ledgers:
         trade.late += self._moved * (self._true.since - since) / NS
         trade.told += self._told.charge(now)
         if not self._left and not any(start <= since and now <= end for start, end in self._away):
-            trade.idle += true
+            trade.idle += self._true.off * max(min(now, self._fresh()) - since, 0) / NS
+
+    def _fresh(self) -> int:
+        """Return until when every leg has a quote that is young enough to act on."""
+        age_ns = round(self._books.params["max_quote_age_s"] * NS)
+        return min(self._quoted.get(key, 0) for key in self._keys) + age_ns
 
     def _decided(self, body: Line, *, compare: bool) -> None:
         if body["trade"] != self._trade.number:
