@@ -165,6 +165,9 @@ class Barrier:
         self.epoch, self._link, self._done = op.epoch, socket, op.done
         self._sessions[op.epoch] = len(self._sessions) + 1
         self._seen, self._read, self._replies = set(), 0, []
+        for party in self.parties:
+            party.md.forget()
+            party.trade.forget()
         self._changed.set()
         for _ in range(SETTLE_TURNS):
             await asyncio.sleep(0)

@@ -73,6 +73,11 @@ class Channel:
         """Add what a subscription begins with to the next :meth:`flush`, without being a reason for one: see :meth:`ask`."""
         self._pending.append((topic, message))
 
+    def forget(self) -> None:
+        """Drop what a session that is gone has not been sent, if who comes next gets all of it by subscribing anew."""
+        if not self._resends:
+            self._pending, self._asked = [], False
+
     def ask(self) -> None:
         """Let what is pending be a reason for a :meth:`flush`."""
         self._asked = bool(self._pending)
