@@ -83,6 +83,7 @@ class Pair:
         self.alarm: Command | None = None
         self._now_ns = 0
         self._reconcile_ns: int | None = None
+        self._untold: set[str] = set()
         self._disagreed: dict[str, int] = {}
         self._spool = Spool(config.commands, COMMANDS) if config.commands else None
         self._applied: set[str] = set()
@@ -194,6 +195,8 @@ class Pair:
 
     def heard(self, told: Link | MarketStatus) -> None:
         """Journal how the venue is heard, and what can be traded; if one fell silent, take back what has not left yet, anywhere (L6)."""
+        if isinstance(told, Link):
+            self._untold = {*self.outboxes}
         if isinstance(told, Link) and told.state == "down":
             for ended in [event for sender in self.senders.values() for event in sender.give_up(self._now_ns)]:
                 self.apply(ended)
@@ -258,9 +261,10 @@ class Pair:
         theirs = {key: float(qty) for key, qty in left.items() if qty}
         if ours == theirs:
             self._disagreed[event.venue] = 0
+            self._untold.discard(event.venue)
             if self.answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
                 self.apply(event if not elsewhere else msgspec.structs.replace(event, positions={key: left[key] for key in ours}))
-            if self.hedger.phase is Phase.RECOVERING and not self.hedger.working:  # else asked again once nothing works
+            if self.hedger.phase is Phase.RECOVERING and not (self.hedger.working or self._untold):  # else asked again once nothing works
                 self._reconcile_ns = self._now_ns + _WAITING_NS
             return
         tries = self._disagreed[event.venue] = self._disagreed.get(event.venue, 0) + 1
