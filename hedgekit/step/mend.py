@@ -120,7 +120,9 @@ def mend(s, p, out):
 
 @compiled
 def order_over(s, p, out, leg):
-    """Take the next step of the ladder: a leg's order is over, and not all of it was filled."""
+    """Take the next step of the ladder: a leg's order is over, and not all of it was filled; without a young quote not yet (A9)."""
+    if not young(s, p, leg, out.ts_ns):
+        return None
     place = legs.place_of(s.rung[leg], p.retries)
     if s.phase in (OPENING, OPEN) and s.rung[leg] > 0 and s.full[leg] != 0.0:
         if s.phase == OPENING and p.accept < 1.0 and s.pos[leg] / s.full[leg] >= p.accept:
