@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hedgekit.exchange.faults import Fault, FaultKind
 from tests.chaos.audit import audit
@@ -101,3 +102,29 @@ def test_agreed_on_while_an_order_still_works_it_is_asked_again_when_that_is_ove
     over = max(record["ts_ns"] for record in books.all("cancelled") if record["ts_ns"] < back + 5 * NS)
     assert [record for record in books.all("reconciled") if back < record["ts_ns"] < over]
     assert recovered(books, back) - over < NS
+
+
+def test_over_two_venues_both_are_asked_as_soon_as_the_silent_one_is_back(tmp_path: Path) -> None:
+    """Not the other one half a minute after it, with a leg held and unhedged."""
+    books = run(tmp_path / "run", Fault(FaultKind.OUTAGE, "row:70", 40.0, venue="DERIBIT"), desk="ALPACA+DERIBIT")
+    (back,) = [link["ts_ns"] for link in books.all("link") if link["state"] == "up"]
+    assert recovered(books, back) - back < NS
+    assert {body["venue"] for body in books.all("reconciled") if back <= body["ts_ns"] < back + NS} == {"ALPACA", "DERIBIT"}
+
+
+def test_killed_when_it_has_subscribed_anew_after_an_outage(tmp_path: Path) -> None:
+    """What that subscription begins with is nothing that the next process, which has no socket yet, could wait for."""
+    books = run(tmp_path / "run", Fault(FaultKind.OUTAGE, "row:43", 40.0), desk="KALSHI", kills=("feeds.reopened:1",))
+    assert [life["returncode"] for life in books.run["lives"]] == [-9, 0]
+
+
+def test_an_order_that_expires_when_no_market_moves_any_more_is_not_renewed(tmp_path: Path) -> None:
+    """Kalshi's last for five minutes; the tape ends with an entry, and its last quote is no price to trade at any more (A9)."""
+    books = run(tmp_path / "whole", desk="KALSHI")
+    entered = next(decision["ts_ns"] for decision in books.all("decision") if decision["action"] == "open")
+    recipe = made(desk="KALSHI")
+    rows = sum(row_ns <= entered for row_ns in recipe.market.tape().ts_ns.tolist())
+    play(replace(recipe, market=replace(recipe.market, rows=rows)), tmp_path / "run")
+    assert audit(tmp_path / "run")["violations"] == []
+    ordered = [decision["ts_ns"] for decision in read(tmp_path / "run").all("decision") if decision["orders"]]
+    assert ordered[-1] == entered
