@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
-import papermill
 import pytest
-from bokeh.document import Document
-from bokeh.plotting import figure
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 
 from hedgekit import Market, Params, SyntheticMarket, metrics, run_backtest
-from hedgekit.lab import source
-from hedgekit.report.html import page
-from hedgekit.report.kernel import ipc_kernel
 from hedgekit.trials import studies
 from tests.browser import OfflinePage
+from tests.notebooks.running import check_figures, check_page, check_said, committed, executed, shown
 from tests.story import check_story
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -46,32 +37,14 @@ JSON({name: json.loads(frame.reset_index().to_json(orient="records", date_format
 
 @pytest.fixture(scope="module")
 def node() -> NotebookNode:
-    return nbformat.read(source() / NAME, as_version=4)
+    return committed(NAME)
 
 
 @pytest.fixture(scope="module")
-def ran(node: NotebookNode, own_home: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
+def ran(own_home: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
     """Return the notebook as it ran, with its own numbers, in a home and a ledger of its own."""
     del own_home  # it is in force
-    folder = tmp_path_factory.mktemp("notebook")
-    probed = NotebookNode(node | {"cells": [*node.cells, new_code_cell(PROBE)]})
-    nbformat.write(probed, folder / "in.ipynb")
-    with ipc_kernel() as manager:
-        done = papermill.execute_notebook(
-            str(folder / "in.ipynb"),
-            str(folder / "out.ipynb"),
-            kernel_manager_class=manager,
-            progress_bar=False,
-            cwd=folder,
-            execution_timeout=280,
-        )
-    return NotebookNode(done)
-
-
-def shown(cell: NotebookNode) -> dict[str, Any]:
-    """Return the JSON that a cell displays."""
-    (found,) = [output["data"]["application/json"] for output in cell.outputs if "application/json" in output.get("data", {})]
-    return dict(found)
+    return executed(NAME, tmp_path_factory.mktemp("notebook"), PROBE)
 
 
 @pytest.fixture(scope="module")
@@ -92,42 +65,18 @@ def test_it_reads_as_one_story(node: NotebookNode) -> None:
 # ------------------------------------------------------------- figures and page
 
 
-def plotted(node: NotebookNode) -> list[Any]:
-    """Return every figure in the outputs, as bokeh reads it."""
-    pages = [
-        output["data"]["text/html"] for cell in node.cells for output in cell.get("outputs", []) if "text/html" in output.get("data", {})
-    ]
-    items = [re.search(r"embed_item\((\{.*\}),\"hk\w+\"\)</script>", page) for page in pages if 'class="hk-plot"' in page]
-    roots = [root for item in items if item for root in Document.from_json(json.loads(item[1])["doc"]).roots]
-    assert len(roots) == len(items)
-    return [model for root in roots for model in root.references() if isinstance(model, figure)]
-
-
 def test_every_figure_has_a_title_and_axes_with_units(ran: NotebookNode) -> None:
-    plots = plotted(ran)
-    assert len(plots) == 12, "three times P&L and drawdown, two maps for each pair, the walk forward, the books"
-    for plot in plots:
-        assert plot.title.text
-        for axis in (plot.xaxis[0], plot.yaxis[0]):
-            assert re.fullmatch(r".+ \((\$|UTC|sd|bars)\)", axis.axis_label), (plot.title.text, axis.axis_label)
+    check_figures(ran, 12)  # three times P&L and drawdown, two maps for each pair, the walk forward, the books
 
 
 def test_its_page_asks_nothing_of_the_network_and_every_figure_is_drawn(
     ran: NotebookNode, offline_page: OfflinePage, tmp_path: Path
 ) -> None:
-    assert not re.findall(r"https?:[^\"]*", "".join(str(cell.get("outputs")) for cell in ran.cells))
-    file = tmp_path / "page.html"
-    file.write_text(page(ran, title="04"), encoding="utf-8")
-    opened, requests, errors = offline_page
-    opened.goto(file.as_uri())
-    opened.wait_for_function("window.Bokeh && Bokeh.documents.length == 7 && Bokeh.documents.every(d => d.is_idle)")
-    assert (requests, errors) == ([], [])
+    check_page(ran, offline_page, tmp_path / "page.html", documents=7)
 
 
 def test_nothing_goes_wrong_unsaid(ran: NotebookNode) -> None:
-    """No warning of a library stands in the outputs: what is written to stderr is a progress bar."""
-    said = [output.text for cell in ran.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
-    assert [text for text in said if text.strip() and not re.search(r"\d+/\d+ \[", text)] == []
+    check_said(ran)
 
 
 # -------------------------------------------------------------- what it measured
