@@ -137,6 +137,11 @@ class Feeds:
         """Whether both are open."""
         return all(seat.stream is not None for seat in self._seats.values())
 
+    @property
+    def deaf(self) -> list[str]:
+        """Which are not open."""
+        return [name for name, seat in self._seats.items() if seat.stream is None]
+
     def next_ns(self) -> int | None:
         """When to try again, or to say something; None if there is nothing to do."""
         times = [seat.again_ns for seat in self._seats.values() if seat.stream is None and seat.attempt is None]

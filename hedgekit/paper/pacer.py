@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -220,7 +221,13 @@ class TapePacer:
         return await self._collect(await self._ask({"op": "redeliver"}))
 
     async def next(
-        self, *, requests: int, timer_ns: int | None, idle_ns: int | None = None, called: Callable[[], bool] = lambda: False
+        self,
+        *,
+        requests: int,
+        timer_ns: int | None,
+        idle_ns: int | None = None,
+        deaf: Mapping[str, list[str]] = MappingProxyType({}),
+        called: Callable[[], bool] = lambda: False,
     ) -> Instant:
         """Say that all is durable, let the tape move on, return the next instant.
 
@@ -232,11 +239,13 @@ class TapePacer:
             When the session wants to be woken next.
         idle_ns : int or None
             The same, but not if nothing else is to come: then the tape is over.
+        deaf : mapping of str to list of str
+            By venue, which sockets are not open: nothing can come on them.
         called : callable
             Asked every :data:`LOOK_S` while a paced tape stands still; True makes an instant of the present time.
         """
         wish: dict[str, Any] = {"op": "advance", "done": self._done, "requests": requests, "timer": timer_ns, "wait": LOOK_S}
-        wish |= {"silence": self._silence_s, "idle": idle_ns}
+        wish |= {"silence": self._silence_s, "idle": idle_ns, "deaf": dict(deaf)}
         while (said := await self._ask(wish)).op == "still":
             if called():
                 wish["timer"] = said.now
@@ -298,6 +307,7 @@ class LivePacer:
         requests: int,  # noqa: ARG002 - the barrier's
         timer_ns: int | None,
         idle_ns: int | None = None,
+        deaf: Mapping[str, list[str]] = MappingProxyType({}),  # noqa: ARG002 - the barrier's
         called: Callable[[], bool] = lambda: False,
     ) -> Instant:
         """Wait for a message, a timer or a command."""

@@ -201,6 +201,8 @@ class Pair:
             for ended in [event for sender in self.senders.values() for event in sender.give_up(self._now_ns)]:
                 self.apply(ended)
         self.apply(told)
+        if isinstance(told, Link) and self.hedger.phase is Phase.RECOVERING:
+            self._reconcile_ns = None  # asked at once, not when the last question's time is up
 
     def settled(self, told: Settled) -> None:
         """Take what is held of a contract out at what it pays, once that is final; nothing of it can be traded any more."""

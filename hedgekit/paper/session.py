@@ -169,6 +169,7 @@ class Session:
                 requests=self._numbers.given,
                 timer_ns=self._next_timer(),
                 idle_ns=self._idle_timer(),
+                deaf={venue: account.feeds.deaf for venue, account in self.accounts.items()},
                 called=lambda: any(pair.wishes() for pair in self._trading),
             )
             if instant.end and all(pair.ending for pair in self._trading):

@@ -111,7 +111,7 @@ STATE = np.dtype(
         ("last_look_ns", _i),
         ("paused", _i),
         ("back", _i),  # while recovering: the phase to go on in
-        ("broken", _i),  # while recovering: 1 to close both legs instead (L6)
+        ("broken", _i),  # while recovering: 1 to close both legs instead (L6); 2: a person wants it, also while prices stand still
         ("escape", _i),  # while recovering: 1 to flatten through the leg that stands in, once there are prices; 2: it was ordered
         ("repair_ns", _i),  # 0: no order can become overdue, and no naked limit be reached
         ("overdue", _i),  # 1: an order is, but there is no quote to act on
@@ -136,6 +136,7 @@ STATE = np.dtype(
         ("quote_ns", _i, _legs),
         ("shut", _i, _legs),  # 1: cannot be traded now: closed, halted or paused by its venue
         ("down", _i, _legs),  # 1: its venue is not heard
+        ("still", _i, _legs),  # 1: its venue answers, but its prices stand still
         ("agreed", _i, _legs),  # while recovering, 1: its venue has told what is held, and it is what we hold
         ("scratch", _f, (WINDOW_MAX,)),
         ("window", _f, (LEGS_MAX, WINDOW_MAX)),  # ln(mid x multiplier) at bar closes

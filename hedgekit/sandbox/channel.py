@@ -3,8 +3,9 @@
 What a client has subscribed to belongs to the account, not to the socket: when
 the socket dies, its messages go on counting, so that the instants of a tape do
 not depend on when a death is noticed, and the last ones can be sent again. Only
-where the venue itself cuts the connection (:meth:`Channel.cut`) the subscription
-ends with it, and what is said before the client has subscribed anew is lost.
+where the venue itself cuts the connection (:meth:`Channel.cut`), or the client says
+that it has none (:meth:`Channel.end`), the subscription ends with it, and what is
+said before the client has subscribed anew is lost.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class Channel:
         """Drop what a session that is gone has not been sent, if who comes next gets all of it by subscribing anew."""
         if not self._resends:
             self._pending, self._asked = [], False
+
+    def end(self) -> None:
+        """Let the subscription end, as a venue does when the client closes its socket."""
+        self.topics, self._pending, self._asked = frozenset(), [], False
+        self._held.clear()
 
     def ask(self) -> None:
         """Let what is pending be a reason for a :meth:`flush`."""

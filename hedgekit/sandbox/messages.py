@@ -23,7 +23,8 @@ class Advance(msgspec.Struct, frozen=True, tag_field="op", tag="advance"):
 
     ``idle`` is a timer that does not keep the tape going: if nothing else is to come, the tape is over.
     ``wait`` (real seconds) asks for an answer within them on a paced tape; ``silence`` (seconds of the tape's
-    time) asks to be told when the venue has given no sign of life for so long.
+    time) asks to be told when the venue has given no sign of life for so long. ``deaf`` names, by venue, the sockets that the
+    session has closed and could not open again: what it had subscribed to on them is over.
     """
 
     done: int
@@ -32,6 +33,7 @@ class Advance(msgspec.Struct, frozen=True, tag_field="op", tag="advance"):
     wait: float | None = None
     silence: float | None = None
     idle: int | None = None
+    deaf: dict[str, list[str]] = {}
 
 
 class AskLedger(msgspec.Struct, frozen=True, tag_field="op", tag="ledger"):

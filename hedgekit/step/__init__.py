@@ -192,7 +192,7 @@ def _on_command(s, p, o, out):
             unwind(s, p, out)
             say(out, CLOSE, FLATTEN)
     elif o.leg == FLATTEN_CMD and s.phase == RECOVERING:
-        s.paused = s.broken = 1
+        s.paused, s.broken = 1, 2
         say(out, HOLD, RECONCILING)
     elif o.leg == FLATTEN_CMD:
         s.paused = 1

@@ -10,6 +10,7 @@ from hedgekit.rules.state import (
     CUT_BACK,
     DOWN,
     FILLED,
+    FROZEN,
     HALTED,
     HOLD,
     LEG_REJECTED,
@@ -211,6 +212,7 @@ def on_link(s, p, o, out):
         s.agreed[leg] = 0
         if p.venue[leg] == o.flag:
             s.down[leg] = o.leg == DOWN
+            s.still[leg] = o.leg == FROZEN
     if s.phase == HALTED:
         return
     if o.leg == UP:
@@ -225,7 +227,7 @@ def on_link(s, p, o, out):
     if o.leg == RESTARTED:
         say(out, HOLD, RECONCILING)
         return
-    s.broken = 1
+    s.broken = max(s.broken, 1)
     _cancel_all(s, p, out)  # also at a venue that is frozen: it takes orders
     say(out, HOLD, VENUE_SILENT)
     if p.stands_for >= 0 and s.down[p.stands_for] and not s.escape:
@@ -256,7 +258,10 @@ def stand_in(s, p, out):
 
 @compiled
 def on_agreed(s, p, o, out):
-    """Close both legs after a silence, go on after a restart: every venue has told what is held, and it is what we hold."""
+    """Close both legs after a silence, go on after a restart: every venue has told what is held, and it is what we hold.
+
+    Both legs or none, and not at prices that stand still (A9).
+    """
     if s.phase != RECOVERING or not o.flag:
         return
     for leg in range(p.n_all):
@@ -268,7 +273,7 @@ def on_agreed(s, p, o, out):
             return
     if s.broken:
         for leg in range(p.n_all):
-            if s.working[leg] != 0.0 or s.shut[leg]:  # both legs or none: a halted one cannot be closed yet
+            if s.working[leg] != 0.0 or s.shut[leg] or (s.still[leg] and s.broken == 1):
                 say(out, HOLD, RECONCILING)
                 return
         unwind(s, p, out)

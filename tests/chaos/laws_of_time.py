@@ -120,19 +120,16 @@ def breaker(books: Books) -> Iterator[str]:
         if body["type"] == "link" and body["state"] in _SILENT:
             yield from _recovery(books, row)
             yield from _called_back(books, row)
-        if body["type"] == "decision" and body["orders"] and (what := _forbidden(body, silent, len(books.venues))):
-            yield f"{what} was decided at {body['ts_ns']}, while " + " and ".join(f"{name} was {state}" for name, state in silent.items())
-
-
-def _forbidden(body: Line, silent: dict[str, str], venues: int) -> str:
-    """Return what may not be decided while a venue is silent: no entry anywhere, and of a pair over two venues nothing at all."""
-    if not silent:
-        return ""
-    return "an entry" if body["action"] == ENTRY else "an order" if venues > 1 else ""
+        if body["type"] == "decision" and body["orders"] and silent:
+            yield f"an order was decided at {body['ts_ns']}, while " + " and ".join(f"{name} was {state}" for name, state in silent.items())
 
 
 def _called_back(books: Books, start: Row) -> Iterator[str]:
-    """Check that what works at the other venues is cancelled as soon as one is silent."""
+    """Check that what works at the other venues is cancelled as soon as one is silent; where nobody hears it, it is not asked for."""
+    down = {start.body["venue"]}
+    for row in books.rows[: start.id]:
+        if row.body["type"] == "link":
+            (down.add if row.body["state"] == "down" else down.discard)(row.body["venue"])
     left = {name: Decimal(order["qty"]) for name, (row, order) in books.decided().items() if row.id < start.id}
     for row in books.rows[: start.id]:
         if row.body["type"] == "fill" and row.body["order_id"] in left:
@@ -144,7 +141,7 @@ def _called_back(books: Books, start: Row) -> Iterator[str]:
     decisions = (row.body for row in books.rows[start.id :] if row.body["type"] == "decision")
     called = next((set(body["cancels"]) for body in decisions), set())
     for name, qty in left.items():
-        if qty and not books.decided()[name][1]["instrument"].startswith(f"{start.body['venue']}:") and name not in called:
+        if qty and books.decided()[name][1]["instrument"].partition(":")[0] not in down and name not in called:
             yield f"{start.body['venue']} fell silent at {start.body['ts_ns']}, and order {name} at the other venue was not cancelled"
 
 
@@ -213,12 +210,24 @@ def _recovery(books: Books, start: Row) -> Iterator[str]:
 
 
 def _unsure(books: Books, start: Row) -> int:
-    """Return until when an order that left before a silence may still reach a venue where it cannot be looked for but by waiting."""
-    left = [
-        line["t"] + LATE_NS[line["venue"]]
-        for line in orders(books)
-        if line["venue"] in UNKEYED and line["result"] is None and books.decided().get(line["asked"].name, (start,))[0].id < start.id
-    ]
+    """Return until when an order that left before a silence may still reach a venue where it cannot be looked for but by waiting.
+
+    A process that was started while nothing was known of the order cannot know when the one before it sent it last.
+    """
+    began: dict[str, int] = {}
+    for line in books.requests:
+        if "label" in line:
+            began.setdefault(line["label"].partition("-")[0], line["t"])
+    told: dict[str, int] = {}
+    for row in books.rows:
+        if row.body["type"] in {"ack", "fill", "cancelled", "reject"} and row.body["order_id"]:
+            told.setdefault(row.body["order_id"], row.body["ts_ns"])
+    left = []
+    for line in orders(books):
+        name = line["asked"].name
+        if line["venue"] in UNKEYED and line["result"] is None and books.decided().get(name, (start,))[0].id < start.id:
+            starts = (at for at in began.values() if line["t"] < at <= told.get(name, at))
+            left.append(max([line["t"], *starts]) + LATE_NS[line["venue"]])
     return max((at for at in left if at > start.body["ts_ns"]), default=0)
 
 

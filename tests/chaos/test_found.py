@@ -128,3 +128,10 @@ def test_an_order_that_expires_when_no_market_moves_any_more_is_not_renewed(tmp_
     assert audit(tmp_path / "run")["violations"] == []
     ordered = [decision["ts_ns"] for decision in read(tmp_path / "run").all("decision") if decision["orders"]]
     assert ordered[-1] == entered
+
+
+def test_a_socket_that_is_not_let_in_again_is_not_waited_for(tmp_path: Path) -> None:
+    """A message of the feed is lost, so it is opened anew; the venue's clock is off meanwhile, and it refuses the signature."""
+    off = Fault(FaultKind.SKEW, "row:40", -60.0, count=40)
+    books = run(tmp_path / "run", off, Fault(FaultKind.LOST, "md:330"), desk="KALSHI")
+    assert len(list(books.all("gap"))) == 1

@@ -13,6 +13,7 @@ from hedgekit.hedger import Hedger
 from hedgekit.types import (
     Action,
     Cancelled,
+    Command,
     Decision,
     Fill,
     Instrument,
@@ -112,6 +113,28 @@ def test_agreement_before_another_silence_does_not_count() -> None:
     link(desk, "A", "up")
     assert agree(desk, "B").reason is Reason.RECONCILING, "what A said was before its silence"
     assert agree(desk, "A").reason is Reason.RECONCILED
+
+
+def test_nothing_is_closed_at_prices_that_stand_still() -> None:
+    """The venue answers, but its feed is frozen: both legs wait for prices (A9)."""
+    desk, _ = opened()
+    link(desk, "B", "frozen")
+    for venue in "AB":
+        assert agree(desk, venue).reason is Reason.RECONCILING
+    assert desk.hedger.phase is Phase.RECOVERING
+    link(desk, "B", "up")
+    agree(desk, "A")
+    said = agree(desk, "B")
+    assert (said.reason, len(said.orders), said.phase) == (Reason.RECONCILED, 2, Phase.CLOSING)
+
+
+def test_a_person_may_close_at_prices_that_stand_still() -> None:
+    desk, _ = opened()
+    link(desk, "B", "frozen")
+    desk.hedger.on(Command(ts_ns=desk.now_ns, name="flatten"))
+    agree(desk, "A")
+    said = agree(desk, "B")
+    assert (said.reason, len(said.orders), said.phase) == (Reason.RECONCILED, 2, Phase.CLOSING)
 
 
 def test_nothing_is_closed_while_the_second_venue_is_silent_too() -> None:
