@@ -46,7 +46,11 @@ PARAMS: dict[str, Any] = {
 ratio by OLS on 250 returns, every 42 bars. Everything else is :class:`~hedgekit.params.Params`' default."""
 
 _POLL_S = 0.2
-_PATIENCE_S = 60.0
+_COLD_S = 5.0
+"""A session that has written nothing for so long compiles the decision core, which it does once, and the bar says so."""
+
+_PATIENCE_S = 900.0
+"""Then it does not: a slow machine compiles for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,11 @@ def _follow(session: Child, journal: Path, tape: Tape, log: Path) -> None:
     started = time.monotonic()
     with tqdm(total=len(tape), desc="paper session", unit="row", file=sys.stderr) as bar:
         while session.wait(_POLL_S) is None:
-            now = _reached(journal)
-            if now is None and time.monotonic() - started > _PATIENCE_S:
+            now, waited = _reached(journal), time.monotonic() - started
+            if now is None and waited > _PATIENCE_S:
                 msg = f"the paper session wrote nothing for {_PATIENCE_S:.0f} s; see {log}"
                 raise SessionError(msg)
+            bar.set_description("compiling, once" if now is None and waited > _COLD_S else "paper session")
             if now is not None:
                 share = (min(max(now, first), last) - first) / max(last - first, 1)
                 bar.update(int(share * len(tape)) - bar.n)

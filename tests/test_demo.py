@@ -5,7 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from hedgekit import demo
+from hedgekit.errors import SessionError
+from hedgekit.launch import Child
 
 
 def test_a_journal_that_is_being_made_is_no_error(tmp_path: Path) -> None:
@@ -19,3 +23,20 @@ def test_a_journal_that_is_being_made_is_no_error(tmp_path: Path) -> None:
         made.execute("CREATE TABLE other (x)")
     made.close()
     assert demo._reached(path) is None
+
+
+def test_a_session_that_writes_nothing_is_waited_for_in_words_and_then_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any process that runs and has no journal; it may compile for minutes."""
+    monkeypatch.setattr(demo, "_COLD_S", 0.3)
+    monkeypatch.setattr(demo, "_PATIENCE_S", 1.0)
+    keys = dict.fromkeys((*demo.Alpaca.key_env, demo.CONTROL_TOKEN_ENV), "x")
+    log = tmp_path / "session.log"
+    with (
+        log.open("wb") as file,
+        Child(["sandbox"], secrets=keys, log=file) as child,
+        pytest.raises(SessionError, match="wrote nothing for 1 s"),
+    ):
+        demo._follow(child, tmp_path / "journal.db", demo.MARKET.tape(), log)
+    assert "compiling, once" in capsys.readouterr().err

@@ -111,6 +111,7 @@ class Feeds:
 
     async def mend(self, now_ns: int, *, hurry: bool = False) -> list[str]:
         """Try again what is due, in a ``hurry`` (the venue is heard again) whatever is lost; return what is open again."""
+        self._now_ns = now_ns  # handshakes are signed with it
         opened = []
         for name, seat in self._seats.items():
             if seat.attempt is None and (seat.stream is not None or (seat.again_ns > now_ns and not hurry)):

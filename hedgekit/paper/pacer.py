@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -226,7 +225,7 @@ class TapePacer:
         requests: int,
         timer_ns: int | None,
         idle_ns: int | None = None,
-        deaf: Mapping[str, list[str]] = MappingProxyType({}),
+        deaf: Mapping[str, list[str]],
         called: Callable[[], bool] = lambda: False,
     ) -> Instant:
         """Say that all is durable, let the tape move on, return the next instant.
@@ -307,7 +306,7 @@ class LivePacer:
         requests: int,  # noqa: ARG002 - the barrier's
         timer_ns: int | None,
         idle_ns: int | None = None,
-        deaf: Mapping[str, list[str]] = MappingProxyType({}),  # noqa: ARG002 - the barrier's
+        deaf: Mapping[str, list[str]],  # noqa: ARG002 - the barrier's
         called: Callable[[], bool] = lambda: False,
     ) -> Instant:
         """Wait for a message, a timer or a command."""

@@ -188,8 +188,10 @@ class Barrier:
             raise SessionError(msg)
         await self._all_read(socket, op.requests)
         self._done = op.done
-        for channel in (channel for one in self.parties for channel in (one.md, one.trade) if channel.name in op.deaf.get(one.venue, ())):
-            channel.end()
+        for one in self.parties:
+            for channel in one.md, one.trade:
+                if channel.name in op.deaf.get(one.venue, ()):
+                    channel.end()
         self._send(op.requests)
         if isinstance(stopped := await self._run(socket, op), Still | End):
             return stopped

@@ -130,8 +130,26 @@ def test_an_order_that_expires_when_no_market_moves_any_more_is_not_renewed(tmp_
     assert ordered[-1] == entered
 
 
-def test_a_socket_that_is_not_let_in_again_is_not_waited_for(tmp_path: Path) -> None:
-    """A message of the feed is lost, so it is opened anew; the venue's clock is off meanwhile, and it refuses the signature."""
-    off = Fault(FaultKind.SKEW, "row:40", -60.0, count=40)
-    books = run(tmp_path / "run", off, Fault(FaultKind.LOST, "md:330"), desk="KALSHI")
-    assert len(list(books.all("gap"))) == 1
+def test_a_feed_that_is_opened_anew_after_a_long_quiet_is_signed_with_the_time_that_it_is(tmp_path: Path) -> None:
+    """A freeze has swallowed messages; Kalshi refuses the signature of a minute ago, at which the session was woken last."""
+    books = run(tmp_path / "run", Fault(FaultKind.FREEZE, "row:5", 70.0), desk="KALSHI")
+    (gap,), (frozen,) = books.all("gap"), [fault["t"] for fault in books.faults]
+    first = next(quote["ts_ns"] for quote in books.all("quote") if quote["ts_ns"] > frozen + 70 * NS)
+    assert first - frozen < 71 * NS
+    assert first - gap["ts_ns"] == books.recipe["model"]["ws_ns"], "the books come as soon as they can"
+
+
+def test_a_pair_is_held_while_prices_stand_still_and_closed_when_they_move(tmp_path: Path) -> None:
+    """The venue answers all the while and agrees; what it showed last is no price to close at (A9)."""
+    opened = next(decision["ts_ns"] for decision in run(tmp_path / "whole").all("decision") if decision["phase"] == "open")
+    row = sum(row_ns <= opened for row_ns in made().market.tape().ts_ns.tolist())
+    books = run(tmp_path / "run", Fault(FaultKind.FREEZE, f"row:{row + 1}", 30.0))
+    frozen, moves = [(link["state"], link["ts_ns"]) for link in books.all("link")]
+    assert (frozen[0], moves[0]) == ("frozen", "up")
+    between = [decision for decision in books.all("decision") if frozen[1] <= decision["ts_ns"] < moves[1]]
+    assert any(between[-1]["positions"])
+    assert not [decision for decision in between if decision["orders"]]
+    assert [body for body in books.all("reconciled") if frozen[1] < body["ts_ns"] < moves[1]]
+    closed = next(decision for decision in books.all("decision") if decision["ts_ns"] > moves[1] and decision["orders"])
+    assert (closed["action"], closed["reason"]) == ("close", "reconciled")
+    assert closed["ts_ns"] - moves[1] < NS, "not when the question of half a minute ago is due again"

@@ -128,10 +128,14 @@ def test_nothing_is_closed_at_prices_that_stand_still() -> None:
     assert (said.reason, len(said.orders), said.phase) == (Reason.RECONCILED, 2, Phase.CLOSING)
 
 
-def test_a_person_may_close_at_prices_that_stand_still() -> None:
+@pytest.mark.parametrize("later", ["", "A"])
+def test_a_person_may_close_at_prices_that_stand_still(later: str) -> None:
+    """Also if another venue's prices stop later."""
     desk, _ = opened()
     link(desk, "B", "frozen")
     desk.hedger.on(Command(ts_ns=desk.now_ns, name="flatten"))
+    if later:
+        link(desk, later, "frozen")
     agree(desk, "A")
     said = agree(desk, "B")
     assert (said.reason, len(said.orders), said.phase) == (Reason.RECONCILED, 2, Phase.CLOSING)

@@ -18,7 +18,6 @@ from hedgekit.report.html import page
 from hedgekit.report.kernel import ipc_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.browser import OfflinePage
@@ -32,21 +31,19 @@ def committed(name: str) -> NotebookNode:
     return nbformat.read(source() / name, as_version=4)
 
 
-def executed(name: str, folder: Path, probe: str = "", parameters: Mapping[str, Any] | None = None, timeout_s: int = 280) -> NotebookNode:
-    """Run a notebook, with a cell after its last that shows its variables; numbers are its own but for ``parameters``."""
+def executed(name: str, folder: Path, probe: str) -> NotebookNode:
+    """Run a notebook with its own numbers, and a cell after its last that shows its variables."""
     node = committed(name)
-    if probe:
-        node.cells.append(new_code_cell(probe))
+    node.cells.append(new_code_cell(probe))
     nbformat.write(node, folder / "in.ipynb")
     with ipc_kernel() as manager:
         done = papermill.execute_notebook(
             str(folder / "in.ipynb"),
             str(folder / "out.ipynb"),
-            dict(parameters or {}),
             kernel_manager_class=manager,
             progress_bar=False,
             cwd=folder,
-            execution_timeout=timeout_s,
+            execution_timeout=280,
         )
     return NotebookNode(done)
 

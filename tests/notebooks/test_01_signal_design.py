@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.notebooks.running import check_figures, check_page, check_said, committed, executed, shown
+from tests.notebooks.running import check_figures, check_page, check_said, committed, shown
 from tests.story import check_story
 
 if TYPE_CHECKING:
@@ -30,18 +30,6 @@ frames = {
 tables = {name: json.loads(frame.reset_index().to_json(orient="records", double_precision=15)) for name, frame in frames.items()}
 JSON(tables | {"power": {name: report.power for name, report in reports.items()}})
 """
-
-
-@pytest.fixture(scope="module")
-def ran(own_home: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    """Return the notebook as it ran, with its own numbers, in a home and a ledger of its own."""
-    del own_home  # it is in force
-    return executed(NAME, tmp_path_factory.mktemp("notebook"), PROBE)
-
-
-@pytest.fixture(scope="module")
-def held(ran: NotebookNode) -> dict[str, Any]:
-    return shown(ran.cells[-1])
 
 
 def test_it_reads_as_one_story() -> None:

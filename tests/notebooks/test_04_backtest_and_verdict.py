@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from hedgekit import Market, Params, SyntheticMarket, metrics, run_backtest
 from hedgekit.trials import studies
 from tests.browser import OfflinePage
-from tests.notebooks.running import check_figures, check_page, check_said, committed, executed, shown
+from tests.notebooks.running import check_figures, check_page, check_said, committed, shown
 from tests.story import check_story
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -41,20 +41,8 @@ def node() -> NotebookNode:
 
 
 @pytest.fixture(scope="module")
-def ran(own_home: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    """Return the notebook as it ran, with its own numbers, in a home and a ledger of its own."""
-    del own_home  # it is in force
-    return executed(NAME, tmp_path_factory.mktemp("notebook"), PROBE)
-
-
-@pytest.fixture(scope="module")
 def headline(ran: NotebookNode) -> dict[str, Any]:
     return shown(ran.cells[-2])
-
-
-@pytest.fixture(scope="module")
-def held(ran: NotebookNode) -> dict[str, Any]:
-    return shown(ran.cells[-1])
 
 
 def test_it_reads_as_one_story(node: NotebookNode) -> None:

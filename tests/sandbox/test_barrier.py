@@ -81,6 +81,18 @@ async def test_timers_are_instants_and_meet_messages_of_the_same_time() -> None:
         assert past.answer["now"] == FIRST + 5 * MS, "a timer in the past is due now"
 
 
+async def test_what_a_client_without_a_socket_had_subscribed_to_is_over() -> None:
+    """It closed the socket and was not let in again; an instant that tells of messages on it would be waited for, for ever."""
+    async with inside() as process, desk(process.ready) as client:
+        assert (await client.advance()).answer["md"] == 2
+        await client.data.close()
+        later = {"op": "advance", "done": 1, "requests": 0, "timer": FIRST + 36 * 3_600_000 * MS}
+        told = await client.ask(**later, deaf={"ALPACA": ["md"], "KALSHI": ["trade"]})
+        assert (told["n"], told["now"], told["md"]) == (2, later["timer"], 0)
+        client.done, client.data = 2, await client.open_data()
+        assert (await client.advance()).answer["md"] == 2, "subscribed anew"
+
+
 async def test_the_end_and_life_after_it() -> None:
     async with inside({"last": "1990-01-03"}) as process, desk(process.ready) as client:
         rows = [await client.advance() for _ in range(2)]
