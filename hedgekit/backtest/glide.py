@@ -33,7 +33,7 @@ def glide(c, s, p, d, t, g, next_fit):
     if s.phase not in (FLAT, OPEN) or s.repair_ns != 0:
         return
     for leg in range(p.n_legs):
-        if c.count[leg] or s.working[leg] != 0.0 or s.cancelling[leg]:
+        if c.count[leg] or s.working[leg] != 0.0 or s.cancelling[leg] or s.owed[leg]:
             return
     if s.phase == OPEN and p.structure in (PAIRS, DELTA):
         _watch(c, s, p, d, t, g, next_fit)

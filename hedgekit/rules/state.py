@@ -129,6 +129,7 @@ STATE = np.dtype(
         ("coins", _f, _legs),  # of an inverse perpetual: what its contracts are worth in coin, by the prices they were filled at
         ("working", _f, _legs),  # signed, ordered and neither filled nor over
         ("cancelling", _i, _legs),
+        ("owed", _i, _legs),  # 1: its order is over, and the ladder's next step waits for a quote that is young enough
         ("target", _f, _legs),
         ("full", _f, _legs),  # the last targets that were not zero: how much of each leg belongs to how much of the primary
         ("bid", _f, _legs),

@@ -70,7 +70,7 @@ from hedgekit.rules.state import (
 from hedgekit.step.bars import close_bar, decide_bar, score
 from hedgekit.step.legs import bar_due, bar_end, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
 from hedgekit.step.look import look_at_delta, may_look
-from hedgekit.step.mend import ORDERED, WANTED, charge, mend, on_agreed, on_link, order_over, refused, stand_in, tend
+from hedgekit.step.mend import ORDERED, WANTED, charge, go_on, mend, on_agreed, on_link, order_over, refused, stand_in, tend
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False, warn-return-any=False
 # ruff: noqa: ANN001, ANN202 - compiled functions: numba infers every type, and checks it
@@ -102,6 +102,8 @@ def _on_quote(s, p, o, out):
             s.look_ns = s.last_look_ns + p.interval_ns
     if s.overdue and out.reason == NOTED:
         mend(s, p, out)
+    if s.owed[o.leg] and out.reason == NOTED:
+        go_on(s, p, out, o.leg)
     if s.phase == RECOVERING and s.escape == WANTED:
         stand_in(s, p, out)
 

@@ -121,8 +121,12 @@ def mend(s, p, out):
 
 @compiled
 def order_over(s, p, out, leg):
-    """Take the next step of the ladder: a leg's order is over, and not all of it was filled; without a young quote not yet (A9)."""
-    if not young(s, p, leg, out.ts_ns):
+    """Take the next step of the ladder: a leg's order is over, and not all of it was filled.
+
+    What needs an order waits for a quote that is young enough to price it (A9).
+    """
+    s.owed[leg] = s.target[leg] != s.pos[leg] and not young(s, p, leg, out.ts_ns)
+    if s.owed[leg]:
         return None
     place = legs.place_of(s.rung[leg], p.retries)
     if s.phase in (OPENING, OPEN) and s.rung[leg] > 0 and s.full[leg] != 0.0:
@@ -137,6 +141,15 @@ def order_over(s, p, out, leg):
     if settle(s, p):
         return say(out, HOLD, FILLED)
     return None
+
+
+@compiled
+def go_on(s, p, out, leg):
+    """Take the step of the ladder that has waited for a quote of the leg, unless something else has seen to it."""
+    if s.phase in (OPENING, OPEN, CLOSING) and s.working[leg] == 0.0:
+        order_over(s, p, out, leg)
+    else:
+        s.owed[leg] = 0
 
 
 @compiled

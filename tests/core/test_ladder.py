@@ -61,6 +61,30 @@ def over(desk: Desk, order_id: str) -> Decision:
 # ---------------------------------------------------------------- the four steps
 
 
+def test_an_order_that_ends_when_its_quote_is_old_is_ordered_anew_with_the_next() -> None:
+    """Kalshi's last for five minutes: no price is there to trade at (A9), and the pair must not stay as it is for that."""
+    desk, entry = entered(patience_s=0.0)
+    desk.fill(entry.orders[0])
+    desk.now_ns += 3601 * NS
+    ended = over(desk, entry.orders[1].order_id)
+    assert (ended.orders, ended.phase) == ((), Phase.OPENING)
+    assert not desk.quote(0, 103.0).orders, "another leg's price"
+    again = desk.quote(1, 100.0)
+    assert (again.action, again.reason) == (Action.REPAIR, Reason.LEG_SHORTFALL)
+    assert [(o.leg, o.qty) for o in again.orders] == [(1, Decimal(100))]
+    assert not desk.quote(1, 100.0).orders, "once"
+
+
+def test_a_close_is_over_without_a_quote_when_nothing_was_held() -> None:
+    """Both orders of an entry end after it was to be left; a pair that is flat does not wait in "closing" for a price."""
+    desk, entry = entered(patience_s=0.0)
+    left = hour(desk, 100.0)
+    assert (left.phase, len(left.cancels)) == (Phase.CLOSING, 2)
+    desk.now_ns += 3601 * NS
+    over(desk, entry.orders[0].order_id)
+    assert over(desk, entry.orders[1].order_id).phase is Phase.FLAT
+
+
 def test_an_overdue_hedge_is_cancelled_and_what_is_missing_ordered_anew() -> None:
     desk, entry = entered()
     desk.fill(entry.orders[0])
