@@ -17,12 +17,13 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test sdk-test chaos clean
+.PHONY: help demo lab test docs sdk-test chaos clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
 	@echo "make lab     the same installation, then JupyterLab on the notebooks (stop it with Ctrl-C)"
 	@echo "make test    install what the tests need, then lint, types, layers and all tests"
+	@echo "make docs    the documentation as a folder of pages: docs/_build/index.html"
 	@echo "make sdk-test   the venues' own SDKs, each in an environment of its own under .sdk, judge the sandbox: ARGS=\"deribit kalshi\" for some"
 	@echo "make chaos   sandbox and session under random faults and kills, held against the exchange's own books: RUNS=200 SEED=1 OUT=reports/chaos"
 	@echo "make clean   remove $(VENV), .sdk and everything that was built or cached; reports stay"
@@ -43,6 +44,10 @@ test: $(VENV)/.test
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
+docs: $(VENV)/.test
+	@$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
+	@echo "docs/_build/index.html"
+
 sdk-test: $(VENV)/.run
 	@$(BIN)/python -m tests.sdk $(ARGS)
 
@@ -50,7 +55,7 @@ chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(if $(VENUES),--venues $(VENUES)) $(ARGS)
 
 clean:
-	@rm -rf $(VENV) .sdk build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .sdk build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find hedgekit tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean. Reports stay in reports/."
 

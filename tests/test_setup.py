@@ -193,6 +193,7 @@ def test_make_alone_tells_the_commands(tmp_path: Path) -> None:
         ["make", "demo"],
         ["make", "lab"],
         ["make", "test"],
+        ["make", "docs"],
         ["make", "sdk-test"],
         ["make", "chaos"],
         ["make", "clean"],

@@ -99,7 +99,7 @@ class Priority(StrEnum):
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """What the venue charges: ``rate`` x notional + ``per_unit`` x |quantity|.
+    """What the venue charges: ``rate`` x notional + ``per_unit`` x ``|quantity|``.
 
     A fee is rounded half-up to ``quantum`` for each fill (venues differ, so it is data).
     """

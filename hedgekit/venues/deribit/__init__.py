@@ -15,7 +15,7 @@ its label; two orders under one label are an error, said by name.
 
 **Quantities.** Deribit counts an inverse perpetual in dollars and a linear one in
 coins ("amount"). A quantity of ours is signed and in contracts of
-``Instrument.multiplier``: amount = |quantity| x multiplier, so with a multiplier
+``Instrument.multiplier``: amount = ``|quantity|`` x multiplier, so with a multiplier
 of 10 a quantity of -3 of BTC-PERPETUAL is a sale of amount 30. What Deribit
 answers is divided by it, exactly. ``reduce_only`` is never sent, whatever
 ``Order.reduces`` says: an account has one net position, and the pairs that share
