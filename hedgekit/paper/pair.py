@@ -41,6 +41,7 @@ from hedgekit.types import (
     SessionEnded,
     SessionStarted,
     Settled,
+    Switch,
     Timer,
 )
 
@@ -193,8 +194,11 @@ class Pair:
         for due in self._bars.add(event, decision, self.hedger.bars):
             self.apply(due)
 
-    def heard(self, told: Link | MarketStatus) -> None:
-        """Journal how the venue is heard, and what can be traded; if one fell silent, take back what has not left yet, anywhere (L6)."""
+    def heard(self, told: Link | MarketStatus | Switch) -> None:
+        """Journal how the venue is heard, and hears us, and what can be traded; if one fell silent, take back what has not left (L6)."""
+        if isinstance(told, Switch):  # what it has cancelled it tells itself
+            self.journal.append(told)
+            return
         if isinstance(told, Link):
             self._untold = {*self.outboxes}
         if isinstance(told, Link) and told.state == "down":

@@ -139,6 +139,9 @@ class Venue(Protocol):
         Whether an order of which nothing is known may be posted again, because the venue refuses the second one (L2).
     late_ns : int
         No request is acted on by the venue later than this after it has left (L2).
+    beat_ns : int
+        The dead man's switch: once a beat was posted, the venue cancels all orders when none comes for twice as long; 0 where
+        there is none (L6).
     """
 
     name: ClassVar[str]
@@ -147,6 +150,7 @@ class Venue(Protocol):
     data_hosts: ClassVar[frozenset[str]]
     reposts: ClassVar[bool]
     late_ns: ClassVar[int]
+    beat_ns: ClassVar[int] = 0
 
     def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the keys, in the order of ``key_env``, what is traded, and the venue's own ids by instrument key, where it has others."""
@@ -190,6 +194,10 @@ class Venue(Protocol):
     def latest(self) -> Request | None:
         """Encode the question for the latest quotes, of purpose "quotes"; None where it cannot be asked."""
 
+    def beat(self, last: str) -> Request | None:  # noqa: ARG002 - for those that have a switch
+        """Encode a beat of the dead man's switch, of purpose "beat"; ``last`` is what :meth:`beat_of` gave, empty at first."""
+        return None
+
     # -------------------------------------------------------------- what came back
 
     def word_of(self, request: Request, reply: Reply) -> Word:
@@ -212,6 +220,10 @@ class Venue(Protocol):
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the latest quote, ns UTC, by instrument key."""
+
+    def beat_of(self, reply: Reply) -> str:  # noqa: ARG002 - for those that have a switch
+        """Return what the next beat must carry, by the answer to one, refusals too; VenueError if it does not say."""
+        return ""
 
     # ------------------------------------------------------------------- streams
 
