@@ -108,7 +108,7 @@ class Pair:
         if self.module is None:
             yield None
             return
-        hidden = (*(name for account in self.accounts.values() for name in account.client.key_env), CONTROL_TOKEN_ENV)
+        hidden = (*(name for one in self.accounts.values() for name in (*one.client.key_env, *one.client.data_key_env)), CONTROL_TOKEN_ENV)
         with Apart(self.module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
             plugin = Watched(apart, self.module.name)
             check_signal(self.module.name, self.params.signal, scores=plugin.has_scores)
