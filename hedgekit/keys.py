@@ -43,6 +43,11 @@ def secret(name: str) -> str:
     return value
 
 
+def names(venue: str) -> tuple[str, ...]:
+    """Return the names of a venue's credentials: the account's, then those of a key that can only read, where live prices want one."""
+    return *client_of(venue).key_env, *client_of(venue).data_key_env
+
+
 def known(*venues: str) -> list[Known]:
     """Return where the credentials of venues are, of all by default.
 
@@ -51,7 +56,7 @@ def known(*venues: str) -> list[Known]:
     ConfigError
         If there is no such venue, or the keyring cannot be read.
     """
-    return [Known(venue, name, place(name)) for venue in venues or CLIENTS for name in client_of(venue).key_env]
+    return [Known(venue, name, place(name)) for venue in venues or CLIENTS for name in names(venue)]
 
 
 def place(name: str) -> Place:
@@ -90,9 +95,9 @@ def forget(name: str) -> None:
 
 
 def _check(name: str) -> None:
-    names = [known for venue in CLIENTS for known in client_of(venue).key_env]
-    if name not in names:
-        msg = f"no venue has a key {name!r}; there are {', '.join(names)}"
+    every = [known for venue in CLIENTS for known in names(venue)]
+    if name not in every:
+        msg = f"no venue has a key {name!r}; there are {', '.join(every)}"
         raise ConfigError(msg)
 
 

@@ -17,7 +17,7 @@ from hedgekit.hedger import Hedger, routine
 from hedgekit.params import Params
 from hedgekit.plugins.rows import Rows
 from hedgekit.stats.revise import Reviser
-from hedgekit.types import Decision, Event, Input, PlanRevised, Record, SessionEnded, SessionStarted
+from hedgekit.types import Decision, Event, Input, PlanRevised, Record, SessionEnded, SessionStarted, Switch
 
 if TYPE_CHECKING:
     from hedgekit.plugins.checks import Array
@@ -114,7 +114,7 @@ class Replayer:
         JournalError
             At the first decision that differs, with both.
         """
-        if isinstance(record, SessionStarted | SessionEnded):
+        if isinstance(record, SessionStarted | SessionEnded | Switch):
             return
         if isinstance(record, Decision):
             self._compare(record)

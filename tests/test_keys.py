@@ -16,7 +16,7 @@ from hedgekit.errors import ConfigError
 from hedgekit.venues import CLIENTS, client_of
 from tests.ring import FileRing
 
-NAMES = [name for venue in CLIENTS for name in client_of(venue).key_env]
+NAMES = [name for venue in CLIENTS for name in (*client_of(venue).key_env, *client_of(venue).data_key_env)]
 VALUE = "a-value-that-nobody-may-see"
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from hedgekit.errors import ConfigError
 
-Rule = Literal["delta", "breaker", "naked leg", "naked budget", "plan expired", "drawdown", "rejects", "silent"]
+Rule = Literal["delta", "breaker", "naked leg", "naked budget", "plan expired", "drawdown", "rejects", "switch", "silent"]
 Severity = Literal["warning", "critical"]
 
 SEVERITIES: dict[Rule, Severity] = {
@@ -20,6 +20,7 @@ SEVERITIES: dict[Rule, Severity] = {
     "plan expired": "warning",
     "drawdown": "critical",
     "rejects": "warning",
+    "switch": "critical",
     "silent": "critical",
 }
 """Critical: look now. Warning: look today."""

@@ -30,6 +30,7 @@ from hedgekit.types import (
     Reject,
     SessionEnded,
     SessionStarted,
+    Switch,
 )
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ class Watch:
                     self._books.add(record, None)
             case Ack() | Reject() | Cancelled():
                 self._answered(record)
-            case Link():
-                self._link(record)
+            case Link() | Switch():
+                self._heard(record)
             case MarketStatus():
                 self._shut[record.instrument] = record.status != "open"
             case PlanRevised():
@@ -159,8 +160,6 @@ class Watch:
                 self._shut = dict.fromkeys((instrument.key for instrument in record.instruments), False)
             case SessionEnded():
                 self.ended = True
-            case _:
-                pass
 
     def _decided(self, decision: Decision) -> None:
         self._sent |= {order.order_id: order for order in decision.orders}
@@ -220,6 +219,13 @@ class Watch:
         else:
             self._edge(key, raised=False, text=f"the venue takes orders for {order.instrument} again")
 
+    def _heard(self, told: Link | Switch) -> None:
+        """Tell how the venue is heard, and whether it hears us."""
+        if isinstance(told, Link):
+            self._link(told)
+        else:
+            self._switch(told)
+
     def _link(self, link: Link) -> None:
         key: tuple[Rule, str] = ("breaker", link.venue)
         quiet = seconds((link.ts_ns - link.since_ns) / NS)
@@ -232,6 +238,13 @@ class Watch:
         elif link.state == "up" and key in self.active:
             lasted = seconds((link.ts_ns - self.active[key].ts_ns) / NS)
             self._edge(key, raised=False, text=f"{link.venue} is heard again after {lasted}")
+
+    def _switch(self, switch: Switch) -> None:
+        key: tuple[Rule, str] = ("switch", switch.venue)
+        quiet = seconds((switch.ts_ns - switch.since_ns) / NS)
+        lost = f"{switch.venue} has taken no beat of its dead man's switch for {quiet}: it may have cancelled all orders"
+        told = lost if switch.state == "lost" else f"{switch.venue} takes the beats of its dead man's switch again"
+        self._edge(key, raised=switch.state == "lost", text=told)
 
     # ---------------------------------------------------------------- by time
 

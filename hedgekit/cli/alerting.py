@@ -40,7 +40,7 @@ def alerts(  # noqa: PLR0913 - one for each option
         bool, typer.Option("--once/--follow", help="Tell what there is and end, or go on until the session has ended.")
     ] = False,
 ) -> None:
-    """Tell a session's alerts: delta, breaker, naked leg, plan expired, drawdown, rejects, silence; each once raised and once cleared.
+    """Tell a session's alerts: delta, breaker, naked leg, plan, drawdown, rejects, switch, silence; each once raised and once cleared.
 
     Started again, it goes on where it was. A limit of 0 switches its rule off. Exit code 1: some could not be told, and wait.
     """

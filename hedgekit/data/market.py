@@ -22,7 +22,7 @@ def described(recipe: msgspec.Struct, story: str, tape: Tape) -> dict[str, str]:
 
 def fields_of(recipe: msgspec.Struct) -> dict[str, str]:
     """Return a recipe's fields as text, those that are given; of instruments their keys."""
-    given = {name: value for name, value in msgspec.structs.asdict(recipe).items() if value is not None and value != ()}
+    given = {name: value for name, value in msgspec.structs.asdict(recipe).items() if value not in (None, (), {})}
     return {name: ", ".join(one.key for one in value) if name == "listed" else str(value) for name, value in given.items()}
 
 

@@ -178,7 +178,7 @@ class Outbox:
         VenueError
             If a question, or a cancel of a living order, is refused: nothing that we send should be.
         """
-        if request.purpose == "quotes":  # asked again by who wants to know
+        if request.purpose in ("quotes", "beat"):  # sent again by who wants to know, or to be known
             return Outcome()
         word = self.venue.word_of(request, reply)
         if word is Word.UNKNOWN:

@@ -58,8 +58,13 @@ class Sender:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing waits to leave and no answer is awaited."""
-        return not (self._line or self._flying or self._later or self._riders)
+        """Whether nothing waits to leave and no answer is awaited; but for beats, which go on in a silence too."""
+        under_way = [*self._line.values(), *(request for _, request, _ in self._flying.values())]
+        return not (self._later or self._riders or any(request.purpose != "beat" for request in under_way))
+
+    def waits(self, purpose: str) -> bool:
+        """Whether a request of that purpose has not left yet."""
+        return any(request.purpose == purpose for request in self._line.values())
 
     # ----------------------------------------------------------------- to leave
 

@@ -20,14 +20,15 @@ from hedgekit.net.transport import Count, Rest, require_paper
 from hedgekit.paper.allowance import limiter_of
 from hedgekit.paper.config import Access
 from hedgekit.paper.feeds import Feeds
+from hedgekit.paper.heart import Heart
 from hedgekit.paper.hours import Tradable
 from hedgekit.paper.pacer import Inbox
 from hedgekit.paper.pulse import Pulse
-from hedgekit.types import Word
+from hedgekit.types import Switch, Word
 from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
-    from hedgekit.types import Instrument, Link, Record, Reply, Request
+    from hedgekit.types import Instrument, Link, MarketStatus, Quote, Record, Reply, Request
 
 
 class Account:
@@ -63,6 +64,7 @@ class Account:
         self.keys = [secret(name) for name in kind.key_env]
         self.venue, self.client = venue, kind(self.keys, instruments, access.native)
         self.pulse = Pulse(venue, breaker_s, Tradable((instrument.key for instrument in instruments), access.calendar))
+        self.heart = Heart(self.client, live=live)
         self._access, self._breaker_s, self._live = access, breaker_s, live
         self._now_ns = 0
         self.feeds: Feeds
@@ -99,6 +101,10 @@ class Account:
     def _signed(self, request: Request) -> Mapping[str, str]:
         return self.client.signed(request, self._now_ns)
 
+    def restore(self, record: Link | MarketStatus | Quote | Switch) -> None:
+        """Take up what a journal says of how the venue is heard, record by record."""
+        self.heart.restore(record) if isinstance(record, Switch) else self.pulse.restore(record)
+
     # --------------------------------------------------------------- one instant
 
     def at(self, now_ns: int) -> None:
@@ -120,10 +126,12 @@ class Account:
         question = self.client.latest()
         return [] if question is None else [question]
 
-    def answered(self, asked: Request, reply: Reply) -> list[Link]:
-        """Take an answer for what it says of how the venue is heard."""
+    def answered(self, asked: Request, reply: Reply) -> Sequence[Link | Switch]:
+        """Take an answer for what it says of how the venue is heard, and hears us."""
         if reply.status:
             self.feeds.answered(self._now_ns)
+        if asked.purpose == "beat":
+            return self.heart.answered(asked, reply, self._now_ns)
         if asked.purpose != "quotes" or self.client.word_of(asked, reply) is not Word.DONE:
             return []
         return self.pulse.latest(self.client.latest_of(reply), self._now_ns)

@@ -41,6 +41,7 @@ from hedgekit.types import (
     SessionEnded,
     SessionStarted,
     Settled,
+    Switch,
     Timer,
 )
 
@@ -107,7 +108,7 @@ class Pair:
         if self.module is None:
             yield None
             return
-        hidden = (*(name for account in self.accounts.values() for name in account.client.key_env), CONTROL_TOKEN_ENV)
+        hidden = (*(name for one in self.accounts.values() for name in (*one.client.key_env, *one.client.data_key_env)), CONTROL_TOKEN_ENV)
         with Apart(self.module, hide=hidden, limit_s=self.config.plugin_limit_s) as apart:
             plugin = Watched(apart, self.module.name)
             check_signal(self.module.name, self.params.signal, scores=plugin.has_scores)
@@ -193,8 +194,11 @@ class Pair:
         for due in self._bars.add(event, decision, self.hedger.bars):
             self.apply(due)
 
-    def heard(self, told: Link | MarketStatus) -> None:
-        """Journal how the venue is heard, and what can be traded; if one fell silent, take back what has not left yet, anywhere (L6)."""
+    def heard(self, told: Link | MarketStatus | Switch) -> None:
+        """Journal how the venue is heard, and hears us, and what can be traded; if one fell silent, take back what has not left (L6)."""
+        if isinstance(told, Switch):  # what it has cancelled it tells itself
+            self.journal.append(told)
+            return
         if isinstance(told, Link):
             self._untold = {*self.outboxes}
         if isinstance(told, Link) and told.state == "down":

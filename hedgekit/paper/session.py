@@ -26,9 +26,10 @@ from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
 from hedgekit.rules.guard import Guard
-from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled, Settled
+from hedgekit.types import Command, Gap, Link, MarketStatus, Quote, Reconciled, Settled, Switch
 
 if TYPE_CHECKING:
+    from hedgekit.net.sender import Sender
     from hedgekit.types import MarketEvent, Record, Reply, Update
 
 POINTS = ("session.received", "session.decided", "outbox.after_commit", "outbox.after_send", "feeds.reopened", "session.asked")
@@ -136,8 +137,8 @@ class Session:
             records = list(merge(*stories, key=lambda record: record.ts_ns))
             for record in records:
                 self._guard.restore(record)
-                if isinstance(record, Link | MarketStatus | Quote):
-                    self._at_venue(record).pulse.restore(record)
+                if isinstance(record, Link | MarketStatus | Quote | Switch):
+                    self._at_venue(record).restore(record)
             stop = self._guard.stopped
             for pair, story in zip(self.pairs, stories, strict=True):
                 pair.alarm = None if stop in story else stop  # killed between two commits, or a pair that is new to a stopped account
@@ -190,6 +191,7 @@ class Session:
         await self._hear(instant)
         durable = [pair for pair in self._trading if self._decide(pair, ended=instant.end)]
         self._sound_alarm()
+        self._beat()
         intents = [pair for pair in self._trading if pair.intent]
         if intents:
             await self._at("session.decided")
@@ -275,9 +277,9 @@ class Session:
                 pair.outboxes[account.venue].quoted(self._now_ns)
             pair.apply(event)
 
-    def _tell(self, told: Link | MarketStatus) -> None:
-        """Tell those whom it concerns how a venue is heard, or what can be traded."""
-        for pair in self._where(told.venue) if isinstance(told, Link) else self._of(told.instrument):
+    def _tell(self, told: Link | MarketStatus | Switch) -> None:
+        """Tell those whom it concerns how a venue is heard, and hears us, or what can be traded."""
+        for pair in self._of(told.instrument) if isinstance(told, MarketStatus) else self._where(told.venue):
             pair.heard(told)
 
     def _of(self, instrument: str) -> list[Pair]:
@@ -286,8 +288,11 @@ class Session:
     def _where(self, venue: str) -> list[Pair]:
         return [pair for pair in self._trading if venue in pair.accounts]
 
-    def _at_venue(self, record: Link | MarketStatus | Quote) -> Account:
-        return self.accounts[record.venue if isinstance(record, Link) else record.instrument.partition(":")[0]]
+    def _at_venue(self, record: Link | MarketStatus | Quote | Switch) -> Account:
+        return self.accounts[record.venue if isinstance(record, Link | Switch) else record.instrument.partition(":")[0]]
+
+    def _senders_of(self, account: Account) -> list[Sender]:
+        return [pair.senders[account.venue] for pair in self._where(account.venue)]
 
     def _on_update(self, venue: str, update: Update) -> None:
         name, here = getattr(update.event, "order_id", "").rsplit("-", 2)[0], self._where(venue)
@@ -344,6 +349,12 @@ class Session:
             if pairs:
                 pairs[0].senders[account.venue].ask(account.asked(exposed=any(pair.exposed for pair in pairs)))
 
+    def _beat(self) -> None:
+        """Hold the switch of each venue that has one."""
+        for account in self.accounts.values():
+            for told in account.heart.look(self._senders_of(account), self._now_ns):
+                self._tell(told)
+
     def _asking_ns(self) -> list[int | None]:
         pairs = {venue: self._where(venue) for venue in self.accounts}
         return [self.accounts[venue].asking_ns(exposed=any(pair.exposed for pair in some)) for venue, some in pairs.items() if some]
@@ -358,7 +369,8 @@ class Session:
         """When to look after what is silent: no reason for a tape to go on."""
         looks = (outbox.look_ns() for pair in self._trading for outbox in pair.outboxes.values())
         changes = (account.pulse.change_ns(self._now_ns) for account in self.accounts.values())
-        times = (*self._asking_ns(), *changes, *looks)
+        beats = (account.heart.next_ns(self._senders_of(account)) for account in self.accounts.values())
+        times = (*self._asking_ns(), *changes, *looks, *beats)
         return min((at for at in times if at is not None), default=None)
 
 

@@ -29,6 +29,7 @@ from hedgekit.types import (
     Reject,
     SessionEnded,
     SessionStarted,
+    Switch,
 )
 
 CODE = "guard"
@@ -147,7 +148,7 @@ class Guard:
                 self._times.append(record.ts_ns)
         elif isinstance(record, Reject) and record.code == CODE and record.ts_ns in self._times:
             self._times.remove(record.ts_ns)
-        if not isinstance(record, Decision | SessionStarted | SessionEnded):
+        if not isinstance(record, Decision | SessionStarted | SessionEnded | Switch):
             self._follow(record)
 
     def note(self, event: Input) -> Command | None:

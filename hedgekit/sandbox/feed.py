@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hedgekit.errors import SessionError, VenueError
 from hedgekit.exchange.book import displayed
-from hedgekit.net.transport import Stream, require_paper
+from hedgekit.net.transport import Rest, Stream, require_paper
 from hedgekit.sandbox.recorded import Shown
 from hedgekit.types import Funding, Gap, MarketStatus, Quote, Settled, TickChanged
 from hedgekit.venues import client_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hedgekit.data import LiveFeed
     from hedgekit.sandbox.timeline import Timeline
+    from hedgekit.types import Reply
 
 FIRST_S, MOST_S = 1.0, 30.0
 """Real seconds between two attempts to connect: the first, and at most."""
@@ -44,7 +45,7 @@ class Relay:
     feed : LiveFeed
         Where, and what.
     keys : sequence of str
-        Who asks for it, in the order of the client's ``key_env``.
+        Who asks for it, in the order of the client's ``key_env``; where live prices want a key (``data_key_env``), one that can only read.
     timeline : Timeline
         When a quote reaches the exchange.
     on_row : callable
@@ -70,27 +71,56 @@ class Relay:
         say: Callable[[str], None] = _print,
     ) -> None:
         kind = client_of(feed.venue)
-        self._url, self._timeline = require_paper(feed.url, kind.data_hosts), timeline
+        self._url, self._timeline = require_paper(feed.url, kind.data_hosts | kind.live_hosts), timeline
         self._instruments = [instrument.key for instrument in feed.instruments()]
-        self._client = kind(keys, feed.instruments())
+        self._client = kind(keys, feed.instruments(), feed.native)
         self._feed = self._client.market(timeline.now_ns)
         self._on_row, self._on_status, self._say = on_row, on_status, say
         self._halted: set[str] = set()
         self._stream: Stream | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connect for the first time.
+        """Connect; before that, where a venue's keys have scopes, make sure that this one can only read (L8).
 
         Raises
         ------
+        ConfigError
+            If the key can do more.
         SessionError
             If nobody answers there.
         VenueError
-            If the feed does not accept the keys or the symbols.
+            If the feed does not accept the keys or the symbols, or does not say what the key can do.
         """
+        await self._vouch()
         self._feed = self._client.market(self._timeline.now_ns)
         headers = self._feed.headers
         self._stream = await Stream.open(self._url, self._feed.login(), name="feed", headers=headers, heartbeat_s=HEARTBEAT_S)
+        if self._feed.beat is not None:
+            self._beating = asyncio.create_task(self._beat(self._stream, self._feed.beat.decode()))
+
+    async def _vouch(self) -> None:
+        if (asked := self._client.scopes(self._url)) is None:
+            return
+        base, question = asked
+        require_paper(base, self._client.data_hosts | self._client.live_hosts)
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        rest = Rest(base, lambda one: self._client.signed(one, self._timeline.now_ns), lambda _, reply: answered.set_result(reply))
+        try:
+            rest.send(question)
+            self._client.read_only(await asyncio.wait_for(answered, HEARTBEAT_S))
+        except TimeoutError:
+            msg = f"the feed's venue has not said within {HEARTBEAT_S:g} s what the key may do"
+            raise SessionError(msg) from None
+        finally:
+            await rest.close()
+
+    @staticmethod
+    async def _beat(stream: Stream, words: str) -> None:
+        """Say what keeps the socket open, where the venue wants it said."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await stream.send(words)
 
     async def run(self) -> None:
         """Hand on what comes until cancelled; connect again whenever the stream is over, less and less often while it is in vain."""
@@ -121,6 +151,9 @@ class Relay:
     async def close(self) -> None:
         """Close the connection; whether something is halted has to be said anew on the next one."""
         self._halted.clear()
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
         if self._stream is not None:
             await self._stream.close()  # if this is cancelled, the next one finishes it
             self._stream = None

@@ -54,10 +54,26 @@ TOKEN = "HEDGEKIT_CONTROL_TOKEN"  # noqa: S105 - the name of the variable, not a
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The accounts' keys, by venue, each in the order of its client's ``key_env``, and the control port's token; never shown."""
+    """The accounts' keys, by venue, each in the order of its client's ``key_env``, and the control port's token; never shown.
+
+    ``data`` has, in the order of ``data_key_env``, the keys that can only read: a live feed's, and a second one of the sandboxed account.
+    """
 
     keys: Mapping[str, tuple[str, ...]] = field(repr=False)
     token: str = field(repr=False)
+    data: Mapping[str, tuple[str, ...]] = field(repr=False, default_factory=dict)
+
+    def of_account(self, venue: str) -> tuple[str, ...]:
+        """Return the keys that a sandboxed account has."""
+        return *self.keys[venue], *self.data.get(venue, ())
+
+    def of_feed(self, venue: str) -> tuple[str, ...]:
+        """Return what a live feed is opened with; :class:`ConfigError` names the variables that are missing."""
+        wanted = client_of(venue).data_key_env
+        if wanted and venue not in self.data:
+            msg = f"set {' and '.join(wanted)} in the environment: live prices of {venue} want a key, and it must be one that can only read"
+            raise ConfigError(msg)
+        return self.data[venue] if wanted else self.keys[venue]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], venues: Iterable[str]) -> Secrets:
@@ -67,7 +83,9 @@ class Secrets:
         if missing := [name for name in wanted if not environ.get(name)]:
             msg = f"set {', '.join(missing)} in the environment: the sandbox invents no keys"
             raise ConfigError(msg)
-        return cls({venue: tuple(environ[name] for name in some) for venue, some in names.items()}, environ[TOKEN])
+        readers = {venue: client_of(venue).data_key_env for venue in names}
+        data = {venue: tuple(environ[name] for name in some) for venue, some in readers.items() if some and all(map(environ.get, some))}
+        return cls({venue: tuple(environ[name] for name in some) for venue, some in names.items()}, environ[TOKEN], data)
 
 
 async def serve(source: Source, options: Options) -> None:
@@ -227,7 +245,7 @@ class _Box:
             self.first_ns = int(source.ts_ns[0])
             timeline = Barrier(start_ns=self.first_ns - LEAD_NS, first_ns=self.first_ns, pace=pace)
         self.stalls = {
-            venue: _Stall(instruments, secrets.keys[venue], options, Record(files, venue), timeline, lambda: market.hours())  # noqa: PLW0108 - the market is made next
+            venue: _Stall(instruments, secrets.of_account(venue), options, Record(files, venue), timeline, lambda: market.hours())  # noqa: PLW0108 - the market is made next
             for venue, instruments in venues.items()
         }
         barrier = timeline if isinstance(timeline, Barrier) else None
@@ -237,7 +255,7 @@ class _Box:
         self._relay: Relay | None = None
         market: Player | Relay
         if isinstance(source, LiveFeed):
-            market = self._relay = Relay(source, secrets.keys[source.venue], timeline, self._on_row, self._on_status)
+            market = self._relay = Relay(source, secrets.of_feed(source.venue), timeline, self._on_row, self._on_status)
         else:
             market = Player(source, timeline, self._on_row, pace if options.live else None, self._on_settled)
         self._live = barrier is None

@@ -31,6 +31,7 @@ from hedgekit.types.events import (
     Score,
     SessionEnded,
     SessionStarted,
+    Switch,
     TickChanged,
     Timer,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "SessionStarted",
     "Settled",
     "State",
+    "Switch",
     "TickChanged",
     "Timer",
     "Update",

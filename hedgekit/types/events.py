@@ -150,6 +150,18 @@ class Link(Event, frozen=True, tag="link"):
     since_ns: int
 
 
+class Switch(Event, frozen=True, tag="switch"):
+    """Whether a venue's dead man's switch is held, when that changes (L6): who lets go of it loses all working orders there.
+
+    ``held``: it has taken a beat of ours; ``lost``: it has taken none for so long that it may have cancelled everything.
+    ``since_ns`` is when the last one was taken, or when the first was needed.
+    """
+
+    venue: str
+    state: Literal["held", "lost"]
+    since_ns: int
+
+
 class MarketStatus(Event, frozen=True, tag="market_status"):
     """Whether an instrument can be traded, by its venue's word or the exchange's calendar; not an outage (L6)."""
 
@@ -245,6 +257,7 @@ Record = (
     | TickChanged
     | Funding
     | Reconciled
+    | Switch
     | Decision
     | SessionEnded
 )

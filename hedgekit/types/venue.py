@@ -131,22 +131,30 @@ class Venue(Protocol):
     ----------
     name : str
         First part of its instruments' keys.
-    key_env : tuple of str
-        Environment variables that hold the account's keys.
+    key_env, data_key_env : tuple of str
+        Environment variables that hold the account's keys, and those of a key that can only read, where live prices want one.
     order_hosts, data_hosts : frozenset of str
         Hosts that may get orders, and be asked for prices, besides loopback (L8).
+    live_hosts : frozenset of str
+        Hosts of live prices that want a key: they get one that was seen to be unable to trade (:meth:`scopes`, :meth:`read_only`).
     reposts : bool
         Whether an order of which nothing is known may be posted again, because the venue refuses the second one (L2).
     late_ns : int
         No request is acted on by the venue later than this after it has left (L2).
+    beat_ns : int
+        The dead man's switch: once a beat was posted, the venue cancels all orders when none comes for twice as long; 0 where
+        there is none (L6).
     """
 
     name: ClassVar[str]
     key_env: ClassVar[tuple[str, ...]]
+    data_key_env: ClassVar[tuple[str, ...]] = ()
     order_hosts: ClassVar[frozenset[str]]
     data_hosts: ClassVar[frozenset[str]]
+    live_hosts: ClassVar[frozenset[str]] = frozenset()
     reposts: ClassVar[bool]
     late_ns: ClassVar[int]
+    beat_ns: ClassVar[int] = 0
 
     def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the keys, in the order of ``key_env``, what is traded, and the venue's own ids by instrument key, where it has others."""
@@ -190,6 +198,10 @@ class Venue(Protocol):
     def latest(self) -> Request | None:
         """Encode the question for the latest quotes, of purpose "quotes"; None where it cannot be asked."""
 
+    def beat(self, last: str) -> Request | None:  # noqa: ARG002 - for those that have a switch
+        """Encode a beat of the dead man's switch, of purpose "beat"; ``last`` is what :meth:`beat_of` gave, empty at first."""
+        return None
+
     # -------------------------------------------------------------- what came back
 
     def word_of(self, request: Request, reply: Reply) -> Word:
@@ -212,6 +224,19 @@ class Venue(Protocol):
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the latest quote, ns UTC, by instrument key."""
+
+    def beat_of(self, reply: Reply) -> str:  # noqa: ARG002 - for those that have a switch
+        """Return what the next beat must carry, by the answer to one, refusals too; VenueError if it does not say."""
+        return ""
+
+    # ------------------------------------------------------------- a live feed's key
+
+    def scopes(self, stream: str) -> tuple[str, Request] | None:  # noqa: ARG002 - for those whose keys have scopes
+        """Return what to ask, and at which address, before a stream of live prices is opened with the key (L8); None for nothing."""
+        return None
+
+    def read_only(self, reply: Reply) -> None:
+        """Take the answer: ConfigError if the key can do more than read, VenueError if it does not say what the key can do."""
 
     # ------------------------------------------------------------------- streams
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hedgekit.alerts import Alert, Limits, Watch
 from hedgekit.errors import ConfigError
-from hedgekit.types import NS, Ack, Cancelled, Fill, Phase, Reason, Record, Reject, SessionEnded
+from hedgekit.types import NS, Ack, Cancelled, Fill, Phase, Reason, Record, Reject, SessionEnded, Switch
 from tests.alerts import made
 
 STORY = made.watched(made.story())
@@ -46,6 +46,17 @@ def test_each_says_what_in_one_sentence_with_figures_and_units() -> None:
     assert said["breaker", "cleared"] == "ALPACA is heard again after 100 s"
     assert said["plan expired", "raised"] == "the hedge ratio 0.800 was good until 1970-01-01 00:16 UTC: no entries"
     assert said["plan expired", "cleared"] == "a new hedge ratio, 0.750, is good until 1970-01-01 00:33 UTC"
+
+
+def test_a_switch_that_is_lost_is_told_until_it_is_held_again() -> None:
+    first, lost, held = (
+        Switch(ts_ns=at * NS, venue="POLYMARKET", state=state, since_ns=since * NS)  # type: ignore[arg-type] # one of the two
+        for at, state, since in ((1, "held", 0), (40, "lost", 28), (70, "held", 28))
+    )
+    alerts = raised("switch", [first, lost, held])
+    assert made.edges(alerts) == [(3, "switch", "POLYMARKET", "raised"), (4, "switch", "POLYMARKET", "cleared")]
+    assert alerts[0].severity == "critical"
+    assert alerts[0].text == "POLYMARKET has taken no beat of its dead man's switch for 12 s: it may have cancelled all orders"
 
 
 # ----------------------------------------------------------------------- delta

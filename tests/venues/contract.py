@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
+from hedgekit.data import LiveFeed
 from hedgekit.errors import ConfigError, SessionError, VenueError
 from hedgekit.types import NS, Ack, Cancelled, Fill, Gap, Instrument, Quote, Request, Update, Word
 from tests.venues.counter import ROWS, Counter, Moving, amounts, counter, update
@@ -55,6 +56,8 @@ class Contract:
         Place of the key that is spoilt.
     names : frozenset of int
         Places of the keys that name the account and can sign nothing.
+    reader : tuple of str
+        A key that can only read, where live prices want one.
     timed : bool
         Whether the latest quotes that can be asked for have a time.
     """
@@ -79,6 +82,7 @@ class Contract:
     wrong: ClassVar[int] = 1
     names: ClassVar[frozenset[int]] = frozenset({0})
     timed: ClassVar[bool] = True
+    reader: ClassVar[tuple[str, ...]] = ()
 
     @pytest.fixture
     async def desk(self) -> AsyncIterator[Counter]:
@@ -369,3 +373,19 @@ class Contract:
         await again.until(update(Fill, later))
         assert not [one for one in again.told if update(Fill, order)(one)], "what was told is not told again"
         assert len(await desk.booked()) == 2
+
+    # ------------------------------------------------------------------- a feed
+
+    async def test_its_market_can_be_anothers_whose_orders_stay_there(self, desk: Counter) -> None:
+        await desk.market.close()  # of Alpaca's an account may have one
+        feed = LiveFeed(desk.account["data"], venue=self.venue, listed=self.listed, native=desk.account.get("native", {}))
+        async with counter(self, feed) as other:
+            await other.market.until(self._stands)
+            await other.market.until(self._moves, 2)
+            self._true(other.market.told)
+            heard, order = await other.hear("account"), other.order(self.qty, self.high)
+            await other.place(order)
+            (fill, *_) = [one.event for one in await heard.until(update(Fill, order))]
+            assert fill.price == Decimal(self.standing[1][0][0])
+            assert amounts([fill]) == await other.booked()
+        assert await desk.booked() == NOTHING

@@ -13,7 +13,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from hedgekit.data import Books
+from hedgekit.data import Books, LiveFeed
 from hedgekit.errors import HedgekitError
 from hedgekit.exchange.model import FillModel
 from hedgekit.net.transport import Rest, Stream
@@ -256,14 +256,14 @@ def update(kind: type, order: Order) -> Callable[[Any], bool]:
 
 
 @asynccontextmanager
-async def counter(contract: Any) -> AsyncIterator[Counter]:
-    """Serve a sandbox on this loop, live, and stand before it."""
+async def counter(contract: Any, feed: LiveFeed | None = None) -> AsyncIterator[Counter]:
+    """Serve a sandbox on this loop, live, and stand before it; its market is the contract's, or a feed."""
     client = client_of(contract.venue)
-    secrets = Secrets({contract.venue: contract.keys}, TOKEN)
-    touch = FillModel("touch", ws_ns=0, up_ns=0, down_ns=0)
-    options = Options(live=True, speed=SPEED, cash=contract.cash, model=touch, budget=contract.budget)
+    secrets = Secrets({contract.venue: contract.keys}, TOKEN, {contract.venue: contract.reader} if contract.reader else {})
+    touch = FillModel("touch", ws_ns=0, up_ns=0, down_ns=0, max_age_ns=0 if feed is None else 60 * NS)
+    options = Options(live=True, speed=SPEED if feed is None else None, cash=contract.cash, model=touch, budget=contract.budget)
     ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-    source = books(contract.listed, contract.standing, contract.moving)
+    source = books(contract.listed, contract.standing, contract.moving) if feed is None else feed
     serving = asyncio.create_task(run(source, secrets, options, ready.set_result))
     await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():

@@ -62,6 +62,7 @@ class TestKalshi(Contract):
     low, high, floor, rich = "0.300", "0.530", "0.470", "900000"
     off_tick, off_lot = ("10", "0.5305"), ("10.001", "0.530")
     many, paged, timed = 7, (b"limit=1000", b"limit=3"), False
+    reader = ("a-reading-key-id", pem(b"\x03"))
 
 
 class TestPolymarket(Contract):

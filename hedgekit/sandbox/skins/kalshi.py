@@ -57,7 +57,10 @@ LEAST_TICK, LEAST_LOT = Decimal("0.0001"), Decimal("0.01")
 
 
 class KalshiSkin(Skin):
-    """An exchange that speaks Kalshi; its parameters are those of every :class:`~hedgekit.sandbox.skin.Skin`, keys being id and PEM."""
+    """An exchange that speaks Kalshi; its parameters are those of every :class:`~hedgekit.sandbox.skin.Skin`, keys being id and PEM.
+
+    A second id and PEM name a key that can only read.
+    """
 
     venue = VENUE
     paths = {"rest": "", "stream": SOCKET, "data": SOCKET}  # noqa: RUF012 - declared in the base

@@ -37,7 +37,7 @@ class Verifier:
     Parameters
     ----------
     keys : sequence of str
-        The key's id, and the key in PEM, private or public; RSA or Ed25519.
+        The key's id, and the key in PEM, private or public; RSA or Ed25519. Perhaps the same of another one, which can only read.
     now : callable
         The timeline's time, nanoseconds UTC.
 
@@ -48,32 +48,44 @@ class Verifier:
     """
 
     def __init__(self, keys: Sequence[str], now: Callable[[], int]) -> None:
-        self.key_id, pem = keys
-        self._now, self._key = now, _public(pem)
+        names, pems = keys[::2], keys[1::2]
+        self._keys = {name: _public(pem) for name, pem in zip(names, pems, strict=True)}
+        self._readers, self._now = frozenset(names[1:]), now
+
+    @property
+    def scopes(self) -> dict[str, list[str]]:
+        """The scopes of each key, by its id."""
+        return {name: ["read"] if name in self._readers else ["read", "write"] for name in self._keys}
+
+    def only_reads(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request is signed with a key that can only read."""
+        return headers.get(KEY, "") in self._readers
 
     def problem(self, headers: Mapping[str, str], method: str, path: str) -> str:
         """Return what is wrong with a request's headers; empty if nothing is."""
         key_id, stamp, signature = (headers.get(name, "") for name in HEADERS)
         if missing := [name for name in HEADERS if not headers.get(name)]:
             return f"missing header {', '.join(missing)}"
-        if not compare_digest(key_id.encode(), self.key_id.encode()):
+        key = next((key for name, key in self._keys.items() if compare_digest(key_id.encode(), name.encode())), None)
+        if key is None:
             return "unknown api key"
         if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= _LONGEST):
             return f"{STAMP} must be milliseconds"
         if abs(int(stamp) * MS - self._now()) > WINDOW_NS:
             return f"{STAMP} is more than {WINDOW_NS // NS} s from the exchange's time"
-        return "" if self._signed(f"{stamp}{method}{path}".encode(), signature) else "signature verification failed"
+        return "" if _signed(key, f"{stamp}{method}{path}".encode(), signature) else "signature verification failed"
 
-    def _signed(self, text: bytes, signature: str) -> bool:
-        try:
-            raw = b64decode(signature, validate=True)
-            if isinstance(self._key, Ed25519PublicKey):
-                self._key.verify(raw, text)
-            else:
-                self._key.verify(raw, text, PSS(MGF1(hashes.SHA256()), _SALT), hashes.SHA256())
-        except (InvalidSignature, Error, ValueError):
-            return False
-        return True
+
+def _signed(key: RSAPublicKey | Ed25519PublicKey, text: bytes, signature: str) -> bool:
+    try:
+        raw = b64decode(signature, validate=True)
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(raw, text)
+        else:
+            key.verify(raw, text, PSS(MGF1(hashes.SHA256()), _SALT), hashes.SHA256())
+    except (InvalidSignature, Error, ValueError):
+        return False
+    return True
 
 
 def _public(pem: str) -> RSAPublicKey | Ed25519PublicKey:

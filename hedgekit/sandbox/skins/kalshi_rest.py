@@ -93,7 +93,7 @@ class Rest:
             ("GET", "/portfolio/balance"): route(lambda _, __: portfolio.balance(self._now()), _WHERE),
             ("GET", "/portfolio/summary/total_resting_order_value"): route(lambda _, __: portfolio.resting_value()),
             ("GET", "/account/limits"): route(lambda _, __: Answer(200, self._buckets.limits())),
-            ("GET", "/api_keys"): route(lambda _, __: Answer(200, {"api_keys": [self._key()]}), {"fcm_subtrader_id"}),
+            ("GET", "/api_keys"): route(lambda _, __: Answer(200, {"api_keys": self._keys()}), {"fcm_subtrader_id"}),
         }
 
     def _public(self) -> dict[tuple[str, str], Route]:
@@ -124,10 +124,9 @@ class Rest:
         """Do what a request asks, now."""
         path = call.path.removeprefix(ROOT)
         route, name = self._find(call.method, path) if call.path.startswith(f"{ROOT}/") else (None, "")
-        if not (route is not None and route.public and KEY not in call.headers):
-            problem = self._verifier.problem(call.headers, call.method, call.path)
-            if problem:
-                return unauthorised(problem)
+        private = route is None or not route.public or KEY in call.headers
+        if private and (refused := self._refused(call)) is not None:
+            return refused
         if not self._buckets.take(call, path, self._now(), _items(call, path)):
             return FAULTS[FaultKind.TOO_MANY]
         if route is None:
@@ -138,6 +137,13 @@ class Rest:
             return route.act(call, name)
         except Refused as no:
             return no.answer
+
+    def _refused(self, call: Call) -> Answer | None:
+        if problem := self._verifier.problem(call.headers, call.method, call.path):
+            return unauthorised(problem)
+        if call.method != "GET" and self._verifier.only_reads(call.headers):
+            return refusal(403, "forbidden", "insufficient scope", "this key can only read")
+        return None
 
     def _find(self, method: str, path: str) -> tuple[Route | None, str]:
         """Return the route of a path, and the name in it."""
@@ -179,8 +185,8 @@ class Rest:
         ]
         return Answer(200, {"queue_positions": told})
 
-    def _key(self) -> dict[str, object]:
-        return {"api_key_id": self._verifier.key_id, "name": "sandbox", "scopes": ["read", "write"]}
+    def _keys(self) -> list[dict[str, object]]:
+        return [{"api_key_id": name, "name": "sandbox", "scopes": scopes} for name, scopes in self._verifier.scopes.items()]
 
 
 def _repeated(call: Call, name: str) -> list[str]:

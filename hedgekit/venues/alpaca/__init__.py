@@ -11,6 +11,9 @@ and the refusal is answered by a look-up. "Not found" alone would prove nothing.
 **No sequence numbers** on either socket: a gap cannot be seen, only a new
 connection. The sandbox adds one field to fills, ``fee``; Alpaca's paper accounts
 charge none, and a missing ``fee`` is read as zero.
+
+**No dead man's switch (L6)** of any kind: what rests when a session dies stays until
+the order's day is over, or for good ("gtc"); a restarted session finds and cancels it.
 """
 
 from __future__ import annotations

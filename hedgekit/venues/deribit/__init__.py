@@ -24,8 +24,9 @@ it may hold against each other.
 **The dead man's switch (A19)** is ``private/enable_cancel_on_disconnect``, said at
 every login of the account's socket. Deribit documents that it cancels the orders
 made on that connection *and no others*, and that HTTP has no such thing: orders
-that were posted over HTTP outlive the session that made them. It will protect
-orders once they are sent over that socket; until then only short times in force do.
+that were posted over HTTP, as all of ours are, outlive the session that made them.
+It will protect orders once they are sent over that socket. Until then ``valid_until``
+only sees to it that none begins after its session is dead; one that rests stays.
 
 **Books** come with the id of the change before, so a gap is seen. Aggregated over
 100 ms: unlike the raw ones they need no login, so no key goes to a data host.

@@ -10,7 +10,8 @@ So every 409 but that one reads as a duplicate: read wrongly, it costs look-ups 
 cost a second order. A killed order is reported to use up its id too. There is no look-up by our own id: orders of the market since
 the decision are listed and matched.
 A resting order carries ``expiration_time``, so a request that is much too late cannot rest, and is cancelled when trading is paused.
-That is also the dead man's switch: REST and WebSocket have no cancel on disconnect.
+That is also the dead man's switch (L6), and all there is of one: REST and WebSocket have no cancel on disconnect, so what rests when a
+session dies can execute until then.
 
 **One book, one signed number.** "bid" buys YES, "ask" sells YES, which is to buy NO at 1 - p; all prices are YES prices, and a position
 is positive in YES and negative in NO, which net at once. Nothing differs between selling what is held and what is not, so

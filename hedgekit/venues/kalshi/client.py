@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
-from hedgekit.errors import ConfigError
-from hedgekit.types import NS, Instrument, Order, Request, Venue
-from hedgekit.venues.kalshi import replies, requests
+from hedgekit.errors import ConfigError, VenueError
+from hedgekit.types import NS, Instrument, Order, Priority, Reply, Request, Venue
+from hedgekit.venues.kalshi import markets, replies, requests
 from hedgekit.venues.kalshi.signing import Signer
 from hedgekit.venues.kalshi.streams import AccountFeed, MarketFeed
-from hedgekit.venues.kalshi.wire import DATA_HOSTS, KEY_ENV, NAME, ORDER_HOSTS, ORDERS, SOCKET, budgets
+from hedgekit.venues.kalshi.wire import (
+    DATA_HOSTS,
+    DATA_KEY_ENV,
+    KEY_ENV,
+    LIVE_DATA_HOSTS,
+    LIVE_REST,
+    NAME,
+    ORDER_HOSTS,
+    ORDERS,
+    ROOT,
+    SOCKET,
+    budgets,
+)
 
 
 class Kalshi(Venue):
@@ -33,8 +46,8 @@ class Kalshi(Venue):
     """
 
     name = NAME
-    key_env = KEY_ENV
-    order_hosts, data_hosts = ORDER_HOSTS, DATA_HOSTS
+    key_env, data_key_env = KEY_ENV, DATA_KEY_ENV
+    order_hosts, data_hosts, live_hosts = ORDER_HOSTS, DATA_HOSTS, LIVE_DATA_HOSTS
     reposts = True
     late_ns = 120 * NS  # assumed: Kalshi does not say
 
@@ -79,6 +92,31 @@ class Kalshi(Venue):
     def void(self, order: Order) -> Request:
         """Encode an order that cannot fill: :func:`~hedgekit.venues.kalshi.requests.void`."""
         return requests.void(order, self._instrument(order))
+
+    def scopes(self, stream: str) -> tuple[str, Request]:
+        """Ask for the account's keys and their scopes, at the host of the REST API that belongs to a stream's.
+
+        That a key with the scope ``read`` alone may ask this is documented no further than "read": a refusal counts as "not known".
+        """
+        parts = urlsplit(stream)
+        own = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+        base = LIVE_REST if parts.hostname in LIVE_DATA_HOSTS else own.replace("external-api-ws.demo.", "external-api.demo.")
+        return base, Request("GET", f"{ROOT}/api_keys", "keys", Priority.QUERY)
+
+    def read_only(self, reply: Reply) -> None:
+        """Refuse a key that can do more than read, or of which that is not known: :func:`~hedgekit.venues.kalshi.markets.may_trade`."""
+        if reply.status != 200:  # noqa: PLR2004 - OK
+            code, message = self.error_of(reply)
+            msg = (
+                f"kalshi does not say what key {self.account_id!r} may do ({code}: {message}), and without its word no live feed is opened"
+            )
+            raise VenueError(msg, status=reply.status, code=code)
+        if markets.may_trade(reply, self.account_id):
+            msg = (
+                f"key {self.account_id!r} may trade at Kalshi: hedgekit takes live prices with a key that can only read; "
+                f"make one with the scope read and no other, and put it into {' and '.join(DATA_KEY_ENV)}"
+            )
+            raise ConfigError(msg)
 
     def market(self, now_ns: int) -> MarketFeed:
         """Return a new feed of books and lifecycles."""

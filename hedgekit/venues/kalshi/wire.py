@@ -26,11 +26,15 @@ ORDER_HOSTS = frozenset({"external-api.demo.kalshi.co", "external-api-ws.demo.ka
 DATA_HOSTS = ORDER_HOSTS
 """Hosts that may be asked for prices besides loopback. The live ones are not among them: they want a live key even for public prices."""
 
+LIVE_REST = "https://external-api.kalshi.com"
 LIVE_DATA_HOSTS = frozenset({"external-api.kalshi.com", "external-api-ws.kalshi.com", "api.elections.kalshi.com"})
 """Live hosts, for who has made sure by :func:`hedgekit.venues.kalshi.markets.may_trade` that the key cannot trade (L8)."""
 
 KEY_ENV = ("KALSHI_KEY_ID", "KALSHI_PRIVATE_KEY")
 """Environment variables that hold the key's id and its private key (PEM: RSA or Ed25519)."""
+
+DATA_KEY_ENV = ("KALSHI_DATA_KEY_ID", "KALSHI_DATA_PRIVATE_KEY")
+"""The same of a key that has the scope ``read`` and no other, for live prices."""
 
 ORDERS = 600
 """Orders a minute of the Basic tier: 100 tokens a second, 10 for an order."""

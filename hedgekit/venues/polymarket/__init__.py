@@ -15,6 +15,10 @@ brings a position towards zero sells the token that is held, any other buys, the
 A position is what is held of the token less what is held of its opposite. Both held at once are complete sets, each worth 1 when
 merged, and their money is locked until then: :meth:`~hedgekit.venues.polymarket.client.Polymarket.locked_of`.
 
+**The dead man's switch (L6)**: a beat is posted every 5 s; once one was taken, 10 s without another cancel all orders of the API key, on
+the venue's part as well as it can. It cannot be disarmed. :class:`hedgekit.paper.heart.Heart` holds it; what the venue does with orders
+that come after it has fired and before the next beat is not documented, so live it beats from the session's start.
+
 **Provisional fills.** A trade is told when it is MATCHED. If it ends as FAILED on the chain, a Fill with the cause "reversal" undoes it.
 """
 

@@ -41,10 +41,11 @@ class Polymarket(Venue):
     order_hosts, data_hosts = ORDER_HOSTS, DATA_HOSTS
     reposts = True
     late_ns = 120 * NS  # assumed: Polymarket does not say, and its proxy holds requests back rather than refusing them
+    beat_ns = 5 * NS
 
     cancel, fills = staticmethod(requests.cancel), staticmethod(requests.fills)
     word_of, error_of, limits_of = staticmethod(replies.word_of), staticmethod(replies.error_of), staticmethod(replies.limits_of)
-    budgets = staticmethod(budgets)
+    budgets, beat_of = staticmethod(budgets), staticmethod(replies.heartbeat_of)
 
     def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str] | None = None) -> None:
         private_key, self._api_key, secret, self._passphrase = keys
@@ -115,6 +116,10 @@ class Polymarket(Venue):
     def latest(self) -> Request:
         """Encode the question for the present books."""
         return requests.latest(self._listing.quoted)
+
+    def beat(self, last: str) -> Request:
+        """Encode a beat of the dead man's switch."""
+        return requests.heartbeat(last)
 
     # -------------------------------------------------------------- what came back
 

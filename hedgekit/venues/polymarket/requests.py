@@ -156,5 +156,8 @@ def market(condition: str) -> Request:
 
 
 def heartbeat(heartbeat_id: str = "") -> Request:
-    """Encode a beat of the dead-man's switch: after the first, 10 s without one cancel all orders of the API key. It cannot be disarmed."""
-    return Request("POST", "/v1/heartbeats", "beat", Priority.CLOSE, msgspec.json.encode({"heartbeat_id": heartbeat_id}))
+    """Encode a beat of the dead man's switch: after the first, 10 s without one cancel all orders of the API key. It cannot be disarmed.
+
+    It goes after closes and hedges, which it would otherwise hold up, and before all questions.
+    """
+    return Request("POST", "/v1/heartbeats", "beat", Priority.PRIMARY, msgspec.json.encode({"heartbeat_id": heartbeat_id}))
