@@ -77,6 +77,22 @@ def test_plain_unit_root_values_find_cointegration_that_is_not_there() -> None:
     assert np.mean(t < mackinnoncrit(N=2, regression="c", nobs=n - 1)[1]) == pytest.approx(SPURIOUS_MACKINNON, abs=0.015)
 
 
+@pytest.mark.parametrize(("n", "hedges"), [(30, 1), (60, 1), (504, 1), (504, 3), (504, 7)])
+def test_lags_by_aic_are_those_of_statsmodels(n: int, hedges: int) -> None:
+    """All lags from one factor choose as a regression for each: to the last digit, for the same regression then follows."""
+    rng = np.random.default_rng(n + hedges)
+    walks = rng.normal(0, 0.01, (n, hedges + 1)).cumsum(axis=0)
+    walks[:, 0] += 0.02 * np.sin(np.arange(n) / 3)  # so that some lags are needed
+    mine = engle_granger(np.exp(walks[:, 0]), np.exp(walks[:, 1:]))
+    y, x = walks[:, 0] - walks[0, 0], walks[:, 1:] - walks[0, 1:]
+    design = np.column_stack([np.ones(n), x])
+    theirs = adfuller(y - design @ np.linalg.lstsq(design, y)[0], autolag="aic", regression="n", result_object=False)
+    assert mine.statistic == pytest.approx(theirs[0], rel=1e-9)
+    if hedges == 1:
+        assert mine.p_value == pytest.approx(coint(y, x[:, 0], autolag="aic")[1], rel=1e-9)
+        assert theirs[2] > 0 or n < 504
+
+
 @pytest.mark.parametrize("hedges", [2, 5])
 def test_several_hedges_agree_with_statsmodels(hedges: int) -> None:
     prices = walk_prices(250, hedges + 1, seed=hedges)
