@@ -225,8 +225,8 @@ class Session:
             pair.command(Command(ts_ns=self._now_ns, name="stop"))
         pair.wake()
         wishes = pair.wishes()
-        for ref, name in wishes:
-            pair.command(Command(ts_ns=self._now_ns, name=name, ref=ref))
+        for wish in wishes:
+            pair.command(pair.granted(wish))
         pair.recover()
         return bool(wishes)
 

@@ -77,6 +77,38 @@ def test_one_session_from_start_to_stop(home: Path) -> None:
         session.stop()
 
 
+def test_numbers_change_in_flight_from_python_and_the_shell(home: Path) -> None:
+    """In force from a record on, refused at once where they may not be; the journal replays."""
+    session = start(home)
+    reach(session, State.RUNNING)
+    ref = session.set({"entry": 2.4, "stop": 5})
+    reach(session, lambda now: now.params.get("entry") == 2.4)
+    assert (session.params().stop, session.params().lookback) == (5.0, 20)
+    for changes, said in (
+        ({"entry": 99}, r"entry=99.0: must be 0.1 to 10 sd \(A1\)"),
+        ({"entry": 5.5}, "target < entry < stop"),
+        ({"lookback": 30}, "lookback=30.0: cannot change while a session runs; these can: entry"),
+        ({"entry": "high"}, "no numbers to change"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            session.set(changes)
+    command = [sys.executable, "-m", "hedgekit", "paper", "set", session.session]
+    shell = {**os.environ, "HEDGEKIT_HOME": str(home)}
+    told = subprocess.run([*command, "target", "-0.25", "tolerance", "0.1"], env=shell, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == f"set: {session.session}: target=-0.25, tolerance=0.1", told.stderr
+    refused = subprocess.run([*command, "notional", "5"], env=shell, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("hedgekit: notional=5.0: cannot change while a session runs")
+    reach(session, lambda now: now.params.get("target") == -0.25)
+    session.stop()
+    reach(session, State.ENDED)
+    with session.journal() as journal:
+        found = [record for record in journal.records() if isinstance(record, Command) and record.name == "set"]
+        assert replay(journal.records()).decisions > 0
+    assert [command.changes for command in found] == [{"entry": 2.4, "stop": 5.0}, {"target": -0.25, "tolerance": 0.1}]
+    assert found[0].ref == ref
+
+
 def test_a_tape_that_is_over_ends_the_session(home: Path) -> None:
     session = start(home, market=SyntheticMarket(rows=150, seed=3), speed=None)
     reach(session, State.ENDED)
