@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hedgekit.alerts import Limits, Reader, table
+from hedgekit.desk.faults import NAMES, Faulted, faulted
 from hedgekit.desk.host import ORDERS
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, State, Status
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.journal import Follower, Journal
 from hedgekit.paper.commands import Spool, changes_of
 from hedgekit.paper.config import SessionConfig
+from hedgekit.paper.gauges import Gauges
 from hedgekit.params import Params
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class PaperSession:
         self.folder = folder
         self._spool = Spool(folder.commands, COMMANDS)
         self._orders = Spool(folder.orders, ORDERS)
+        self._faults = Spool(folder.faults, NAMES)
         folder.written()
 
     @property
@@ -167,6 +170,34 @@ class PaperSession:
             msg = f"{name}: session {self.session!r} is {now.state}, nobody listens{way}"
             raise SessionError(msg)
         return self._spool.send(name, text)
+
+    def fault(self, kind: str, **about: float | str) -> str:
+        """Let something go wrong at the session's sandbox exchange, from now on; return the wish's ref, which :meth:`faults` names.
+
+        Parameters
+        ----------
+        kind, about
+            As in :class:`hedgekit.exchange.faults.Fault`: ``fault("outage", seconds=60)``. What does not fit together the exchange
+            refuses, and :meth:`faults` says why.
+
+        Raises
+        ------
+        SessionError
+            If the session does not run.
+        """
+        now = self.status()
+        if now.state not in ALIVE:
+            msg = f"fault: session {self.session!r} is {now.state}; a fault befalls a session that runs"
+            raise SessionError(msg)
+        return self._faults.send("fault", msgspec.json.encode({"op": "fault", "kind": kind, "at": "now"} | about).decode())
+
+    def faults(self) -> list[Faulted]:
+        """Return what became of the newest faults that were asked for."""
+        return faulted(self.folder.faulted)
+
+    def gauges(self) -> Gauges | None:
+        """Return what is left of its request budgets, as the session showed it last; None if it never did."""
+        return Gauges.read(self.folder.gauges)
 
     def kill(self) -> None:
         """End the session's process at once (SIGKILL), whatever it is doing. Its orders and positions stay as they are.

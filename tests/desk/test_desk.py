@@ -109,6 +109,31 @@ def test_numbers_change_in_flight_from_python_and_the_shell(home: Path) -> None:
     assert found[0].ref == ref
 
 
+def test_a_fault_is_carried_to_the_exchange_and_its_budget_is_shown(home: Path) -> None:
+    """An outage by the host's hand: the journal hears the venue fall silent; what does not fit is refused, and no key is in any file."""
+    session = start(home)
+    reach(session, in_position)
+    wrong, right = session.fault("partial", fraction=7.0), session.fault("outage", seconds=120.0)
+    reach(session, lambda now: now.links == {"ALPACA": "down"})
+    assert [(one.ref, one.refusal) for one in session.faults()][1:] == [(right, "")]
+    assert session.faults()[0].ref == wrong
+    assert "fraction=7.0 must be between 0 and 1" in session.faults()[0].refusal
+    reach(session, lambda now: now.links == {"ALPACA": "up"})
+    gauges = session.gauges()
+    assert gauges is not None
+    (budget,) = gauges.budgets
+    assert (budget.venue, budget.capacity) == ("ALPACA", 50)
+    assert 0 <= budget.left <= 50
+    host = session.folder.host_pid
+    assert host is not None
+    token = dict(psutil.Process(session.folder.session_pid).environ())["HEDGEKIT_CONTROL_TOKEN"]  # type: ignore[arg-type] - it runs
+    assert not [path for path in session.folder.path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    session.stop()
+    reach(session, State.ENDED)
+    with pytest.raises(SessionError, match="is ended; a fault befalls a session that runs"):
+        session.fault("outage", seconds=1.0)
+
+
 def test_a_tape_that_is_over_ends_the_session(home: Path) -> None:
     session = start(home, market=SyntheticMarket(rows=150, seed=3), speed=None)
     reach(session, State.ENDED)
