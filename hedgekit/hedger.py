@@ -306,7 +306,7 @@ class Hedger:
                 figures = {"a": event.z, "b": event.sd}
                 return {"kind": codes.SCORE} | {name: math.nan if figure is None else figure for name, figure in figures.items()}
             case Command():
-                return {"kind": codes.COMMAND, "leg": self._command(event.name)}
+                return self._told(event)
             case Gap():
                 return {"kind": codes.GAP, "until_ns": event.since_ns}
             case MarketStatus():
@@ -350,9 +350,18 @@ class Hedger:
             raise VenueError(msg)
         return venues.index(name)
 
-    @staticmethod
-    def _command(name: str) -> int:
-        if name not in codes.COMMANDS:
-            msg = f"unknown command {name!r}; known: {', '.join(codes.COMMANDS)}"
+    def _told(self, command: Command) -> dict[str, Any] | None:
+        if command.name not in codes.COMMANDS:
+            msg = f"unknown command {command.name!r}; known: {', '.join(codes.COMMANDS)}"
             raise ConfigError(msg)
-        return codes.COMMANDS[name]
+        if command.refusal:
+            return None
+        if command.name == "set":
+            self._set(self.params.changed(command.changes))
+        return {"kind": codes.COMMAND, "leg": codes.COMMANDS[command.name]}
+
+    def _set(self, params: Params) -> None:
+        """Decide by other numbers from now on."""
+        self.params, record = params, pack_params(params, self.instruments)
+        for name in record.dtype.names or ():
+            self._p[name] = record[name]

@@ -8,6 +8,7 @@ names the value, the range and the fix; a misspelt name gets "did you mean".
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, Self
 
@@ -15,6 +16,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hedgekit.errors import ConfigError
+
+IN_FLIGHT = (
+    *("entry", "target", "stop", "time_stop", "cooldown_bars"),
+    *("tolerance", "interval_s", "risk_aversion", "horizon_bars", "slippage_buffer"),
+)
+"""Numbers that may change while a session runs: thresholds and the corridor. What is held, measured or warmed up depends on the others."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 
@@ -221,6 +228,21 @@ class Params(BaseModel):
             return cls(**values)
         except ValidationError as error:
             raise ConfigError("; ".join(cls._say(item) for item in error.errors())) from None
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Return these parameters with some of :data:`IN_FLIGHT` changed, in their ranges and in order among themselves.
+
+        Raises
+        ------
+        ConfigError
+            If there is nothing to change, or a name or value is not allowed.
+        """
+        fixed = [name for name in changes if name in type(self).model_fields and name not in IN_FLIGHT]
+        if fixed or not changes:
+            said = f"{fixed[0]}={changes[fixed[0]]!r}: cannot change while a session runs" if fixed else "nothing to change"
+            msg = f"{said}; these can: {', '.join(IN_FLIGHT)}"
+            raise ConfigError(msg)
+        return self.make(**(self.model_dump() | dict(changes)))
 
     @classmethod
     def _say(cls, item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

@@ -18,6 +18,7 @@ from hedgekit.types import (
     NS,
     Ack,
     Cancelled,
+    Command,
     Decision,
     Fill,
     HedgePlan,
@@ -152,14 +153,20 @@ class Watch:
                 self._heard(record)
             case MarketStatus():
                 self._shut[record.instrument] = record.status != "open"
-            case PlanRevised():
-                self._plan = record.plan
+            case PlanRevised() | Command():
+                self._told(record)
             case SessionStarted():
                 self._params = Params.make(**record.params)
                 self._books = Books(record.instruments)
                 self._shut = dict.fromkeys((instrument.key for instrument in record.instruments), False)
             case SessionEnded():
                 self.ended = True
+
+    def _told(self, record: PlanRevised | Command) -> None:
+        if isinstance(record, PlanRevised):
+            self._plan = record.plan
+        elif record.changes:
+            self._params = self._params.changed(record.changes)
 
     def _decided(self, decision: Decision) -> None:
         self._sent |= {order.order_id: order for order in decision.orders}

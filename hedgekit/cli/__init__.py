@@ -19,6 +19,7 @@ import typer
 from hedgekit.cli.alerting import alerts
 from hedgekit.cli.journals import JournalPath, SessionName, journal_app, only
 from hedgekit.cli.keeping import app as keys_app
+from hedgekit.cli.setting import paper_set
 from hedgekit.errors import HedgekitError
 
 if TYPE_CHECKING:
@@ -213,6 +214,9 @@ _verb("stop", "End in order: cancel what works, keep what is held.")
 _verb("kill", "End the session's process at once, whatever it does; orders and positions stay as they are.")
 _verb("restart", "Go on after a kill or a failure, from the journal.")
 _verb("close", "Give a killed session up: end its sandbox and set the account free.")
+
+
+paper_app.command("set", context_settings={"ignore_unknown_options": True})(paper_set)
 
 
 def _running() -> str:

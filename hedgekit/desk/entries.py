@@ -175,6 +175,7 @@ def _make(  # noqa: PLR0913 - what a session is made of
         params=numbers,
         market=market.describe(tape),
         commands=str(path / files.commands.name),
+        gauges=str(path / files.gauges.name),
         plugin="" if plugin is None else str(path / "plugin" / plugin.name),
         plugin_sha256="" if plugin is None else plugin.sha256,
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from hedgekit.desk.faults import Courier
 from hedgekit.desk.home import AccountLock
 from hedgekit.desk.state import Folder, State, Status
 from hedgekit.errors import HedgekitError, SessionError
@@ -47,7 +48,9 @@ class Host:
         self.folder = Folder(Path(path).resolve())
         self._status = self.folder.written()
         self._spool = Spool(self.folder.orders, ORDERS)
+        self._control = ""
         self._keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
+        self._courier = Courier(self.folder.faults, self.folder.faulted, self._keys[CONTROL_TOKEN_ENV])
 
     def run(self) -> State:
         """Run sandbox and session to their end; return how it came."""
@@ -70,7 +73,7 @@ class Host:
         speed = [] if self._status.speed is None else ["--speed", repr(self._status.speed)]
         command = ["sandbox", "--market", self.folder.market.read_text(encoding="utf-8"), *speed]
         with (self.folder.path / "sandbox.log").open("ab") as log, Child(command, secrets=self._keys, log=log) as sandbox:
-            self._address(msgspec.json.decode(sandbox.line()))
+            self._control = self._address(msgspec.json.decode(sandbox.line()))
             while self._trade(sandbox) in (State.KILLED, State.FAILED) and self._told(sandbox) == "restart":
                 self._say(State.STARTING, "", restarts=self._status.restarts + 1)
                 self._forget_orders()
@@ -78,11 +81,12 @@ class Host:
             self._say(State.CLOSED, self._status.detail)
             self._forget_orders()
 
-    def _address(self, ready: dict[str, Any]) -> None:
-        """Tell the session where the sandbox is."""
+    def _address(self, ready: dict[str, Any]) -> str:
+        """Tell the session where the sandbox is; return where its control port is."""
         config = msgspec.json.decode(self.folder.config.read_bytes())
         config |= {name: ready[name] for name in ("accounts", "control")}
         self.folder.config.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
+        return str(ready["control"])
 
     def _trade(self, sandbox: Child) -> State:
         """Run one session process to its end."""
@@ -93,6 +97,8 @@ class Host:
                     self._say(State.RUNNING)
                 if sandbox.returncode is not None:
                     session.stop()
+                else:
+                    self._courier.carry(self._control)
         self._forget_orders()  # asked for twice, it came true once
         return self._say(*self._ending(code, sandbox)).state
 

@@ -6,24 +6,28 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hedgekit.alerts import Limits, Reader, table
+from hedgekit.desk.faults import NAMES, Faulted, faulted
 from hedgekit.desk.host import ORDERS
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, State, Status
-from hedgekit.errors import SessionError
+from hedgekit.errors import ConfigError, SessionError
 from hedgekit.journal import Follower, Journal
-from hedgekit.paper.commands import Spool
+from hedgekit.paper.commands import Spool, changes_of
+from hedgekit.paper.config import SessionConfig
+from hedgekit.paper.gauges import Gauges
+from hedgekit.params import Params
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hedgekit.journal import Standing
 
-COMMANDS = ("pause", "resume", "flatten", "stop")
+COMMANDS = ("pause", "resume", "flatten", "stop", "set")
 """What a person can tell a session."""
 
 _POLL_S = 0.1
@@ -48,6 +52,7 @@ class PaperSession:
         self.folder = folder
         self._spool = Spool(folder.commands, COMMANDS)
         self._orders = Spool(folder.orders, ORDERS)
+        self._faults = Spool(folder.faults, NAMES)
         folder.written()
 
     @property
@@ -127,13 +132,72 @@ class PaperSession:
         """End the session in order: cancel what works, keep what is held. :meth:`flatten` first to hold nothing."""
         return self._tell("stop")
 
-    def _tell(self, name: str) -> str:
+    def set(self, changes: Mapping[str, float], *, now: Standing | None = None) -> str:
+        """Change numbers of the strategy while the session runs, all of them at one moment. Return the command's ref.
+
+        They are in force from the command's record in the journal on: a trade that is open is held to them too, and a replay
+        changes them at the same record.
+
+        Parameters
+        ----------
+        changes : mapping of str to float
+            Of :data:`hedgekit.params.IN_FLIGHT`, in their ranges, target < entry < stop.
+        now : Standing, optional
+            How the session stands, if that is known already; else its journal is read.
+
+        Raises
+        ------
+        ConfigError
+            If a number may not be changed, or not to this.
+        SessionError
+            If nobody listens.
+        """
+        return self._tell("set", msgspec.json.encode(changes_of(_written(changes), self.params(now))).decode())
+
+    def params(self, now: Standing | None = None) -> Params:
+        """Return the numbers in force now: those that it was started with, and what was set since."""
+        if now is None or not now.started:
+            with self.follow() as follower:
+                while follower.poll().standing.behind:
+                    pass
+                now = follower.standing
+        return Params.make(**(now.params if now.started else SessionConfig.load(self.folder.config).params))
+
+    def _tell(self, name: str, text: str = "") -> str:
         now = self.status()
         if now.state not in ALIVE:
             way = "; restart() goes on from its journal" if now.state in RESTARTABLE else ""
             msg = f"{name}: session {self.session!r} is {now.state}, nobody listens{way}"
             raise SessionError(msg)
-        return self._spool.send(name)
+        return self._spool.send(name, text)
+
+    def fault(self, kind: str, **about: float | str) -> str:
+        """Let something go wrong at the session's sandbox exchange, from now on; return the wish's ref, which :meth:`faults` names.
+
+        Parameters
+        ----------
+        kind, about
+            As in :class:`hedgekit.exchange.faults.Fault`: ``fault("outage", seconds=60)``. What does not fit together the exchange
+            refuses, and :meth:`faults` says why.
+
+        Raises
+        ------
+        SessionError
+            If the session does not run.
+        """
+        now = self.status()
+        if now.state not in ALIVE:
+            msg = f"fault: session {self.session!r} is {now.state}; a fault befalls a session that runs"
+            raise SessionError(msg)
+        return self._faults.send("fault", msgspec.json.encode({"op": "fault", "kind": kind, "at": "now"} | about).decode())
+
+    def faults(self) -> list[Faulted]:
+        """Return what became of the newest faults that were asked for."""
+        return faulted(self.folder.faulted)
+
+    def gauges(self) -> Gauges | None:
+        """Return what is left of its request budgets, as the session showed it last; None if it never did."""
+        return Gauges.read(self.folder.gauges)
 
     def kill(self) -> None:
         """End the session's process at once (SIGKILL), whatever it is doing. Its orders and positions stay as they are.
@@ -212,6 +276,14 @@ class PaperSession:
         if time.monotonic() > deadline:
             msg = f"session {self.session!r} did not come to what was waited for in time; it is {now.state}"
             raise SessionError(msg)
+
+
+def _written(changes: Mapping[str, float]) -> str:
+    try:
+        return msgspec.json.encode(dict(changes)).decode()
+    except (TypeError, ValueError) as error:
+        msg = f"{changes!r}: give names and numbers, as {{'entry': 2.2}} ({error})"
+        raise ConfigError(msg) from None
 
 
 def _sent(pid: int, how: signal.Signals) -> bool:

@@ -65,6 +65,9 @@ class Folder:
         self.market = self.path / "market.json"
         self.commands = self.path / "commands"
         self.orders = self.path / "host"
+        self.gauges = self.path / "gauges.json"
+        self.faults = self.path / "faults"
+        self.faulted = self.path / "faults.json"
         self.host_lock = self.path / "host.lock"
         self._state = self.path / "state.json"
 

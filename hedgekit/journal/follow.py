@@ -40,6 +40,8 @@ from hedgekit.types import (
     Event,
     Fill,
     Gap,
+    Link,
+    MarketStatus,
     PlanRevised,
     Reconciled,
     Record,
@@ -87,6 +89,9 @@ class Follower:
         self._orders, self._marks = running.Orders(), running.Marks()
         self._books: running.Books
         self._curve: running.Curve
+        self._links: dict[str, str] = {}
+        self._shut: dict[str, str] = {}
+        self._params: dict[str, float | int | str | bool | None] = {}
         self._timer: Row | None = None
         self._decision: Decision | None = None
         self._broken = ""
@@ -159,6 +164,8 @@ class Follower:
         """Return what the books and orders say now."""
         figures = {name: getattr(self._books, name) for name in ("positions", "cash", "fees", "fills")}
         figures |= {"bars": self._curve.bars, "working": self._orders.working(), "counts": dict(self._counts)}
+        figures |= {"latency_p95_ms": self._orders.latency_p95_ms, "links": dict(self._links), "shut": dict(self._shut)}
+        figures["params"] = self._params
         if self._curve.last:
             last = dict(zip(BAR_COLUMNS, self._curve.last, strict=True))
             figures |= {"hedged": last["hedged"], "unhedged": last["unhedged"]}
@@ -177,9 +184,11 @@ class Follower:
             case Fill() if self._books.new(record):
                 fresh.rows["fills"].append(self._books.add(record, self._orders.filled(record)))
             case Ack():
-                self._orders.acked(record.order_id)
+                self._orders.acked(record.order_id, record.ts_ns)
             case Reject() | Cancelled():
                 self._orders.over(record.order_id)
+            case Link() | MarketStatus():
+                self._heard(record)
             case SessionStarted():
                 self._start(record, fresh)
             case SessionEnded():
@@ -188,12 +197,22 @@ class Follower:
                 told = _TOLD.get(type(record))
                 if told:
                     told(record, fresh)
+                self._params = {**self._params, **getattr(record, "changes", {})}
+
+    def _heard(self, record: Link | MarketStatus) -> None:
+        if isinstance(record, Link):
+            self._links[record.venue] = record.state
+            return
+        self._shut.pop(record.instrument, None)
+        if record.status != "open":
+            self._shut[record.instrument] = record.status
 
     def _start(self, record: SessionStarted, fresh: _Fresh) -> None:
         self._books = running.Books(record.instruments)
         self._curve = running.Curve(record, self._books)
-        names = ("instruments", "params", "market", "version")
-        fresh.changes |= {name: getattr(record, name) for name in names} | {"started_ns": record.ts_ns}
+        self._params = record.params
+        self._links = {instrument.venue: "up" for instrument in record.instruments}
+        fresh.changes |= {name: getattr(record, name) for name in ("instruments", "market", "version")} | {"started_ns": record.ts_ns}
 
     def _decided(self, row: Row, decision: Decision, fresh: _Fresh) -> None:
         timer = self._timer
@@ -205,6 +224,8 @@ class Follower:
         fresh.rows["marks"] += self._marks.add(decision)
         if decision.action is not Action.HOLD:
             fresh.rows["decisions"].append(_decision(decision))
+        elif self._decision is None or (self._decision.action, self._decision.reason) != (decision.action, decision.reason):
+            fresh.rows["holds"].append(_decision(decision))
         self._decision = decision
 
 
@@ -212,7 +233,7 @@ class _Fresh:
     """What one stretch of records brought."""
 
     def __init__(self) -> None:
-        names = ("marks", "fills", "decisions", "commands", "gaps", "plans", "reconciliations")
+        names = ("marks", "fills", "decisions", "holds", "commands", "gaps", "plans", "reconciliations")
         self.rows: dict[str, list[Any]] = {name: [] for name in names}
         self.points: list[tuple[float, ...]] = []
         self.changes: dict[str, Any] = {}
@@ -220,6 +241,7 @@ class _Fresh:
 
 def _standing_of(decision: Decision) -> dict[str, Any]:
     figures = {"phase": decision.phase.value, "trade": decision.trade, "z": number(decision.z), "delta": number(decision.delta)}
+    figures["naked"] = decision.naked
     return figures | {"ratio": number(decision.ratio), "mids": tuple(number(mid) for mid in decision.mids)}
 
 
@@ -229,7 +251,7 @@ def _decision(d: Decision) -> DecisionRow:
 
 
 def _command(record: Command, fresh: _Fresh) -> None:
-    fresh.rows["commands"].append(CommandRow(ms(record.ts_ns), record.name, record.ref))
+    fresh.rows["commands"].append(CommandRow(ms(record.ts_ns), record.name, record.ref, record.changes, record.refusal))
     if record.name in _PAUSES:
         fresh.changes["paused"] = _PAUSES[record.name]
 

@@ -92,7 +92,7 @@ class WorkingOrder:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision that was no "hold": what, why, and on which figures (NaN: not defined)."""
+    """A decision: what, why, and on which figures (NaN: not defined)."""
 
     ts: float
     action: str
@@ -108,11 +108,13 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command that was applied; ``ref`` is the message by which it came."""
+    """A command that was applied, or has a ``refusal``; ``ref`` is the message by which it came, ``changes`` what a "set" changed."""
 
     ts: float
     name: str
     ref: str
+    changes: Mapping[str, float | int] = field(default_factory=dict)
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,10 @@ class Standing:
         Its name.
     started_ns : int or None
         Session time of its first record; None while it has none ("not started yet").
-    instruments, params, market, version
+    instruments, market, version
         As the session started; empty before.
+    params : mapping
+        The strategy's numbers now: those of the start, and what was set since.
     phase : str
         Of the last decision; "" before the first.
     paused : bool
@@ -181,6 +185,14 @@ class Standing:
         A repeated fill_id is one fill.
     working : tuple of WorkingOrder
         Orders that are not over.
+    latency_p95_ms : float
+        Decision to acknowledgement of the last 200 acknowledged orders, in the session's time; NaN without one.
+    naked : float
+        What the present or last trade was unhedged so far, money x seconds (L4).
+    links : mapping of str to str
+        How each venue is heard: up, down, frozen or restarted (A19).
+    shut : mapping of str to str
+        Instruments that cannot be traded now, by key: closed, halted or paused.
     plan : PlanRow or None
         The hedge plan in force.
     last_ns : int or None
@@ -218,6 +230,10 @@ class Standing:
     fees: Decimal = Decimal(0)
     fills: int = 0
     working: tuple[WorkingOrder, ...] = ()
+    latency_p95_ms: float = float("nan")
+    naked: float = 0.0
+    links: Mapping[str, str] = field(default_factory=dict)
+    shut: Mapping[str, str] = field(default_factory=dict)
     plan: PlanRow | None = None
     last_ns: int | None = None
     last_recorded_ns: int | None = None
@@ -254,7 +270,9 @@ class News:
         One point for each bar that closed, as in ``Journal.equity()``: ts (ms), z, ratio, delta, mids and positions of primary and
         hedge, cumulative money net of costs (``hedged``, ``unhedged``), and how far each lies below its highest so far (``dd_``, <= 0).
     marks, fills, decisions, commands, gaps, plans, reconciliations : tuple
-        In the order of the journal.
+        In the order of the journal; ``decisions`` are those that were no "hold".
+    holds : tuple of DecisionRow
+        Of the "hold" decisions, the first of each run with one reason.
     records : int
         How many records were read for it.
     """
@@ -264,6 +282,7 @@ class News:
     marks: tuple[Mark, ...] = ()
     fills: tuple[FillRow, ...] = ()
     decisions: tuple[DecisionRow, ...] = ()
+    holds: tuple[DecisionRow, ...] = ()
     commands: tuple[CommandRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
     plans: tuple[PlanRow, ...] = ()

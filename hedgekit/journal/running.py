@@ -9,6 +9,7 @@ count once. The same figures from the whole journal at once are in
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,10 +17,13 @@ from typing import Any
 import numpy as np
 
 from hedgekit.journal.frames import leg_of, role
-from hedgekit.journal.news import BAR_COLUMNS, FillRow, Floats, Mark, WorkingOrder, ms
+from hedgekit.journal.news import BAR_COLUMNS, NS_IN_MS, FillRow, Floats, Mark, WorkingOrder, ms
 from hedgekit.journal.performance import BarRule, is_entry, is_exit
 from hedgekit.journal.story import NO_TRADE, Decided, exactly, find
 from hedgekit.types import Decision, Fill, Instrument, Order, SessionStarted
+
+DELAYS = 200
+"""Newest acknowledgements that the latency is taken of."""
 
 LATE = 1_000
 """Orders that are over and still known, for a fill that comes late."""
@@ -52,6 +56,7 @@ class Orders:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._over: dict[str, Order] = {}
+        self._delays: deque[int] = deque(maxlen=DELAYS)
 
     def decided(self, decision: Decision) -> None:
         """Take a decision's orders and cancels."""
@@ -62,10 +67,17 @@ class Orders:
             if name in self._open:
                 self._open[name].cancelling = True
 
-    def acked(self, order_id: str) -> None:
-        """Note that the venue has an order."""
-        if order_id in self._open:
-            self._open[order_id].acked = True
+    def acked(self, order_id: str, ts_ns: int) -> None:
+        """Note that the venue has an order, and how long that took to be known."""
+        found = self._open.get(order_id)
+        if found is not None and not found.acked:
+            found.acked = True
+            self._delays.append(ts_ns - found.order.ts_ns)
+
+    @property
+    def latency_p95_ms(self) -> float:
+        """Of the last acknowledged orders, decision to acknowledgement in the session's time; NaN without one."""
+        return float(np.quantile(self._delays, 0.95)) / NS_IN_MS if self._delays else math.nan
 
     def filled(self, fill: Fill) -> Order | None:
         """Take a fill; return its order, None if this session never decided it."""

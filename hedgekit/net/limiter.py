@@ -64,6 +64,10 @@ class _Meter(ABC):
         """Believe the venue that no more is left; what is under way is in its count."""
         self.spend(max(0, self.full - self.away - self._spent_at(now_ns) - left), now_ns)
 
+    def left(self, now_ns: int) -> int:
+        """Return what may be spent, in parts of a token."""
+        return self.full - self.away - self._spent_at(now_ns)
+
     @abstractmethod
     def spend(self, cost: int, now_ns: int) -> None:
         """Count what arrived."""
@@ -182,6 +186,11 @@ class Limiter:
     def waiting(self) -> int:
         """How many requests are in line."""
         return len(self._line)
+
+    def left(self, now_ns: int) -> dict[str, tuple[int, int]]:
+        """Return, by name of budget, how many tokens are left at a time, and of how many."""
+        now_ns = max(self._now_ns, now_ns)
+        return {name: (max(meter.left(now_ns), 0) // meter.parts, meter.full // meter.parts) for name, meter in self._named.items()}
 
     def ask(self, key: int, kind: str, priority: Priority, *, orders: int = 1) -> None:
         """Put a request in line; ``key`` names it until it is answered or dropped.

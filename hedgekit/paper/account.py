@@ -98,6 +98,10 @@ class Account:
         """Return the way of one pair's requests; ``peers`` are those of its other accounts."""
         return Sender(outbox, self._limiter, self._rest.send, self._rest.forget, self._keys, peers)
 
+    def allowances(self) -> list[tuple[str, int, int, int]]:
+        """Return each request budget: its name, what is left of it, of how much, and how many requests are in line."""
+        return [(name, left, of, self._limiter.waiting) for name, (left, of) in self._limiter.left(self._now_ns).items()]
+
     def _signed(self, request: Request) -> Mapping[str, str]:
         return self.client.signed(request, self._now_ns)
 

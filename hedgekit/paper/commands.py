@@ -4,7 +4,9 @@ A command appears by one rename, whole or not at all, and is removed when it is
 durable in the journal. No lock is involved, so a sender that is stopped or
 killed at any point can neither hold the session up nor leave half a command.
 The file's name is the command's ``ref``: a session that was killed between
-commit and removal finds it in its journal and does not apply it twice.
+commit and removal finds it in its journal and does not apply it twice. What a
+command says beside its name (a ``set`` has the numbers to change) is the file's
+text.
 """
 
 from __future__ import annotations
@@ -16,9 +18,14 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from hedgekit.errors import ConfigError, SessionError
+
+if TYPE_CHECKING:
+    from hedgekit.params import Params
 
 _REF = re.compile(r"\d{20}-[0-9a-f]{8}\.([a-z]+)")
 
@@ -28,6 +35,24 @@ class Wish(NamedTuple):
 
     ref: str
     name: str
+    text: str = ""
+
+
+def changes_of(text: str, params: Params) -> dict[str, float | int]:
+    """Return what the text of a ``set`` changes (a JSON object of names and numbers), as the parameters take it.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such text, or a name or value is not allowed in flight (:meth:`hedgekit.params.Params.changed`).
+    """
+    try:
+        wanted = msgspec.json.decode(text, type=dict[str, float])
+    except msgspec.MsgspecError:
+        msg = f'{text[:80]!r}: no numbers to change; write for example {{"entry": 2.2}}'
+        raise ConfigError(msg) from None
+    changed = params.changed(wanted)
+    return {name: getattr(changed, name) for name in sorted(wanted)}
 
 
 class Spool:
@@ -45,8 +70,8 @@ class Spool:
         self.folder = Path(folder)
         self._known = tuple(known)
 
-    def send(self, name: str) -> str:
-        """Leave a command; return its ref.
+    def send(self, name: str, text: str = "") -> str:
+        """Leave a command; return its ref. ``text`` is what it says beside its name.
 
         Raises
         ------
@@ -63,6 +88,7 @@ class Spool:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.folder / f".{ref}"
             draft.touch(mode=0o600)
+            draft.write_text(text, encoding="utf-8")
             draft.rename(self.folder / ref)
         except OSError as error:
             msg = f"the command {name} cannot be left in {self.folder} ({error.strerror}); if it is urgent: hedgekit paper kill"
@@ -79,7 +105,13 @@ class Spool:
         except FileNotFoundError:
             return []
         found = ((name, _REF.fullmatch(name)) for name in names)
-        return [Wish(name, match[1]) for name, match in found if match and match[1] in self._known]
+        return [Wish(name, match[1], self._text(name)) for name, match in found if match and match[1] in self._known]
+
+    def _text(self, ref: str) -> str:
+        try:
+            return (self.folder / ref).read_text(encoding="utf-8", errors="replace")
+        except OSError:  # removed since, or not to be read: a command without a text
+            return ""
 
     def done(self, refs: Collection[str]) -> None:
         """Remove commands that need not be applied any more; one that cannot be removed stays, and is known as applied."""

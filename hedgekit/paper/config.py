@@ -65,6 +65,8 @@ class SessionConfig(msgspec.Struct, frozen=True):
         What the prices are, for the report.
     commands : str
         Folder in which a person's commands arrive; empty for a session that takes none.
+    gauges : str
+        File in which the session shows what is left of its request budgets (:mod:`hedgekit.paper.gauges`); empty for none.
     plugin : str
         File with a user's own signal or hedge (:mod:`hedgekit.plugins`); empty for none. The journal names it without its folder.
     plugin_sha256 : str
@@ -83,6 +85,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     market: dict[str, str]
     commands: str = ""
+    gauges: str = ""
     plugin: str = ""
     plugin_sha256: str = ""
     plugin_limit_s: float = LIMIT_S

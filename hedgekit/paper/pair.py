@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hedgekit.errors import SessionError
+from hedgekit.errors import ConfigError, SessionError
 from hedgekit.hedger import Hedger, routine
 from hedgekit.journal import Gather, Journal
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
 from hedgekit.paper.account import Account
-from hedgekit.paper.commands import Spool, Wish
+from hedgekit.paper.commands import Spool, Wish, changes_of
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
 from hedgekit.paper.pinned import check_pinned
 from hedgekit.plugins.apart import Apart
@@ -307,6 +307,15 @@ class Pair:
     def wishes(self) -> list[Wish]:
         """Return the commands that wait and were not applied."""
         return [wish for wish in self._spool.waiting() if wish.ref not in self._applied] if self._spool else []
+
+    def granted(self, wish: Wish) -> Command:
+        """Return the command that a wish becomes; of numbers that may not be changed so, what says why it is refused."""
+        if wish.name != "set":
+            return Command(ts_ns=self._now_ns, name=wish.name, ref=wish.ref)
+        try:
+            return Command(ts_ns=self._now_ns, name="set", ref=wish.ref, changes=changes_of(wish.text, self.hedger.params))
+        except ConfigError as error:
+            return Command(ts_ns=self._now_ns, name="set", ref=wish.ref, refusal=str(error))
 
     def command(self, command: Command) -> None:
         """Apply a command."""

@@ -23,6 +23,7 @@ from hedgekit.net.sender import leave
 from hedgekit.net.transport import Count, Stream, require_paper
 from hedgekit.paper.account import Account
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
+from hedgekit.paper.gauges import Dashboard
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
 from hedgekit.rules.guard import Guard
@@ -83,6 +84,7 @@ class Session:
         }
         self._guard = Guard(one.limits, self.instruments)
         self.pairs = [Pair(config, self.accounts, self._guard) for config in configs]
+        self._dashboard = Dashboard(one.gauges)
         self._now_ns = 0
 
     # -------------------------------------------------------------------- life
@@ -203,6 +205,7 @@ class Session:
         if intents:
             await self._at("outbox.after_commit")
         self._leave()
+        self._dashboard.show(self.accounts.values(), self._now_ns)
         if intents:
             await self._at("outbox.after_send")
 
@@ -227,8 +230,8 @@ class Session:
             pair.command(Command(ts_ns=self._now_ns, name="stop"))
         pair.wake()
         wishes = pair.wishes()
-        for ref, name in wishes:
-            pair.command(Command(ts_ns=self._now_ns, name=name, ref=ref))
+        for wish in wishes:
+            pair.command(pair.granted(wish))
         pair.recover()
         return bool(wishes)
 

@@ -6,6 +6,7 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from IPython.display import HTML
 
 from hedgekit.metrics.regimes import by_regime
@@ -32,9 +33,8 @@ from hedgekit.report.words import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from hedgekit.report.session import Session
+    from hedgekit.types import Command
     from hedgekit.verdict import Gauge
 
 CONVENTIONS = (
@@ -234,7 +234,16 @@ def notes(s: Session) -> HTML:
     if m.open_trades:
         many = count(m.open_trades, "trade is", "trades are")
         items.insert(2, f"{many} still open: marked at mids in the P&L, not among the closed trades.")
+    items = [
+        f"{_change(command)}; the parameters, bands and corridor on this page are those of the start." for command in s.changed
+    ] + items
     return HTML(bullets(items))
+
+
+def _change(command: Command) -> str:
+    """Say which numbers a person changed, and when."""
+    at = pd.Timestamp(command.ts_ns, unit="ns", tz="UTC")
+    return f"Changed at {at:%Y-%m-%d %H:%M:%S} UTC: {', '.join(f'{name}={value:g}' for name, value in command.changes.items())}"
 
 
 def provenance(s: Session) -> HTML:

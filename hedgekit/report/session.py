@@ -14,7 +14,7 @@ from hedgekit.report.summary import Summary, figures
 from hedgekit.stats import ratio
 from hedgekit.stats.fit import RatioFit
 from hedgekit.stats.reversion import engle_granger
-from hedgekit.types import Evidence, Instrument, Reason, Record, Reject, SessionEnded, SessionStarted
+from hedgekit.types import Command, Evidence, Instrument, Reason, Record, Reject, SessionEnded, SessionStarted
 from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Session:
     instruments : tuple of Instrument
         Leg order, primary first.
     params : Params
-        The strategy's numbers.
+        The strategy's numbers at the start.
+    changed : tuple of Command
+        What changed some of them while it ran.
     market : dict of str
         What the tape was, as the session was told.
     version : str
@@ -63,6 +65,7 @@ class Session:
     name: str
     instruments: tuple[Instrument, ...]
     params: Params
+    changed: tuple[Command, ...]
     market: dict[str, str]
     version: str
     orders: pd.DataFrame
@@ -136,6 +139,7 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         name=session,
         instruments=started.instruments,
         params=params,
+        changed=tuple(record for record in records if isinstance(record, Command) and record.changes),
         market=started.market,
         version=started.version,
         refusals=refused.most_common(),

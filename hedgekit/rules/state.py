@@ -67,8 +67,8 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
 QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, LINK, AGREED, STATUS, BOOKED, NOTE = range(14)
 """Kinds of observation."""
 
-PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD = range(5)
-COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD}
+PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD, SET_CMD = range(6)
+COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD, "set": SET_CMD}
 
 UP, DOWN, FROZEN, RESTARTED = range(4)
 LINKS = {"up": UP, "down": DOWN, "frozen": FROZEN, "restarted": RESTARTED}

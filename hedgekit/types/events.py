@@ -99,14 +99,18 @@ class Score(Event, frozen=True, tag="score"):
 
 
 class Command(Event, frozen=True, tag="command"):
-    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop`` or ``halt``.
+    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop``, ``halt`` or ``set``.
 
     ``ref`` names the message by which it came, so that a restarted session does not apply it twice;
     empty for what the session itself wished (the stop at a tape's end); "plugin FILE: ..." where it stopped a user's module.
+    ``changes`` are the numbers that a ``set`` changes (``hedgekit.params.IN_FLIGHT``), in force from here on; where it has
+    a ``refusal`` instead, the wish could not be granted, and nothing changes.
     """
 
     name: str
     ref: str = ""
+    changes: dict[str, float | int] = {}
+    refusal: str = ""
 
 
 class Gap(Event, frozen=True, tag="gap"):

@@ -77,6 +77,63 @@ def test_one_session_from_start_to_stop(home: Path) -> None:
         session.stop()
 
 
+def test_numbers_change_in_flight_from_python_and_the_shell(home: Path) -> None:
+    """In force from a record on, refused at once where they may not be; the journal replays."""
+    session = start(home)
+    reach(session, State.RUNNING)
+    ref = session.set({"entry": 2.4, "stop": 5})
+    reach(session, lambda now: now.params.get("entry") == 2.4)
+    assert (session.params().stop, session.params().lookback) == (5.0, 20)
+    for changes, said in (
+        ({"entry": 99}, r"entry=99.0: must be 0.1 to 10 sd \(A1\)"),
+        ({"entry": 5.5}, "target < entry < stop"),
+        ({"lookback": 30}, "lookback=30.0: cannot change while a session runs; these can: entry"),
+        ({"entry": "high"}, "no numbers to change"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            session.set(changes)
+    command = [sys.executable, "-m", "hedgekit", "paper", "set", session.session]
+    shell = {**os.environ, "HEDGEKIT_HOME": str(home)}
+    told = subprocess.run([*command, "target", "-0.25", "tolerance", "0.1"], env=shell, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == f"set: {session.session}: target=-0.25, tolerance=0.1", told.stderr
+    refused = subprocess.run([*command, "notional", "5"], env=shell, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("hedgekit: notional=5.0: cannot change while a session runs")
+    reach(session, lambda now: now.params.get("target") == -0.25)
+    session.stop()
+    reach(session, State.ENDED)
+    with session.journal() as journal:
+        found = [record for record in journal.records() if isinstance(record, Command) and record.name == "set"]
+        assert replay(journal.records()).decisions > 0
+    assert [command.changes for command in found] == [{"entry": 2.4, "stop": 5.0}, {"target": -0.25, "tolerance": 0.1}]
+    assert found[0].ref == ref
+
+
+def test_a_fault_is_carried_to_the_exchange_and_its_budget_is_shown(home: Path) -> None:
+    """An outage by the host's hand: the journal hears the venue fall silent; what does not fit is refused, and no key is in any file."""
+    session = start(home)
+    reach(session, in_position)
+    wrong, right = session.fault("partial", fraction=7.0), session.fault("outage", seconds=120.0)
+    reach(session, lambda now: now.links == {"ALPACA": "down"})
+    assert [(one.ref, one.refusal) for one in session.faults()][1:] == [(right, "")]
+    assert session.faults()[0].ref == wrong
+    assert "fraction=7.0 must be between 0 and 1" in session.faults()[0].refusal
+    reach(session, lambda now: now.links == {"ALPACA": "up"})
+    gauges = session.gauges()
+    assert gauges is not None
+    (budget,) = gauges.budgets
+    assert (budget.venue, budget.capacity) == ("ALPACA", 50)
+    assert 0 <= budget.left <= 50
+    host = session.folder.host_pid
+    assert host is not None
+    token = dict(psutil.Process(session.folder.session_pid).environ())["HEDGEKIT_CONTROL_TOKEN"]  # type: ignore[arg-type] - it runs
+    assert not [path for path in session.folder.path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    session.stop()
+    reach(session, State.ENDED)
+    with pytest.raises(SessionError, match="is ended; a fault befalls a session that runs"):
+        session.fault("outage", seconds=1.0)
+
+
 def test_a_tape_that_is_over_ends_the_session(home: Path) -> None:
     session = start(home, market=SyntheticMarket(rows=150, seed=3), speed=None)
     reach(session, State.ENDED)

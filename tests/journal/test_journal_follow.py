@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, News
 from hedgekit.journal.follow import BODIES
+from hedgekit.journal.running import DELAYS
 from hedgekit.journal.story import NO_TRADE
-from hedgekit.types import Command, Gap, Timer
+from hedgekit.types import Command, Decision, Gap, Link, MarketStatus, Timer
 from tests.journal.made import ENTRY, SESSION, START, WAIT, Maker, ns, session, write
 from tests.journal.processes import child, finish, line_of
 from tests.paper.rig import TINY, TINY_PARAMS, Rig, finished
@@ -93,7 +94,7 @@ def vars_of(item: object) -> dict[str, object]:
 def test_any_pieces_give_the_same(rig: Rig, limits: list[int]) -> None:
     whole, pieces = followed(rig, [20_000]), followed(rig, limits)
     pd.testing.assert_frame_equal(bars(whole), bars(pieces))
-    for name in ("marks", "fills", "decisions", "commands", "plans"):
+    for name in ("marks", "fills", "decisions", "holds", "commands", "plans"):
         assert [x for item in whole for x in getattr(item, name)] == [x for item in pieces for x in getattr(item, name)]
     assert whole[-1].standing == pieces[-1].standing
 
@@ -138,6 +139,49 @@ def test_paused_gaps_and_commands(tmp_path: Path, rig: Rig) -> None:
         assert [gap.ts - gap.since for gap in follower.poll().gaps] == pytest.approx([4.0])
         assert not follower.poll()
         follower.close()
+
+
+def test_health_is_the_journals(rig: Rig) -> None:
+    """The latency of the last orders, the naked leg, the holds: as the journal's frames have them."""
+    news = followed(rig, [20_000])
+    now = news[-1].standing
+    with rig.journal() as journal:
+        orders, decisions = journal.orders(), journal.decisions()
+        naked = [record.naked for record in journal.records() if isinstance(record, Decision)][-1]
+    acked = orders[orders["acked"].notna()].sort_values("acked", kind="stable").tail(DELAYS)
+    assert len(acked) > 20
+    assert now.latency_p95_ms == pytest.approx(((acked["acked"] - acked["ts"]).dt.total_seconds() * 1e3).quantile(0.95))
+    assert now.naked == naked
+    assert now.links == {"ALPACA": "up"}
+    said = decisions["action"] + " " + decisions["reason"]
+    firsts = decisions[(decisions["action"] == "hold") & (said != said.shift())]
+    assert [hold.reason for item in news for hold in item.holds] == list(firsts["reason"])
+
+
+def test_links_status_and_numbers_follow_the_records(tmp_path: Path, rig: Rig) -> None:
+    with rig.journal() as journal:
+        started = journal.started
+    key, at = started.instruments[0].key, started.ts_ns
+    told = [
+        Link(ts_ns=at + 1, venue="ALPACA", state="frozen", since_ns=at),
+        MarketStatus(ts_ns=at + 2, instrument=key, status="halted"),
+        Command(ts_ns=at + 3, name="set", ref="r", changes={"entry": 2.5}),
+        Command(ts_ns=at + 4, name="set", ref="s", refusal="entry=99: too much"),
+        MarketStatus(ts_ns=at + 5, instrument=key, status="open"),
+    ]
+    with Journal.open(tmp_path / "j.db", started.session) as journal:
+        for record in (started, *told[:4]):
+            journal.append(record)
+        journal.commit(1)
+        with Follower(tmp_path / "j.db", started.session) as follower:
+            news = follower.poll()
+            assert news.standing.links == {"ALPACA": "frozen"}
+            assert news.standing.shut == {key: "halted"}
+            assert news.standing.params == started.params | {"entry": 2.5}
+            assert [(c.changes, c.refusal) for c in news.commands] == [({"entry": 2.5}, ""), ({}, "entry=99: too much")]
+            journal.append(told[4])
+            journal.commit(2)
+            assert follower.poll().standing.shut == {}
 
 
 # ------------------------------------------------------- the session by hand, commit by commit

@@ -49,6 +49,19 @@ def test_a_hedge_leaves_as_the_next_request_though_thirty_are_in_line(pace: dict
     assert limiter.release(at)[0] == 99
 
 
+def test_what_is_left_counts_what_is_under_way_and_flows_back() -> None:
+    """Ten tokens, three asked of which three left: seven, also when answered; one more flows back each tenth of a second."""
+    limiter = Limiter([Budget("all", 10, TEN, refill_per_s=10)], rng())
+    for key in range(3):
+        limiter.ask(key, "submit", PRIMARY)
+    assert limiter.left(0) == {"all": (10, 10)}
+    limiter.release(0)
+    assert limiter.left(0) == limiter.left(NS) == {"all": (7, 10)}, "what is not answered may still count"
+    for key in range(3):
+        limiter.answered(key, NS, 200)
+    assert [limiter.left(NS + ms * MS)["all"][0] for ms in (0, 99, 100, 250, 900)] == [7, 7, 8, 9, 10]
+
+
 def test_with_a_reserve_hedges_and_closes_leave_at_once() -> None:
     limiter = saturated(Budget("all", 10, TEN, refill_per_s=10, reserve={CLOSE: 1, HEDGE: 1}))
     assert limiter.waiting == 32

@@ -140,6 +140,23 @@ def test_a_killed_session_applies_a_command_once(rig: Rig, point: str) -> None:
     assert spool.waiting() == []
 
 
+@pytest.mark.parametrize("point", ["session.received", "outbox.after_commit"])
+def test_numbers_set_in_flight_are_in_the_journal_once_and_a_replay_decides_alike(rig: Rig, point: str) -> None:
+    """Two wishes, of which the session must refuse one; killed before or after their commit; the records say all of it."""
+    spool, config = Spool(rig.folder / "commands", (*KNOWN, "set")), rig.folder / "session.json"
+    assert rig.run(config, kill_at="outbox.after_send", count=3).returncode == -signal.SIGKILL
+    refs = [spool.send("set", text) for text in ('{"entry": 2.5, "tolerance": 0.2}', '{"entry": 99}', "no numbers")]
+    assert rig.run(config, kill_at=point, count=1).returncode == -signal.SIGKILL
+    again = rig.run(config)
+    assert again.returncode == 0, again.stderr
+    found = [record for record in records(rig) if isinstance(record, Command) and record.name == "set"]
+    assert [command.ref for command in found] == refs
+    assert [command.changes for command in found] == [{"entry": 2.5, "tolerance": 0.2}, {}, {}]
+    assert found[1].refusal.startswith("entry=99.0: must be 0.1 to 10 sd (A1)")
+    assert found[2].refusal.startswith("'no numbers': no numbers to change; write for example")
+    assert spool.waiting() == []
+
+
 def test_flatten_closes_both_legs_and_nothing_is_entered_until_resume(rig: Rig) -> None:
     spool = Spool(rig.folder / "commands", (*KNOWN, "resume"))
     config = rig.folder / "session.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from bokeh.embed import json_item
 from bs4 import BeautifulSoup
 
 from hedgekit.report import Session, activity, load, plots, sections
+from hedgekit.types import NS, Command
 from tests.report import made
 
 
@@ -42,6 +44,13 @@ def test_every_activity_can_be_told(quiet: Session, name: str) -> None:
 @pytest.mark.parametrize("name", ["profit", "each_trade", "signal", "ratio", "delta", "costs"])
 def test_every_plot_can_be_drawn(quiet: Session, name: str) -> None:
     assert json_item(getattr(plots, name)(quiet))
+
+
+def test_numbers_changed_in_flight_are_said(quiet: Session) -> None:
+    told = Command(ts_ns=631_238_400 * NS, name="set", ref="r", changes={"entry": 2.5, "stop": 4.0})
+    notes = sections.notes(replace(quiet, changed=(told,))).data
+    assert "Changed at 1990-01-02 00:00:00 UTC: entry=2.5, stop=4; the parameters, bands and corridor on this page are those" in notes
+    assert "Changed at" not in sections.notes(quiet).data
 
 
 def test_regimes_add_up_to_all_of_it(read: Session) -> None:
