@@ -45,13 +45,17 @@ class ReportError(HedgekitError):
     """A report notebook failed or ran out of time; the message names the cell and the partial notebook."""
 
 
+MOST = 1_000
+"""Characters of a venue's error that are kept."""
+
+
 class VenueError(HedgekitError):
     """The venue refused a request or sent something that has no meaning.
 
     Parameters
     ----------
     message : str
-        What happened, in one line.
+        What happened, in one line. It may quote the venue, so it is kept printable and to :data:`MOST` characters.
     status : int, optional
         HTTP status of the venue's answer.
     code : int or str, optional
@@ -59,6 +63,7 @@ class VenueError(HedgekitError):
     """
 
     def __init__(self, message: str, *, status: int | None = None, code: int | str | None = None) -> None:
-        super().__init__(message)
+        text = message if message.isprintable() else ascii(message)[1:-1]
+        super().__init__(text if len(text) <= MOST else f"{text[:MOST]} ... ({len(text):,} characters)")
         self.status = status
         self.code = code

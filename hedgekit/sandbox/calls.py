@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body or a frame can raise: no JSON, JSON of another shape, text that is no UTF-8, or JSON too deep."""
 
 
 @dataclass(frozen=True, slots=True)

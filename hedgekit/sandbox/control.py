@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.exchange.faults import Fault
+from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.messages import AddFault, AskFaults, AskLedger, Error, Faulted, Hits, Ledger, Op, decode
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Control:
                 continue
             try:
                 answer = await self._answer(socket, decode(message.data))
-            except (msgspec.DecodeError, ConfigError, SessionError) as error:
+            except (*UNREADABLE, ConfigError, SessionError) as error:
                 answer = msgspec.json.encode(Error(str(error)))
             try:
                 await socket.send_str(answer.decode())

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.skins.alpaca_wire import parse_time
 from hedgekit.types import NS
 
@@ -35,7 +36,7 @@ class Packed(web.WebSocketResponse):
         """Return what the client sent; None if it is no msgpack map."""
         try:
             return msgspec.msgpack.decode(data.encode() if isinstance(data, str) else data, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
 
 

@@ -18,7 +18,7 @@ import msgspec
 from hedgekit.exchange.faults import FaultKind
 from hedgekit.exchange.ledger import LEVERAGE
 from hedgekit.exchange.model import NewOrder, OrderState, Refusal, Rejected, Reports
-from hedgekit.sandbox.calls import Answer, Call, Keys
+from hedgekit.sandbox.calls import UNREADABLE, Answer, Call, Keys
 from hedgekit.sandbox.floor import Floor
 from hedgekit.sandbox.skins.alpaca_activities import FILL, Activities
 from hedgekit.sandbox.skins.alpaca_wire import (
@@ -158,7 +158,7 @@ class Rest:
             body = msgspec.json.decode(call.body, type=OrderBody)
         except msgspec.ValidationError as bad:
             return Answer(422, error(42210000, str(bad)))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return Answer(400, error(40010000, "request body format is invalid"))
         key = self._keys_by_symbol.get(body.symbol)
         problem = body.problem() if key else f'asset "{body.symbol}" not found'

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
-from hedgekit.sandbox.calls import Keys
+from hedgekit.sandbox.calls import UNREADABLE, Keys
 from hedgekit.sandbox.skins.alpaca_packed import Packed, wants_packed
 from hedgekit.sandbox.skins.alpaca_wire import error
 
@@ -40,7 +40,7 @@ ERRORS = {
 def _object(data: str | bytes) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

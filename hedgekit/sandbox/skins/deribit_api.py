@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from hedgekit.exchange.faults import FaultKind
-from hedgekit.sandbox.calls import Answer, Call
+from hedgekit.sandbox.calls import UNREADABLE, Answer, Call
 from hedgekit.sandbox.skins import deribit_params as ask
 from hedgekit.sandbox.skins.deribit_private import Private
 from hedgekit.sandbox.skins.deribit_public import Public
@@ -171,7 +171,7 @@ def rpc_of(body: bytes) -> Rpc:
         rpc = msgspec.json.decode(body, type=Rpc)
     except msgspec.ValidationError as bad:
         raise RpcError(-32600, str(bad)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise RpcError(-32700) from None
     if rpc.jsonrpc != "2.0":
         raise RpcError(-32600, "jsonrpc must be 2.0")

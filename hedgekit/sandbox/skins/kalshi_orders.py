@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from hedgekit.exchange.model import Cancelled, Executed, NewOrder, OrderState, Rejected, Report
-from hedgekit.sandbox.calls import Answer
+from hedgekit.sandbox.calls import UNREADABLE, Answer
 from hedgekit.sandbox.skins.kalshi_wire import (
     KILLED,
     MS,
@@ -346,7 +346,7 @@ def decoded(raw: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as bad:
         raise Refused(400, "invalid_parameters", "invalid parameters", str(bad)) from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         raise Refused(400, "bad_request", "the body is no JSON") from None
 
 

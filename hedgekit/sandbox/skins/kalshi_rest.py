@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from hedgekit.exchange.faults import FaultKind
-from hedgekit.sandbox.calls import Answer, Call
+from hedgekit.sandbox.calls import UNREADABLE, Answer, Call
 from hedgekit.sandbox.skins.kalshi_gate import KEY, ORDERS, Buckets, Verifier, unauthorised
 from hedgekit.sandbox.skins.kalshi_orders import Refused
 from hedgekit.sandbox.skins.kalshi_wire import ROOT, count, order_json, refusal, ticker_of
@@ -200,7 +200,7 @@ def _items(call: Call, path: str) -> int:
         return 1
     try:
         orders = msgspec.json.decode(call.body, type=dict[str, list[object]]).get("orders", [])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return 1
     return max(len(orders), 1)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
+from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.skins.kalshi_books import Book, Change, levels, price_of
 from hedgekit.sandbox.skins.kalshi_gate import Verifier, unauthorised
 from hedgekit.sandbox.skins.kalshi_wire import MS, count, moment, uuid
@@ -381,7 +382,7 @@ def _known(params: Mapping[str, Any], known: set[str]) -> None:
 def _object(data: str | bytes) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

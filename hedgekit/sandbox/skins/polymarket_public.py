@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hedgekit.sandbox.calls import Answer, Call
+from hedgekit.sandbox.calls import UNREADABLE, Answer, Call
 from hedgekit.sandbox.skins.polymarket_books import EMPTY_ASK, EMPTY_BID, Books, Depth
 from hedgekit.sandbox.skins.polymarket_markets import Market, Markets
 from hedgekit.sandbox.skins.polymarket_paging import page
@@ -99,7 +99,7 @@ class Public:
     def _several(self, call: Call, tell: Callable[[list[_Asked]], object]) -> Answer:
         try:
             asked = msgspec.json.decode(call.body, type=list[_Asked])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return refusal(PAYLOAD)
         if not asked or any(one.token_id not in self._markets.by_token for one in asked):
             return refusal(MISSING if asked else PAYLOAD, 404 if asked else 400)

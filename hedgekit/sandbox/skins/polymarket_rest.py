@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from hedgekit.sandbox.calls import Answer, Call
+from hedgekit.sandbox.calls import UNREADABLE, Answer, Call
 from hedgekit.sandbox.skins.polymarket_auth import Doorman, is_v1
 from hedgekit.sandbox.skins.polymarket_limits import Limits
 from hedgekit.sandbox.skins.polymarket_markets import Markets
@@ -142,7 +142,7 @@ class Rest:
         """Take a batch; each order has an answer of its own, and what is refused is a success with an error."""
         try:
             bodies = msgspec.json.decode(call.body, type=list[msgspec.Raw])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             bodies = []
         if not 0 < len(bodies) <= BATCH:
             return refusal(PAYLOAD)
@@ -163,14 +163,14 @@ class Rest:
     def _cancel(self, call: Call) -> Answer:
         try:
             wanted = msgspec.json.decode(call.body, type=_One)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return refusal(PAYLOAD)
         return self._cancelled([wanted.order_id], 1)
 
     def _cancel_several(self, call: Call) -> Answer:
         try:
             wanted = msgspec.json.decode(call.body, type=list[str])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return refusal(PAYLOAD)
         return self._cancelled(wanted, len(wanted)) if 0 < len(wanted) <= CANCELS else refusal(PAYLOAD)
 
@@ -181,7 +181,7 @@ class Rest:
     def _cancel_market(self, call: Call) -> Answer:
         try:
             wanted = msgspec.json.decode(call.body, type=_OfMarket)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return refusal(PAYLOAD)
         if not (wanted.market or wanted.asset_id):
             return refusal(PAYLOAD)
@@ -200,7 +200,7 @@ class Rest:
         """Take a beat of the dead man's switch: the id that the last answer gave, or none for the first."""
         try:
             beat = msgspec.json.decode(call.body, type=_Beat)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return refusal(PAYLOAD)
         if beat.heartbeat_id != self._beat:
             return Answer(400, {"error_msg": "Invalid Heartbeat ID", "heartbeat_id": self._beat})
@@ -276,11 +276,11 @@ def _order(body: bytes) -> OrderBody:
     """
     try:
         return msgspec.json.decode(body, type=OrderBody)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         pass
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         found = None
     old = isinstance(found, dict) and is_v1(found.get("order"))
     raise RefusedError("order_version_mismatch" if old else PAYLOAD)

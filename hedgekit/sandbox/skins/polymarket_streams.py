@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
+from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.skins.polymarket_books import Books, custom
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _read(words: str | bytes, *kinds: Any) -> Any:  # noqa: ANN401 - one of the 
     for kind in kinds:
         try:
             return msgspec.json.decode(words, type=kind)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue
     return None
 

@@ -1,0 +1,65 @@
+"""A fuzz campaign over all parsers and skins: the same seed is the same campaign.
+
+    python -m tests.fuzz [--inputs 1000000] [--seed 1] [--only "Kalshi skin"]
+
+Each broken word is told once, with its input; one line of JSON at the end: inputs by target, how many broke their word, the slowest
+input, memory before and after. Exit code 1 if any did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from tqdm import tqdm
+
+from tests.fuzz.targets import Fault, Parsers, targets
+
+
+def name_of(target: object) -> str:
+    """Return what a target is called."""
+    return f"{getattr(target, 'name', '')} {'parsers' if isinstance(target, Parsers) else 'skin'}"
+
+
+def place_of(fault: Fault) -> str:
+    """Return where a target broke its word: the innermost line of the product."""
+    lines = [line for line in traceback.extract_tb((fault.__cause__ or fault).__traceback__) if "hedgekit" in line.filename]
+    return f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else "an answer"
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="one target's name")
+    asked = parser.parse_args()
+    all_ = [target for target in targets() if asked.only in (None, name_of(target))]
+    fed, broken = Counter[str](), Counter[str]()
+    slowest, began, chance = (0.0, "", 0), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Random(asked.seed)  # noqa: S311 - a seed makes it again
+    for number in tqdm(range(asked.inputs), desc="fuzz", unit="input", mininterval=1.0):
+        target = all_[number % len(all_)]
+        before = time.process_time()
+        try:
+            data = target.once(chance)
+        except Fault as fault:
+            if not broken[place_of(fault)]:
+                print(f"\nseed {asked.seed}, input {number}: {place_of(fault)}: {fault}", file=sys.stderr)
+            broken[place_of(fault)] += 1
+            continue
+        fed[name_of(target)] += 1
+        slowest = max(slowest, (round(1e3 * (time.process_time() - before), 1), name_of(target), len(data)))
+    memory = {"before": began // 1024, "after": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    print(json.dumps({"inputs": dict(fed), "slowest_ms": slowest, "mib": memory, "seed": asked.seed, "broken": broken.total()}))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
