@@ -12,10 +12,10 @@ import pytest
 from hedgekit.sandbox.calls import Call
 from hedgekit.sandbox.skins.deribit_limits import Bucket
 from hedgekit.types import NS, Reply
-from hedgekit.venues.deribit import replies
+from hedgekit.venues.deribit import Deribit, replies
 from hedgekit.venues.deribit.rules import instruments_of
 from hedgekit.venues.deribit.units import Units
-from tests.sandbox.deribit_house import BTC, ETH, SOL, T0, House, body_of
+from tests.sandbox.deribit_house import BTC, ETH, KEYS, SOL, T0, House, body_of, signed
 
 PAYLOADS = Path(__file__).parents[1] / "venues" / "payloads"
 """Written after Deribit's documents; its README says which page."""
@@ -195,6 +195,23 @@ def test_older_executions_are_historical(house: House) -> None:
     assert house.result("private/get_user_trades_by_order", order_id=order) == []
     assert len(house.result("private/get_user_trades_by_currency", currency="BTC", historical=True)["trades"]) == 1
     assert len(house.result("private/get_user_trades_by_order", order_id=order, historical=True)) == 1
+
+
+@pytest.mark.parametrize("hours", [1, 24, 25, 1000])
+def test_a_client_finds_an_execution_of_whatever_age(house: House, hours: int) -> None:
+    house.buy(10, type="market")
+    house.time.to(T0 + hours * 3_600 * NS + 1)
+    late = house.buy(10, type="market")["trades"][0]["trade_id"]
+    client, page, found = Deribit(KEYS, (BTC,)), "", list[str]()
+    for _ in range(5):
+        asked = client.fills(T0 - 60 * NS, page)
+        assert asked.body is not None
+        answer = house.skin.answer(signed("POST", asked.path, asked.body, house.time.now_ns))
+        executions, page = client.fills_of(Reply(200, bytes(answer.body)))  # type: ignore[arg-type] # it is JSON
+        found += [one.fill_id for one in executions]
+        if not page:
+            break
+    assert (page, len({*found}), late in found) == ("", 2, True)
 
 
 def test_each_currency_is_an_account_of_its_own() -> None:

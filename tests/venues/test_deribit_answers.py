@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -143,17 +144,52 @@ def test_executions_are_asked_page_by_page_and_currency_by_currency() -> None:
     made = client(BTC, ETH)
     trade = msgspec.json.decode(payload("executions"))["result"]["trades"][0]
     since = 1_764_000_000_999_999_999
-    common = {"count": 1000, "sorting": "asc"}
-    assert asked(made.fills(since, "")) == (0, common | {"currency": "BTC", "start_timestamp": 1_764_000_000_999})
+    common, number = {"count": 1000, "sorting": "asc"}, 1_764_000_000_000
+    assert asked(made.fills(since, "")) == (number, common | {"currency": "BTC", "start_timestamp": 1_764_000_000_999})
     more = made.fills_of(Reply(200, result({"trades": [trade], "has_more": True}, 0)))[1]
-    assert asked(made.fills(since, more)) == (0, common | {"currency": "BTC", "start_id": "48079262"})
+    assert asked(made.fills(since, more)) == (number, common | {"currency": "BTC", "start_id": "48079262"})
     other = made.fills_of(Reply(200, result({"trades": [], "has_more": False}, 0)))[1]
-    assert asked(made.fills(since, other)) == (1, common | {"currency": "ETH", "start_timestamp": 1_764_000_000_999})
+    assert asked(made.fills(since, other)) == (number + 1, common | {"currency": "ETH", "start_timestamp": 1_764_000_000_999})
     of_eth = trade | {"trade_id": "ETH-15", "instrument_name": "ETH-PERPETUAL", "fee_currency": "ETH", "amount": 3}
     executions, more = made.fills_of(Reply(200, result({"trades": [of_eth], "has_more": True}, 1)))
     assert (executions[0].qty, executions[0].instrument) == (Decimal(-3), "DERIBIT:ETH-PERPETUAL")
-    assert asked(made.fills(since, more)) == (1, common | {"currency": "ETH", "start_id": "ETH-15"})
+    assert asked(made.fills(since, more)) == (number + 1, common | {"currency": "ETH", "start_id": "ETH-15"})
     assert made.fills_of(Reply(200, result({"trades": [of_eth], "has_more": False}, 1)))[1] == ""
+
+
+def listed(request: Request, trades: Sequence[object] = (), *, more: bool = False, at_s: int | None = None) -> Reply:
+    """Return an answer to a question for executions, by the venue's clock."""
+    clock = {} if at_s is None else {"usOut": at_s * 1_000_000}
+    return Reply(
+        200, msgspec.json.encode({"jsonrpc": "2.0", "id": body(request)["id"], "result": {"trades": trades, "has_more": more}} | clock)
+    )
+
+
+def test_what_is_older_than_a_day_is_asked_for_too_after_what_is_recent() -> None:
+    made, since_s = client(BTC, ETH), 1_764_000_000
+    trade = msgspec.json.decode(payload("executions"))["result"]["trades"][0]
+    at_s, page, pages = since_s + 86_400, "", list[dict[str, Any]]()
+    for trades, more in (((), False), ((), False), ((trade,), True), ((), False), ((), False)):
+        request = made.fills(since_s * NS, page)
+        pages.append(asked(request)[1])
+        page = made.fills_of(listed(request, trades, more=more, at_s=at_s))[1]
+    assert page == ""
+    assert [(one["currency"], one.get("historical", False), one.get("start_id")) for one in pages] == [
+        ("BTC", False, None),
+        ("ETH", False, None),
+        ("BTC", True, None),
+        ("BTC", True, "48079262"),
+        ("ETH", True, None),
+    ]
+    assert {one["start_timestamp"] for one in pages if "start_id" not in one} == {since_s * 1000}
+
+
+@pytest.mark.parametrize(("age_s", "old"), [(0, False), (23 * 3_600, False), (23 * 3_600 + 1, True), (30 * 86_400, True), (None, True)])
+def test_old_ones_are_asked_for_only_if_there_may_be_some(age_s: int | None, old: bool) -> None:  # noqa: FBT001 - a case
+    made, since_s = client(BTC), 1_764_000_000
+    request = made.fills(since_s * NS, "")
+    page = made.fills_of(listed(request, at_s=None if age_s is None else since_s + age_s))[1]
+    assert page == ("old BTC:" if old else "")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ that were posted over HTTP, as all of ours are, outlive the session that made th
 It will protect orders once they are sent over that socket. Until then ``valid_until``
 only sees to it that none begins after its session is dead; one that rests stays.
 
+**Executions** older than a day are kept apart ("historical") and are asked for too when an order is that old; Deribit does not say how
+soon after that day they are listed there.
+
 **Books** come with the id of the change before, so a gap is seen. Aggregated over
 100 ms: unlike the raw ones they need no login, so no key goes to a data host.
 """

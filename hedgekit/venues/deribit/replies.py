@@ -10,6 +10,7 @@ import msgspec
 
 from hedgekit.errors import VenueError
 from hedgekit.types import NS, Execution, Reply, Request, State, Word
+from hedgekit.venues.deribit.requests import OLD, read_number
 from hedgekit.venues.deribit.units import Units, currency
 from hedgekit.venues.deribit.wire import MS, NAME, Error, decode, finite, short
 from hedgekit.venues.reading import Name
@@ -44,6 +45,9 @@ GONE = frozenset(
 """There is no such order, or it is over."""
 
 OVER = frozenset({"filled", "cancelled", "rejected"})
+RECENT_S = 23 * 3_600
+"""Executions count as recent for 24 hours; an hour less, since clocks differ and questions take their time."""
+
 ALIVE = frozenset({"open", "untriggered", "triggered"})
 
 
@@ -51,6 +55,7 @@ class _Answer(msgspec.Struct):
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"")
     error: Error | None = None
+    us_out: int | None = msgspec.field(default=None, name="usOut")
 
 
 class OrderState(msgspec.Struct):
@@ -201,16 +206,29 @@ def state_of(units: Units, request: Request, reply: Reply) -> State:
 
 
 def fills_of(units: Units, reply: Reply) -> tuple[list[Execution], str]:
-    """Return executions, and the page to ask for next; empty for the last of the last currency."""
-    place, found = result_of(reply, _Trades, "executions")
-    if place is None or not 0 <= place < len(units.currencies) or (found.has_more and not found.trades):
-        msg = f"deribit: executions of request {place} came without that request, or promise more behind none: {reply.body[:200]!a}"
+    """Return executions, and the page to ask for next; empty for the last of the last currency.
+
+    Those of the last day come first, then, if the question begins earlier by the venue's own clock, the historical ones; so one that
+    becomes historical between the two is told twice, and not never.
+    """
+    number, found = result_of(reply, _Trades, "executions")
+    place, since_s, old = read_number(-1 if number is None else number)
+    if not 0 <= place < len(units.currencies) or (found.has_more and not found.trades):
+        msg = f"deribit: executions of request {number} came without that request, or promise more behind none: {reply.body[:200]!a}"
         raise VenueError(msg)
     executions = [one.execution(units) for one in found.trades]
+    kind = OLD if old else ""
     if found.has_more:
-        return executions, f"{units.currencies[place]}:{executions[-1].fill_id}"
-    rest = units.currencies[place + 1 :]
-    return executions, f"{rest[0]}:" if rest else ""
+        return executions, f"{kind}{units.currencies[place]}:{executions[-1].fill_id}"
+    if rest := units.currencies[place + 1 :]:
+        return executions, f"{kind}{rest[0]}:"
+    return executions, f"{OLD}{units.currencies[0]}:" if not old and since_s and _is_old(reply, since_s) else ""
+
+
+def _is_old(reply: Reply, since_s: int) -> bool:
+    """Whether a time is so old, by the clock of the venue's answer, that not all since then counts as recent; without one it may be."""
+    answer: _Answer = decode(reply.body, _Answer, "answer")
+    return answer.us_out is None or since_s < answer.us_out // 1_000_000 - RECENT_S
 
 
 def held_of(units: Units, replies: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:

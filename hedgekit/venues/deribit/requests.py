@@ -12,11 +12,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from hedgekit.errors import ConfigError
-from hedgekit.types import Order, Priority, Request
+from hedgekit.types import NS, Order, Priority, Request
 from hedgekit.venues.deribit.units import Units, currency
 from hedgekit.venues.deribit.wire import LABEL, LIFETIME_NS, MS, ROOT, symbol
 
 PAGE = 1000
+OLD = "old "
+_STEP = 1000
 _TIFS = {"gtc": "good_til_cancelled", "day": "good_til_day", "ioc": "immediate_or_cancel", "fok": "fill_or_kill"}
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -70,17 +72,32 @@ def lookup(order: Order) -> Request:
     return Request("POST", ROOT + method, "lookup", Priority.QUERY, body, order.order_id)
 
 
+def numbered(place: int, since_ns: int, *, old: bool) -> int:
+    """Return the number of a question for executions: seconds that they are from, whether historical ones, and the currency's place."""
+    return since_ns // NS * _STEP + (_STEP // 2 if old else 0) + place
+
+
+def read_number(number: int) -> tuple[int, int, bool]:
+    """Return place, seconds and whether historical; of a number that is none, a place that there is not."""
+    since_s, code = divmod(number, _STEP)
+    return code % (_STEP // 2), since_s, code >= _STEP // 2
+
+
 def fills(units: Units, since_ns: int, page: str) -> Request:
     """Encode the question for executions from a time on, oldest first, currency by currency.
 
-    A page is "CURRENCY:ID", the currency to ask for next and the first execution of it; without an id it begins at the time.
-    The request's number is the currency's place, since an answer without executions does not say of which currency.
+    A page is "CURRENCY:ID", the currency to ask for next and the first execution of it; without an id it begins at the time. After
+    :data:`OLD` it is of the executions that are older than a day, which Deribit keeps apart (``historical``).
+    The request's number is :func:`numbered`, since an answer without executions does not say of which currency, or from when on.
     """
+    old, page = page.startswith(OLD), page.removeprefix(OLD)
     name, _, first = page.partition(":")
     name = name or units.currencies[0]
-    begin = {"start_id": first} if first else {"start_timestamp": since_ns // MS}
+    begin: dict[str, Any] = {"start_id": first} if first else {"start_timestamp": since_ns // MS}
+    begin |= {"historical": True} if old else {}
     method = "private/get_user_trades_by_currency"
-    body = call(units.currencies.index(name), method, currency=name, count=PAGE, sorting="asc", **begin)
+    number = numbered(units.currencies.index(name), since_ns, old=old)
+    body = call(number, method, currency=name, count=PAGE, sorting="asc", **begin)
     return Request("POST", ROOT + method, "fills", Priority.QUERY, body)
 
 
