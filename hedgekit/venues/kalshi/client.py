@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.types import NS, Instrument, Order, Priority, Reply, Request, Venue
+from hedgekit.types import NS, Instrument, Order, Reply, Request, Venue
 from hedgekit.venues.kalshi import markets, replies, requests
 from hedgekit.venues.kalshi.signing import Signer
 from hedgekit.venues.kalshi.streams import AccountFeed, MarketFeed
@@ -21,7 +21,6 @@ from hedgekit.venues.kalshi.wire import (
     NAME,
     ORDER_HOSTS,
     ORDERS,
-    ROOT,
     SOCKET,
     budgets,
 )
@@ -101,7 +100,7 @@ class Kalshi(Venue):
         parts = urlsplit(stream)
         own = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
         base = LIVE_REST if parts.hostname in LIVE_DATA_HOSTS else own.replace("external-api-ws.demo.", "external-api.demo.")
-        return base, Request("GET", f"{ROOT}/api_keys", "keys", Priority.QUERY)
+        return base, requests.keys()
 
     def read_only(self, reply: Reply) -> None:
         """Refuse a key that can do more than read, or of which that is not known: :func:`~hedgekit.venues.kalshi.markets.may_trade`."""
