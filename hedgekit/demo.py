@@ -96,7 +96,7 @@ def run(out_dir: str | os.PathLike[str] = "reports", *, market: Market = MARKET,
         ):
             say(f"paper session {SESSION}: z-score pairs on {market.primary} and {market.hedge}, journal {journal}")
             _follow(session, journal, tape, folder / "session.log")
-    report = run_report(journal, SESSION, folder, "report")
+    report = run_report(journal, SESSION, folder.parent, folder.name)
     with Journal.open(journal, SESSION, mode="read") as done:
         digest = done.digest()
     return DemoRun(folder, report, digest)

@@ -7,7 +7,8 @@
     │   └── PluginError        a user's own function failed or gave what cannot be used (hedgekit/plugins)
     ├── JournalError           the journal cannot be written, or its hash chain is broken
     ├── SessionError           a paper session cannot start, go on or be reached
-    ├── ReportError            a report notebook failed, or ran out of time
+    ├── ReportError            a report notebook failed
+    │   └── ReportTimeout      it ran out of time
     └── VenueError             the venue's side: it refused, or answered nonsense
 
 A message says what was wrong, which value, and what to write instead. The
@@ -42,7 +43,11 @@ class SessionError(HedgekitError):
 
 
 class ReportError(HedgekitError):
-    """A report notebook failed or ran out of time; the message names the cell and the partial notebook."""
+    """A report notebook failed; the message names the cell and the partial notebook."""
+
+
+class ReportTimeout(ReportError):
+    """A report notebook ran out of time; the message names the cell and the partial notebook."""
 
 
 MOST = 1_000

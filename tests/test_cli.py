@@ -26,7 +26,9 @@ def hedgekit(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "journal"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "report run", "journal"]
+)
 def test_help_reads_well(command: str) -> None:
     """Every command says what it does; hidden options stay hidden."""
     done = hedgekit(*command.split(), "--help")
@@ -61,8 +63,15 @@ def test_missing_journal(tmp_path: Path) -> None:
     """A journal that is not there is not made."""
     path = tmp_path / "none.db"
     one_line(hedgekit("journal", "list", str(path)), "none.db")
-    one_line(hedgekit("report", str(path), "--out", str(tmp_path)), "none.db")
+    one_line(hedgekit("report", "run", "session", "-p", "journal", str(path), "--out", str(tmp_path)), "none.db")
     assert not path.exists()
+
+
+def test_a_report_with_a_misspelt_parameter(tmp_path: Path) -> None:
+    """It is told with what was probably meant, and nothing runs."""
+    one_line(hedgekit("report", "run", "session", "-p", "jornal", "x.db", "--out", str(tmp_path)), "did you mean 'journal'?")
+    one_line(hedgekit("report", "run", "sesion"), "did you mean 'session'?")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_market() -> None:

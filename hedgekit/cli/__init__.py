@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hedgekit.cli.alerting import alerts
-from hedgekit.cli.journals import JournalPath, SessionName, journal_app, only
+from hedgekit.cli.journals import journal_app
 from hedgekit.cli.keeping import app as keys_app
+from hedgekit.cli.reports import Out, report_app
 from hedgekit.cli.setting import paper_set
 from hedgekit.errors import HedgekitError
 
@@ -35,9 +36,9 @@ app = typer.Typer(
 
 app.add_typer(journal_app, name="journal")
 app.add_typer(keys_app, name="keys")
+app.add_typer(report_app, name="report")
 app.command("alerts")(alerts)
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
 WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
 PluginFile = Annotated[
     Path | None, typer.Option("--plugin", help="Python file with a signal or hedge of your own: scores(mids), ratios(mids).")
@@ -248,22 +249,6 @@ def lab(
     if done:
         typer.echo(done)
     os.execve(command[0], command, room.environment())  # noqa: S606 - this process becomes JupyterLab
-
-
-@app.command()
-def report(
-    journal: JournalPath,
-    session: SessionName = None,
-    out: Out = Path("reports"),
-    name: Annotated[str | None, typer.Option(help="File name without suffix; the session's by default.")] = None,
-) -> None:
-    """Write the report of a finished session as one HTML page that opens offline."""
-    session = session or only(journal)
-    from hedgekit.report import run_report
-
-    done = run_report(journal, session, out, name)
-    typer.echo(done.summary.text())
-    typer.echo(f"\nreport: {done.path_html}")
 
 
 @app.command()

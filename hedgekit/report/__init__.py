@@ -1,4 +1,4 @@
-"""The session report: one self-contained page from a journal, and its figures in plain text.
+"""Reports: notebooks run in batch, each to one self-contained page and its figures; and all runs together.
 
 Names are loaded when first used: the notebook's kernel needs neither papermill nor nbconvert.
 """
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hedgekit.report import activity, plots, sections
+    from hedgekit.report.carried import record
     from hedgekit.report.embed import show
-    from hedgekit.report.run import ReportRun, run_report, template_path
+    from hedgekit.report.parameters import notebook_of
+    from hedgekit.report.run import ReportRun, run_notebook, run_report
     from hedgekit.report.session import Session, load, summarise
     from hedgekit.report.summary import Book, Leg, Summary
 
@@ -22,10 +24,12 @@ _HOME = {
     "Session": "session",
     "Summary": "summary",
     "load": "session",
+    "notebook_of": "parameters",
+    "record": "carried",
+    "run_notebook": "run",
     "run_report": "run",
     "show": "embed",
     "summarise": "session",
-    "template_path": "run",
 }
 
 __all__ = [
@@ -36,12 +40,14 @@ __all__ = [
     "Summary",
     "activity",
     "load",
+    "notebook_of",
     "plots",
+    "record",
+    "run_notebook",
     "run_report",
     "sections",
     "show",
     "summarise",
-    "template_path",
 ]
 
 

@@ -45,6 +45,12 @@ def bokehjs() -> str:
 
 
 @cache
+def behaviour() -> str:
+    """Return what the page does: plots as dark or light as the reader's system, and laid out anew for paper."""
+    return Path(__file__).with_name("report.js").read_text(encoding="utf-8")
+
+
+@cache
 def css() -> str:
     """Return the page's style sheet."""
     return Path(__file__).with_name("report.css").read_text(encoding="utf-8")

@@ -6,6 +6,9 @@ is not encrypted. Unix sockets in a private folder have neither problem. (One
 loopback port is left: ipykernel binds it itself, for what child processes of a
 cell print.) All that the kernel writes (sockets, connection file, IPython's
 profile) lives in that folder, which is gone afterwards, as is the process.
+
+A kernel is a process of its own, or a fork of one that has imported everything
+already (:mod:`hedgekit.report.warm`).
 """
 
 from __future__ import annotations
@@ -14,14 +17,24 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
+
+from hedgekit.venues import CLIENTS, client_of
+
+if TYPE_CHECKING:
+    from jupyter_client.connect import KernelConnectionInfo
+
+    from hedgekit.report.warm import Warm
 
 _SOCKET_PATH_MAX = 80
 """Longest folder whose sockets still fit the system's limit (104 to 108 bytes for the whole path)."""
@@ -43,11 +56,33 @@ class _ThisPython(KernelSpecManager):
         )
 
 
+@cache
+def _secrets() -> frozenset[str]:
+    names = (name for venue in CLIENTS for name in client_of(venue).key_env)
+    return frozenset([*names, "HEDGEKIT_CONTROL_TOKEN", "HEDGEKIT_WEBHOOK"])
+
+
+def _without_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the venues' credentials: a report reads journals, and what a kernel has not it cannot show (L9)."""
+    return {name: value for name, value in env.items() if name not in _secrets()}
+
+
+class _Fork(LocalProvisioner):
+    """Starts a kernel as a fork of a warm process."""
+
+    warm: Warm
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ANN401 - as the base class has it
+        process = self.warm.start(cmd[cmd.index("-f") :], kwargs["env"], kwargs.get("cwd"))
+        self.process, self.pid, self.pgid = process, process.pid, process.pid  # type: ignore[assignment] # it has what is asked of a Popen
+        return self.connection_info
+
+
 @contextmanager
-def ipc_kernel() -> Iterator[type[AsyncKernelManager]]:
+def ipc_kernel(warm: Warm | None = None) -> Iterator[type[AsyncKernelManager]]:
     """Give a kernel manager class for nbclient or papermill; afterwards no file and no process is left.
 
-    Where the platform has no unix sockets (Windows) the kernel speaks TCP on loopback.
+    With ``warm`` its kernels are forks of that process. Where the platform has no unix sockets (Windows) the kernel speaks TCP on loopback.
     """
     with tempfile.TemporaryDirectory(prefix="hk-", dir=_short_folder(), ignore_cleanup_errors=True) as folder:
         started: list[AsyncKernelManager] = []
@@ -60,6 +95,14 @@ def ipc_kernel() -> Iterator[type[AsyncKernelManager]]:
                 if hasattr(socket, "AF_UNIX"):
                     self.transport, self.ip = "ipc", str(Path(folder, "k"))
                 started.append(self)
+
+            async def _async_pre_start_kernel(self, **kwargs: Any) -> tuple[list[str], dict[str, Any]]:  # noqa: ANN401 - as above
+                kwargs["env"] = _without_secrets(kwargs.get("env") or os.environ)
+                if warm is not None and self.provisioner is None:
+                    self.kernel_id = self.kernel_id or str(uuid.uuid4())
+                    self.provisioner = _Fork(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+                    self.provisioner.warm = warm
+                return await super()._async_pre_start_kernel(**kwargs)
 
         try:
             yield IPCKernelManager

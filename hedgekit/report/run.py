@@ -1,166 +1,306 @@
-"""Run the report notebook on a journal and leave one page that opens anywhere.
+"""Run a report's notebook and leave one page that opens anywhere.
 
-papermill executes ``notebooks/07_session_report.ipynb`` in a kernel over unix
-sockets; the result becomes one HTML file without any reference to the network,
-with the executed notebook beside it. Either both files are complete or, on a
-failure, neither is touched: what did run is kept as ``<name>.failed.ipynb``.
+papermill executes the notebook in a kernel over unix sockets; the result becomes one HTML file without any reference to the network,
+with the executed notebook and its figures beside it. A run is a folder:
+
+    report.html, report.ipynb, metrics.json    all three, whole, or as they were before
+    report.pdf                                 if it was asked for
+    run.json                                   what was run, when, and how it ended; written last
+    report.failed.ipynb                        what did run of a run that failed, its failing cell marked
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import nbformat
-import papermill
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
-from sqlalchemy.engine import make_url
+from hedgekit.errors import ConfigError, HedgekitError, ReportError, ReportTimeout
+from hedgekit.report.parameters import TEMPLATES, checked, notebook_of
+from hedgekit.report.pdf import browser, print_pdf
+from hedgekit.report.warm import POSIX, Warm
 
-from hedgekit.errors import ConfigError, ReportError
-from hedgekit.journal import Journal
-from hedgekit.report.html import page
-from hedgekit.report.kernel import ipc_kernel
-from hedgekit.report.session import summarise
-from hedgekit.report.summary import MIME, Summary
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
-TEMPLATE = "07_session_report.ipynb"
+    from hedgekit.report.summary import Summary
+
+SCHEMA = 1
+PAGE, NOTEBOOK, FAILED, METRICS, RUN, PDF = "report.html", "report.ipynb", "report.failed.ipynb", "metrics.json", "run.json", "report.pdf"
 
 
 @dataclass(frozen=True)
 class ReportRun:
-    """What a report run left on disk, and its figures."""
+    """What a report run left on disk, and its figures.
 
+    Attributes
+    ----------
+    folder, path_html, path_ipynb, path_metrics : Path
+    path_pdf : Path or None
+        If it was asked for.
+    metrics : dict
+        The contents of ``metrics.json``.
+    seconds : float
+        How long it took.
+    """
+
+    folder: Path
     path_html: Path
     path_ipynb: Path
-    summary: Summary
+    path_metrics: Path
+    path_pdf: Path | None
+    metrics: dict[str, Any]
+    seconds: float
+
+    @property
+    def summary(self) -> Summary:
+        """The figures of the session that was reported.
+
+        Raises
+        ------
+        ReportError
+            If the notebook showed no session's summary.
+        """
+        from hedgekit.report.summary import Summary  # noqa: PLC0415 - pandas and the statistics, which a matrix's parent does without
+
+        if "summary" not in self.metrics:
+            msg = f"{self.path_ipynb} shows no session's summary"
+            raise ReportError(msg)
+        return Summary.from_json(json.dumps(self.metrics["summary"]))
 
 
-def template_path() -> Path:
-    """Return the report notebook: in the installed package, or in ``notebooks/`` of a clone."""
-    here = Path(__file__).resolve()
-    places = here.parents[1] / "notebooks" / TEMPLATE, here.parents[2] / "notebooks" / TEMPLATE
-    for place in places:
-        if place.is_file():
-            return place
-    msg = f"the report notebook {TEMPLATE} is in neither {places[0].parent} nor {places[1].parent}: reinstall hedgekit"
-    raise ConfigError(msg)
-
-
-def run_report(  # noqa: PLR0913 - what, where, and three options with defaults
+def run_report(
     journal: str | os.PathLike[str],
-    session: str,
+    session: str = "",
     out_dir: str | os.PathLike[str] = "reports",
     name: str | None = None,
-    *,
-    progress: bool = True,
-    timeout_s: float = 600.0,
-    template: Path | None = None,
+    **options: Any,  # noqa: ANN401 - those of run_notebook
 ) -> ReportRun:
-    """Run the report of a finished session.
+    """Run the report of a finished session; as :func:`run_notebook` with the session report's notebook.
 
     Parameters
     ----------
     journal : path or URL
         The session's journal.
     session : str
-        Which session of the journal.
+        Which session of the journal; the only one by default.
+    out_dir, name, **options
+        As for :func:`run_notebook`.
+    """
+    return run_notebook("session", {"journal": os.fspath(journal), "session": session}, out_dir, name, **options)
+
+
+def run_notebook(  # noqa: PLR0913 - what, where, and options with defaults
+    notebook: str | os.PathLike[str],
+    parameters: Mapping[str, Any],
+    out_dir: str | os.PathLike[str] = "reports",
+    name: str | None = None,
+    *,
+    pdf: bool = False,
+    progress: bool = True,
+    timeout_s: float = 600.0,
+    warm: Warm | None = None,
+) -> ReportRun:
+    """Run one report.
+
+    Parameters
+    ----------
+    notebook : str or path
+        ``session``, ``revalidation``, or a notebook of your own with a cell tagged ``parameters``.
+    parameters : mapping of str
+        Values in place of the defaults in that cell.
     out_dir : path
-        Where ``<name>.html`` and ``<name>.ipynb`` land; created if missing.
+        Where the run's folder is made.
     name : str, optional
-        File name without suffix; the session's name by default.
+        Name of the folder; by default the report's, the session's and the time, and never one that is there.
+    pdf : bool
+        Print it to PDF too; needs Chromium or Chrome.
     progress : bool
         Show a progress bar on stderr.
     timeout_s : float
         Most seconds that the whole notebook may take.
-    template : Path, optional
-        Another notebook with a ``parameters`` cell for ``journal`` and ``session``.
+    warm : Warm, optional
+        The process whose forks are the kernels; one of its own by default.
 
     Raises
     ------
     ConfigError
-        A folder that cannot be written, or a URL with a password in it.
+        Before anything runs: an unknown report or parameter, a folder that cannot be written, a URL with a password in it.
+    JournalError
+        Before anything runs: the journal or the session is not there.
     ReportError
-        A cell failed, or time ran out; names the cell and the partial notebook.
+        A cell failed, or time ran out (:class:`~hedgekit.errors.ReportTimeout`); names the cell and the partial notebook.
     """
-    source, out = _journal(journal), _folder(out_dir)
-    stem = re.sub(r"[^\w.-]+", "-", name or session).strip("-.") or "report"
-    with Journal.open(source, session, mode="read"):
-        pass  # if it is not there, say so now and not from a notebook's cell
-    partial = out / f"{stem}.failed.ipynb"
-    node = _execute(template or template_path(), partial, {"journal": source, "session": session}, progress=progress, timeout_s=timeout_s)
-    paths = out / f"{stem}.html", out / f"{stem}.ipynb"
-    _write(paths[0], page(node, title=f"{session}: session report"))
-    partial.replace(paths[1])
-    return ReportRun(*paths, _summary(node) or summarise(source, session))
+    with ExitStack() as stack:
+        path = notebook_of(notebook)
+        if warm is None and POSIX:
+            warm = stack.enter_context(Warm())  # it imports while we check and import ourselves
+        values = checked(path, parameters)
+        printer = browser() if pdf else None
+        folder = new_folder(Path(out_dir), name, _kind(path), values)
+        return _Run(path, values, folder, timeout_s).go(warm, printer, progress=progress)
 
 
-def _summary(node: NotebookNode) -> Summary | None:
-    """Return the figures that the notebook carries: computed once, and the same as on its page."""
-    found = [output["data"][MIME] for cell in node.cells for output in cell.get("outputs", []) if MIME in output.get("data", {})]
-    return Summary.from_json(found[-1]) if found else None
+class _Run:
+    """One run in its folder."""
+
+    def __init__(self, notebook: Path, parameters: dict[str, Any], folder: Path, timeout_s: float) -> None:
+        self.notebook, self.parameters, self.folder, self.timeout_s = notebook, parameters, folder, timeout_s
+        self.started = datetime.now(UTC)
+        self.begun = time.monotonic()
+
+    def go(self, warm: Warm | None, printer: str | None, *, progress: bool) -> ReportRun:
+        self.note("running")
+        try:
+            node = self._execute(warm, progress=progress)
+            metrics = self._keep(node, printer)
+        except HedgekitError as error:
+            self.note("timed out" if isinstance(error, ReportTimeout) else "failed", str(error))
+            raise
+        except BaseException as error:
+            self.note("interrupted" if isinstance(error, KeyboardInterrupt | SystemExit) else "failed", f"{type(error).__name__}: {error}")
+            raise
+        self.note("completed")
+        at = self.folder
+        paths = at / PAGE, at / NOTEBOOK, at / METRICS, (at / PDF if printer else None)
+        return ReportRun(at, *paths, metrics, time.monotonic() - self.begun)
+
+    def note(self, status: str, error: str = "") -> None:
+        """Write down how the run stands."""
+        ended = None if status == "running" else datetime.now(UTC).isoformat(timespec="milliseconds")
+        told = {
+            "schema": SCHEMA,
+            "run": self.folder.name,
+            "kind": _kind(self.notebook),
+            "notebook": self.notebook.name,
+            "parameters": self.parameters,
+            "status": status,
+            "error": error,
+            "started": self.started.isoformat(timespec="milliseconds"),
+            "ended": ended,
+            "seconds": round(time.monotonic() - self.begun, 3),
+            "version": version("hedgekit"),
+            "pid": os.getpid(),
+        }
+        write(self.folder / RUN, json.dumps(told, indent=1, default=str))
+
+    def _keep(self, node: NotebookNode, printer: str | None) -> dict[str, Any]:
+        """Make every file beside the old ones, then put them in their places."""
+        from hedgekit.report.carried import recorded  # noqa: PLC0415 - as above
+        from hedgekit.report.html import page  # noqa: PLC0415 - loaded while the kernel's process loads
+
+        metrics = {"schema": SCHEMA, "kind": _kind(self.notebook), **recorded(node)}
+        title = f"{self.parameters.get('session') or self.folder.name}: {_kind(self.notebook)} report"
+        fresh = self.folder / f".{PAGE}.{os.getpid()}.html"
+        fresh.write_text(page(node, title=title), encoding="utf-8")
+        try:
+            if printer is not None:
+                print_pdf(printer, fresh, self.folder / PDF)
+            fresh.replace(self.folder / PAGE)
+        finally:
+            fresh.unlink(missing_ok=True)
+        (self.folder / FAILED).replace(self.folder / NOTEBOOK)
+        write(self.folder / METRICS, json.dumps(metrics, indent=1))
+        return metrics
+
+    def _execute(self, warm: Warm | None, *, progress: bool) -> NotebookNode:
+        import papermill  # noqa: PLC0415 - loaded while the kernel's process loads
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError  # noqa: PLC0415 - as above
+        from nbformat import NotebookNode  # noqa: PLC0415 - as above
+        from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415 - as above
+
+        from hedgekit.report import engine  # noqa: PLC0415 - as above
+        from hedgekit.report.kernel import ipc_kernel  # noqa: PLC0415 - as above
+
+        partial, end = self.folder / FAILED, time.monotonic() + self.timeout_s
+        options: dict[str, Any] = {
+            "engine_name": engine.NAME,
+            "progress_bar": {"desc": "Report", "unit": "cell"} if progress else False,
+            "timeout_func": lambda _cell: max(1, round(end - time.monotonic())),
+        }
+        with ipc_kernel(warm) as manager:
+            try:
+                done = papermill.execute_notebook(
+                    str(self.notebook), str(partial), self.parameters, kernel_manager_class=manager, **options
+                )
+                return NotebookNode(done)
+            except PapermillExecutionError as error:
+                self._stopped(f"{error.ename}: {error.evalue}")
+            except CellTimeoutError:
+                self._stopped(
+                    f"ran out of time after {self.timeout_s:g} s", f"ran out of time: the limit is {self.timeout_s:g} s", late=True
+                )
+            except DeadKernelError:
+                self._stopped("the kernel died (out of memory?)", "the kernel died (out of memory?)")
+            except (KeyboardInterrupt, SystemExit):
+                _mark(partial, "interrupted")
+                raise
+
+    def _stopped(self, why: str, told: str | None = None, *, late: bool = False) -> NoReturn:
+        partial = self.folder / FAILED
+        index = _mark(partial, told)
+        msg = f"the report stopped at cell {index + 1} ({_first_line(partial, index)}): {why}; what ran is in {partial}"
+        raise (ReportTimeout if late else ReportError)(msg)
 
 
-def _journal(journal: str | os.PathLike[str]) -> str:
-    """Return the journal as the kernel should be told it: an absolute path, or a URL that holds no secret (L9)."""
-    text = os.fspath(journal)
-    if "://" not in text:
-        return str(Path(text).resolve())
-    if make_url(text).password is not None:
-        msg = "the journal's URL has a password in it, which would be written into the notebook: put it in ~/.pgpass or PGPASSWORD"
-        raise ConfigError(msg)
-    return text
+def _kind(notebook: Path) -> str:
+    """Return a report's name: the template's, or a notebook's own without number and suffix."""
+    named = {file: name for name, file in TEMPLATES.items()}
+    return named.get(notebook.name) or re.sub(r"^\d+[_-]", "", notebook.stem)
 
 
-def _folder(out_dir: str | os.PathLike[str]) -> Path:
-    out = Path(out_dir)
+def new_folder(out: Path, name: str | None, kind: str, values: Mapping[str, Any]) -> Path:
+    """Return the run's folder, made.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be made or written.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stem = plain(name) if name else "-".join(filter(None, (kind, plain(str(values.get("session", ""))), stamp)))
     try:
         out.mkdir(parents=True, exist_ok=True)
+        folder, number = out / stem, 1
+        while True:
+            try:
+                folder.mkdir(exist_ok=name is not None)
+                break
+            except FileExistsError:
+                if name is not None:
+                    raise
+                number += 1
+                folder = out / f"{stem}-{number}"
     except OSError as error:
-        msg = f"cannot make the report folder {out}: {error.strerror}; choose another out_dir"
+        msg = f"cannot make the report folder {out / stem}: {error.strerror}; choose another out_dir"
         raise ConfigError(msg) from None
     try:
-        with tempfile.TemporaryFile(dir=out):
-            return out
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
     except OSError as error:
-        msg = f"cannot write to the report folder {out}: {error.strerror}; choose another out_dir"
+        msg = f"cannot write to the report folder {folder}: {error.strerror}; choose another out_dir"
         raise ConfigError(msg) from None
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half a page."""
+def plain(text: str) -> str:
+    """Return a text as it can be a file's name: letters, digits, ``_``, ``.`` and ``-``."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:120] or "report"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
-
-
-def _execute(template: Path, partial: Path, parameters: dict[str, str], *, progress: bool, timeout_s: float) -> NotebookNode:
-    end = time.monotonic() + timeout_s
-    options: dict[str, Any] = {
-        "progress_bar": {"desc": "Report", "unit": "cell"} if progress else False,
-        "timeout_func": lambda _cell: max(1, round(end - time.monotonic())),
-    }
-    with ipc_kernel() as manager:
-        try:
-            done = papermill.execute_notebook(str(template), str(partial), parameters, kernel_manager_class=manager, **options)
-            return NotebookNode(done)
-        except PapermillExecutionError as error:
-            index, why = _mark(partial), f"{error.ename}: {error.evalue}"
-        except CellTimeoutError:
-            index, why = _mark(partial, f"ran out of time: the report's limit is {timeout_s:g} s"), f"ran out of time after {timeout_s:g} s"
-        except KeyboardInterrupt:
-            _mark(partial, "interrupted")
-            raise
-        except DeadKernelError:
-            index, why = _mark(partial, "the kernel died (out of memory?)"), "the kernel died (out of memory?)"
-    msg = f"the report stopped at cell {index + 1} ({_first_line(partial, index)}): {why}; what ran is in {partial}"
-    raise ReportError(msg)
 
 
 def _mark(partial: Path, why: str | None = None) -> int:
@@ -168,6 +308,8 @@ def _mark(partial: Path, why: str | None = None) -> int:
 
     papermill does so for an exception, but calls every cell of a notebook that timed out "completed".
     """
+    import nbformat  # noqa: PLC0415 - loaded while the kernel's process loads
+
     node = nbformat.read(partial, as_version=4)
     ran = [i for i, cell in enumerate(node.cells) if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")]
     last = ran[-1] if ran else 0
@@ -185,5 +327,7 @@ def _mark(partial: Path, why: str | None = None) -> int:
 
 
 def _first_line(partial: Path, index: int) -> str:
+    import nbformat  # noqa: PLC0415 - as above
+
     source = nbformat.read(partial, as_version=4).cells[index].source
     return next((line for line in source.splitlines() if line.strip()), "empty").strip()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pandas as pd
 
+from hedgekit.report.mime import SUMMARY_MIME
 from hedgekit.report.words import bp, count, figure_of, interval_of, length, money, pct, prob, span, when
 from hedgekit.types import Evidence
 from hedgekit.verdict import Gauge, Result
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 """Columns that :meth:`Summary.text` fits into."""
-MIME = "application/vnd.hedgekit.summary"
-"""How an executed notebook carries its figures for programs."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ class Summary:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Show the plain text folded away, and carry the figures for programs."""
         folded = f"<details><summary>The same in plain text</summary><pre>{html.escape(self.text())}</pre></details>"
-        return {"text/plain": self.text(), "text/html": folded, MIME: self.to_json()}
+        return {"text/plain": self.text(), "text/html": folded, SUMMARY_MIME: self.to_json()}
 
     def _head(self) -> list[str]:
         days = f"{when(self.first, self.bar_s)} to {when(self.last, self.bar_s)}"

@@ -8,13 +8,14 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from hedgekit.report import template_path
+from hedgekit.report import notebook_of
+from hedgekit.report.parameters import TEMPLATES
 from tests.story import check_story
 
 
-@pytest.fixture(scope="module")
-def node() -> NotebookNode:
-    return nbformat.read(template_path(), as_version=4)
+@pytest.fixture(scope="module", params=[name for name in TEMPLATES if name == "session"])
+def node(request: pytest.FixtureRequest) -> NotebookNode:
+    return nbformat.read(notebook_of(request.param), as_version=4)
 
 
 def test_it_is_committed_without_outputs(node: NotebookNode) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
 import pytest
 
-from hedgekit.errors import ConfigError, JournalError, ReportError
-from hedgekit.report import ReportRun, run_report
+from hedgekit.errors import ConfigError, JournalError, ReportError, ReportTimeout
+from hedgekit.report import ReportRun, run_notebook, run_report
 from hedgekit.report.kernel import ipc_kernel
+from hedgekit.report.warm import Warm
 
 PARAMETERS = 'journal = "j"\nsession = "s"'
 
@@ -29,6 +34,15 @@ def notebook(path: Path, *cells: str) -> Path:
     return path
 
 
+def run(path: Path, journal: Path, out: Path, **options: Any) -> ReportRun:
+    return run_notebook(path, {"journal": str(journal), "session": "made"}, out, "made", progress=False, **options)
+
+
+def told_of(folder: Path) -> dict[str, Any]:
+    """Return what a run says of itself."""
+    return dict(json.loads((folder / "run.json").read_text()))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def own_tmp() -> Iterator[None]:
     """Give these tests a folder for temporary files of their own: others run reports at the same time."""
@@ -39,15 +53,15 @@ def own_tmp() -> Iterator[None]:
 
 
 def kernels() -> set[str]:
-    """Return the processes that run an ipykernel for us, by their command lines."""
+    """Return the processes that are or start kernels of these tests, by their command lines."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode()
+            line, environment = (file.read_bytes() for file in (entry, entry.with_name("environ")))
         except OSError:
             continue
-        if "ipykernel_launcher" in line and f"{tempfile.gettempdir()}/hk-" in line:
-            found.add(f"{entry.parent.name} {line}")
+        if re.search(rb"ipykernel_launcher|hedgekit\.report\.warm", line) and f"TMPDIR={tempfile.gettempdir()}\0".encode() in environment:
+            found.add(f"{entry.parent.name} {line.decode()}")
     return found
 
 
@@ -56,19 +70,20 @@ def folders() -> set[Path]:
 
 
 def test_a_run_leaves_the_page_and_the_executed_notebook(report: ReportRun) -> None:
-    assert sorted(path.name for path in report.path_html.parent.iterdir()) == ["made.html", "made.ipynb"]
+    assert sorted(path.name for path in report.path_html.parent.iterdir()) == ["metrics.json", "report.html", "report.ipynb", "run.json"]
     node = nbformat.read(report.path_ipynb, as_version=4)
     assert node.metadata.papermill.exception is None
     assert all(cell.execution_count for cell in node.cells if cell.cell_type == "code")
 
 
 def test_a_failing_cell_is_named_and_the_old_report_stays(journal: Path, tmp_path: Path) -> None:
-    old = tmp_path / "made.html"
+    old = tmp_path / "made" / "report.html"
+    old.parent.mkdir()
     old.write_text("old")
     broken = notebook(tmp_path / "broken.ipynb", "print('before')", "ratio = 1 / 0", "print('after')")
     with pytest.raises(ReportError, match=r"cell 6 \(ratio = 1 / 0\): ZeroDivisionError: division by zero") as told:
-        run_report(journal, "made", tmp_path, progress=False, template=broken)
-    partial = tmp_path / "made.failed.ipynb"
+        run(broken, journal, tmp_path)
+    partial = tmp_path / "made" / "report.failed.ipynb"
     assert str(partial) in str(told.value)
     node = nbformat.read(partial, as_version=4)
     assert node.metadata.papermill.exception is True
@@ -79,20 +94,24 @@ def test_a_failing_cell_is_named_and_the_old_report_stays(journal: Path, tmp_pat
     ]
     assert node.cells[5].outputs[0].ename == "ZeroDivisionError"  # the sixth, as the message says
     assert old.read_text() == "old"
-    assert not (tmp_path / "made.ipynb").exists()
+    assert not (tmp_path / "made" / "report.ipynb").exists()
+    told_now = told_of(old.parent)
+    assert (told_now["status"], told_now["ended"] is not None) == ("failed", True)
+    assert "ZeroDivisionError: division by zero" in told_now["error"]
 
 
 def test_running_out_of_time_is_told_as_such(journal: Path, tmp_path: Path) -> None:
     before = folders()
     slow = notebook(tmp_path / "slow.ipynb", "import time", "time.sleep(60)", "print('after')")
-    with pytest.raises(ReportError, match=r"\(time.sleep\(60\)\): ran out of time after 4 s"):
-        run_report(journal, "made", tmp_path, progress=False, template=slow, timeout_s=4)
-    node = nbformat.read(tmp_path / "made.failed.ipynb", as_version=4)
+    with pytest.raises(ReportTimeout, match=r"\(time.sleep\(60\)\): ran out of time after 4 s"):
+        run(slow, journal, tmp_path, timeout_s=4)
+    node = nbformat.read(tmp_path / "made" / "report.failed.ipynb", as_version=4)
     assert node.metadata.papermill.exception is True
     status = {cell.source: cell.metadata.papermill.status for cell in node.cells if cell.cell_type == "code"}
     assert status["time.sleep(60)"] == "failed"
     assert status["print('after')"] == "pending"
     assert "ran out of time" in node.cells[0].source
+    assert told_of(tmp_path / "made")["status"] == "timed out"
     assert folders() == before
     assert not kernels()
 
@@ -100,14 +119,16 @@ def test_running_out_of_time_is_told_as_such(journal: Path, tmp_path: Path) -> N
 def test_a_dying_kernel_is_told(journal: Path, tmp_path: Path) -> None:
     dead = notebook(tmp_path / "dead.ipynb", "import os", "os._exit(1)")
     with pytest.raises(ReportError, match=r"\(os._exit\(1\)\): the kernel died"):
-        run_report(journal, "made", tmp_path, progress=False, template=dead)
+        run(dead, journal, tmp_path)
 
 
-def test_the_kernel_speaks_over_unix_sockets_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("forked", [True, False])
+def test_the_kernel_speaks_over_unix_sockets_and_leaves_nothing(tmp_path: Path, forked: bool) -> None:  # noqa: FBT001 - drawn
     before = folders()
     told = "import json, os; print(json.load(open(os.environ['IPYTHONDIR'] + '/kernel.json')))"
     sockets = "print(sorted(name for name in os.listdir(os.environ['IPYTHONDIR']) if name.startswith('k-')))"
-    with ipc_kernel() as manager:
+    with ExitStack() as stack:
+        manager = stack.enter_context(ipc_kernel(stack.enter_context(Warm()) if forked else None))
         node = papermill.execute_notebook(
             str(notebook(tmp_path / "n.ipynb", told, sockets)),
             str(tmp_path / "out.ipynb"),
@@ -151,9 +172,10 @@ def test_a_folder_that_cannot_be_written_is_told(journal: Path) -> None:
 def test_ctrl_c_leaves_no_kernel_and_no_socket(journal: Path, tmp_path: Path) -> None:
     before, begun = folders(), tmp_path / "begun"
     slow = notebook(tmp_path / "slow.ipynb", f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(60)")
-    code = f"from pathlib import Path; from hedgekit.report import run_report; run_report({str(journal)!r}, 'made', {str(tmp_path)!r}"
+    values = {"journal": str(journal), "session": "made"}
+    code = f"from hedgekit.report import run_notebook; run_notebook({str(slow)!r}, {values!r}, {str(tmp_path)!r}, 'made', progress=False)"
     child = subprocess.Popen(
-        [sys.executable, "-c", f"{code}, progress=False, template=Path({str(slow)!r}))"],
+        [sys.executable, "-c", code],
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
         start_new_session=True,
@@ -168,8 +190,9 @@ def test_ctrl_c_leaves_no_kernel_and_no_socket(journal: Path, tmp_path: Path) ->
     assert "KeyboardInterrupt" in child.communicate(timeout=30)[1]
     assert not kernels()
     assert folders() == before
-    node = nbformat.read(tmp_path / "made.failed.ipynb", as_version=4)
+    node = nbformat.read(tmp_path / "made" / "report.failed.ipynb", as_version=4)
     assert "interrupted" in node.cells[0].source
+    assert told_of(tmp_path / "made")["status"] == "interrupted"
 
 
 def test_a_password_never_reaches_a_notebook(tmp_path: Path) -> None:

@@ -1,0 +1,224 @@
+"""Kernels from a process that has imported everything already.
+
+A report's kernel spends more time importing than working. So one small process imports what reports need, once, and each kernel
+is a fork of it: it starts in a tenth of a second and shares the memory. The process is single-threaded, opens no socket and keeps
+no state of a notebook, so a fork is as good as new. Random generators are seeded anew in each.
+
+The process takes lines of JSON on standard input and answers each with one; when its input closes, it ends its kernels and itself.
+Where there is no ``fork`` (Windows), kernels start the ordinary way (:mod:`hedgekit.report.kernel`).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hedgekit.errors import ReportError
+
+ROOMS = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "IPython.core.interactiveshell",
+    "hedgekit.report.session",
+    "hedgekit.report.activity",
+    "hedgekit.report.plots",
+    "hedgekit.report.sections",
+    "hedgekit.report.embed",
+    "hedgekit.stats.breaks",
+    "hedgekit.replay",
+    "sqlalchemy.dialects.sqlite",
+)
+"""What is imported beforehand."""
+
+POSIX = hasattr(os, "fork")
+
+
+class Forked:
+    """A kernel's process as :mod:`jupyter_client` handles one (in place of ``subprocess.Popen``)."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, warm: Warm) -> None:
+        self.pid, self._warm, self.returncode = pid, warm, None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._warm.ask(poll=self.pid)["code"]
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(self.__class__.__name__, timeout or 0.0)
+            time.sleep(0.02)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """End it politely."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Warm:
+    """The process of which kernels are forked; a context manager, which may be used by several threads.
+
+    It starts at once and imports while the caller does something else.
+    """
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-Xfrozen_modules=off", "-m", "hedgekit.report.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,
+        )
+
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Forked:
+        """Fork a kernel with these arguments, environment and working folder."""
+        return Forked(self.ask(start=list(arguments), env=dict(env), cwd=cwd)["pid"], self)
+
+    def ask(self, **question: Any) -> dict[str, Any]:  # noqa: ANN401 - anything that JSON has
+        """Return the answer to one question.
+
+        Raises
+        ------
+        ReportError
+            If the process has ended.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - opened with a pipe
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        with self._lock:
+            try:
+                self._process.stdin.write(json.dumps(question).encode() + b"\n")
+                self._process.stdin.flush()
+                line = self._process.stdout.readline()
+            except (BrokenPipeError, ValueError):
+                line = b""
+        if not line:
+            if "poll" in question:  # its kernels went with it
+                return {"code": -signal.SIGKILL}
+            msg = "the process that starts kernels has ended (out of memory?); run the report again"
+            raise ReportError(msg)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process, and with it every kernel that still runs."""
+        assert self._process.stdin is not None  # noqa: S101 - opened with a pipe
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        with self._lock:
+            self._process.stdin.close()
+            try:
+                self._process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """End it."""
+        self.close()
+
+
+# ------------------------------------------------------- inside the process
+
+
+def main() -> None:
+    """Import, then serve until standard input closes."""
+    for name in ROOMS:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what is there stays shared between the forks
+    live: set[int] = set()
+    try:
+        for line in sys.stdin.buffer:
+            question = json.loads(line)
+            answer = _ended(question["poll"], live) if "poll" in question else _forked(question, live)
+            sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+            sys.stdout.buffer.flush()
+    finally:
+        for pid in live:
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _ended(pid: int, live: set[int]) -> dict[str, int | None]:
+    if pid not in live:
+        return {"code": 0}
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if not done:
+        return {"code": None}
+    live.discard(pid)
+    return {"code": os.waitstatus_to_exitcode(status)}
+
+
+def _forked(question: dict[str, Any], live: set[int]) -> dict[str, int]:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        live.add(pid)
+        return {"pid": pid}
+    code = 1
+    try:
+        _become_kernel(question, parent)
+        code = 0
+    except SystemExit as told:
+        code = told.code if isinstance(told.code, int) else 1
+    except BaseException:  # noqa: BLE001 - this is a process's last frame
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _become_kernel(question: dict[str, Any], parent: int) -> None:
+    """Be the kernel that ``python -m ipykernel_launcher`` would have been."""
+    from ipykernel import kernelapp  # noqa: PLC0415 - loaded before the fork, in this process only
+
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    os.environ.clear()
+    os.environ.update(question["env"])
+    if question["cwd"]:
+        os.chdir(question["cwd"])
+    random.seed()
+    sys.argv = ["ipykernel_launcher", *question["start"]]
+    sys.path[0] = str(Path.cwd())
+    kernelapp.launch_new_instance(argv=[*question["start"], f"--IPKernelApp.parent_handle={parent}"])
+
+
+if __name__ == "__main__":
+    main()
