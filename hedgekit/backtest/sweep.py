@@ -218,10 +218,11 @@ def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, se
 
 
 def _part(tape: Tape, numbers: list[Params], model: FillModel, shared: Plans, plugin: Plugin | None) -> list[Outcome]:
-    return [_outcome(curves(tape, one, model, shared, plugin)) for one in numbers]
+    return [outcome_of(curves(tape, one, model, shared, plugin)) for one in numbers]
 
 
-def _outcome(c: Curves) -> Outcome:
+def outcome_of(c: Curves) -> Outcome:
+    """Return the figures of a combination, as a sweep and the trial ledger tell them."""
     pnl, other = np.empty(len(c.hedged)), np.empty(len(c.hedged))
     mine, depth = measured(c.hedged, pnl, m.BARS_PER_YEAR, m.TINY)
     base, other_depth = measured(c.unhedged, other, m.BARS_PER_YEAR, m.TINY)

@@ -197,9 +197,11 @@ def hover(plot: figure, shown: Iterable[Any], tips: Sequence[tuple[str, str]], *
     plot.add_tools(tool)
 
 
-def level(plot: figure, y: float, *, color: str = GREY, dash: str = "solid") -> None:
-    """Draw a level across the figure."""
-    plot.add_layout(Span(location=y, dimension="width", line_color=color, line_dash=dash, line_width=1.2))
+def level(plot: figure, y: float, *, color: str = GREY, dash: str = "solid") -> Span:
+    """Draw a level across the figure, and return it."""
+    span = Span(location=y, dimension="width", line_color=color, line_dash=dash, line_width=1.2)
+    plot.add_layout(span)
+    return span
 
 
 def money(*columns: Any, sign: str = "$") -> str:  # noqa: ANN401 - arrays and columns of numbers

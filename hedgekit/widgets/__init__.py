@@ -1,8 +1,10 @@
-"""What a notebook shows while something runs: the live plot, and panels made of it."""
+"""What a notebook shows: the live plot, explorers that follow a slider, and the paper desk."""
 
 from __future__ import annotations
 
+from hedgekit.widgets.backtest_explorer import BacktestExplorer
 from hedgekit.widgets.live import LivePlot
 from hedgekit.widgets.paper_desk import PaperDesk
+from hedgekit.widgets.signal_explorer import SignalExplorer
 
-__all__ = ["LivePlot", "PaperDesk"]
+__all__ = ["BacktestExplorer", "LivePlot", "PaperDesk", "SignalExplorer"]

@@ -125,7 +125,7 @@ async function render({ model, el }) {
     if (message.seq !== seq + 1) return ask();
     seq = message.seq;
     for (const [name, change] of Object.entries(message.sources)) {
-      if (sources[name]) sources[name].data = applied(sources[name], change, buffers);
+      if (sources[name] && Object.keys(change.columns).length) sources[name].data = applied(sources[name], change, buffers);
     }
     for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
     globalThis.hedgekitSeen?.(message, doc); // a benchmark may look here

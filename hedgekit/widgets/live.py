@@ -132,7 +132,7 @@ class LivePlot(anywidget.AnyWidget):
         self._call(self._change, source, self._checked(source, rows), rollover)
 
     def replace(self, source: str, columns: Mapping[str, Column]) -> None:
-        """Give a source other rows; errors as in :meth:`append`."""
+        """Give a source other rows; errors as in :meth:`append`. Columns that stay as they are are not sent."""
         self._call(self._anew, source, self._checked(source, columns))
 
     def set(self, model: Model, **attributes: Any) -> None:  # noqa: ANN401 - whatever the model has
@@ -227,6 +227,9 @@ class LivePlot(anywidget.AnyWidget):
         data: dict[str, Column] = {}
         for key, parts in change["columns"].items():
             rows = _joined(parts)
+            if change["replace"] and _same(rows, source.data[key]):
+                data[key] = source.data[key]
+                continue
             if isinstance(rows, np.ndarray):
                 sent[key] = {"buffer": len(buffers)}
                 buffers.append(rows.astype("<f8").tobytes())
@@ -311,6 +314,13 @@ def _column(values: Column) -> Column:
     if items and all(isinstance(item, str) for item in items):
         return items
     return np.asarray(items, dtype=np.float64)
+
+
+def _same(one: Column, other: Column) -> bool:
+    """Return whether two columns hold the same; NaN is NaN."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan=True)
+    return isinstance(one, list) and one == other
 
 
 def _joined(parts: Sequence[Column]) -> Column:

@@ -1,0 +1,157 @@
+"""Explorers in a real JupyterLab: keys and clicks of a person, and what is then on the page; one notebook for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hedgekit import ConfigError, DataError, Params, SyntheticMarket, metrics, run_backtest, sweep
+from hedgekit.trials import count
+from hedgekit.widgets import BacktestExplorer, SignalExplorer
+from tests.lab import LabPage
+
+TIMES = {"bar_s": 60, "bar_offset_s": 1, "fit_bars": 250, "evidence_override": "A test on a planted market."}
+MARKET = SyntheticMarket(rows=1_500, seed=3, row_s=60.0)
+
+CELL = f"""
+from hedgekit import Params, SyntheticMarket
+from hedgekit.widgets import *
+import hedgekit.widgets as widgets
+market = SyntheticMarket(rows=1_500, seed=3, row_s=60.0)
+params = Params.make(**{TIMES!r})
+"""
+
+
+FIELD = (
+    "[...document.querySelectorAll('.hk-explorer .widget-text')].find(t => t.innerText.trim() === '{name}')?.querySelector('input')?.value"
+)
+
+
+def column(source: str, name: str) -> str:
+    """Return JavaScript for a column that is on the page; undefined points are null."""
+    models = "[...(window.Bokeh?.documents?.at(-1)?._all_models?.values() ?? [])]"
+    return f"[...({models}.find(m => m.name === '{source}')?.data?.['{name}'] ?? [])].map(v => Number.isFinite(v) ? v : null)"
+
+
+def press(page: LabPage, slider: str, key: str, times: int = 1) -> None:
+    """Press a key on a slider's handle, as a person does who has come there with Tab."""
+    page.page.locator(f".widget-slider:has(label:text-is('{slider}')) .noUi-handle").first.focus()
+    for _ in range(times):
+        page.page.keyboard.press(key)
+
+
+def type_in(page: LabPage, name: str, text: str) -> None:
+    """Type a number into the field beside a slider."""
+    field = page.page.locator(f".widget-text:has(label:text-is('{name}')) input")
+    field.fill(text)
+    field.press("Enter")
+
+
+def says(page: LabPage, text: str) -> None:
+    """Wait until the panel's line has these words."""
+    page.until(f"document.querySelector('.hk-explorer')?.innerText.includes({json.dumps(text)})", timeout_ms=20_000)
+
+
+def chosen(page: LabPage, names: str) -> Any:
+    """Return what the kernel's panel says is chosen."""
+    return json.loads(page.execute(f"import json; p = panel.papermill; print(json.dumps([p[n] for n in {names.split()!r}]))"))
+
+
+def opened(notebook: Callable[..., LabPage], last: str) -> LabPage:
+    page = notebook([CELL + last], height=800)
+    page.run_all()
+    page.until("window.Bokeh?.documents?.length === 1 && Bokeh.documents[0].is_idle")
+    return page
+
+
+def test_signal(notebook: Callable[..., LabPage]) -> None:
+    """A key on a slider, a number typed, a number refused; z on the page is that of a backtest with the numbers that are chosen."""
+    page = opened(notebook, "panel = SignalExplorer(market, params)\npanel")
+    for z in (run_backtest(MARKET.tape(), Params.make(**TIMES)).tables.equity["z"],):
+        assert page.js(column("z", "z")) == [None if np.isnan(value) else value for value in z]
+    before = page.js("JSON.stringify(document.querySelector('.hk-explorer .hedgekit-live').getBoundingClientRect())")
+    press(page, "lookback", "ArrowRight", 3)
+    page.until(f"{FIELD.format(name='lookback')} === '23'")
+    done = run_backtest(MARKET.tape(), Params.make(**TIMES, lookback=23)).tables
+    z = [None if np.isnan(value) else value for value in done.equity["z"]]
+    page.until(f"JSON.stringify({column('z', 'z')}) === {json.dumps(json.dumps(z, separators=(',', ':')))}")
+    assert chosen(page, "lookback entry") == [23, 2.0]
+    entries = sorted([*page.js(column("mark0", "z"))[1:], *page.js(column("mark1", "z"))[1:]])
+    assert entries == sorted(done.trades["z_entry"])
+    says(page, f"{len(done.trades):,} trades")
+    type_in(page, "entry", "20")
+    says(page, "entry=20.0: must be 0.1 to 10 sd (A1)")
+    assert "ConfigError" in page.execute("try:\n    panel.params\nexcept Exception as error:\n    print(type(error).__name__)")
+    assert page.js(column("z", "z")) == z, "the plots stay"
+    assert "Traceback" not in page.output(0)
+    type_in(page, "entry", "2.75")
+    says(page, "trades")
+    page.until(f"Math.abs({column('z', 'z')}.length - {len(z)}) < 1")
+    assert chosen(page, "lookback entry") == [23, 2.75]
+    spans = "[...Bokeh.documents[0]._all_models.values()].filter(m => m.type === 'Span' && m.dimension === 'width').map(m => m.location)"
+    page.until(f"{spans}.includes(2.75) && {spans}.includes(-2.75)")
+    assert page.js("JSON.stringify(document.querySelector('.hk-explorer .hedgekit-live').getBoundingClientRect())") == before, (
+        "nothing has moved"
+    )
+
+
+def test_backtest(notebook: Callable[..., LabPage]) -> None:
+    """P&L on the page is a backtest's, at executable prices; each variant that was looked at is counted, and said to be."""
+    page = opened(notebook, "panel = BacktestExplorer(market, params, study='by hand')\npanel")
+    says(page, "1 variants of by hand tried so far")
+    press(page, "entry", "ArrowLeft", 2)
+    page.until(f"{FIELD.format(name='entry')} === '1.96'")
+    done = run_backtest(MARKET.tape(), Params.make(**TIMES, entry=1.96))
+    for name in ("hedged", "unhedged"):
+        page.until(f"Math.abs({column('money', name)}.at(-1) - {getattr(done.curves, name)[-1]}) < 1e-6")
+    assert page.js(f"Math.min(...{column('money', 'fall_hedged')})") == pytest.approx(-metrics.max_drawdown(done.curves.hedged))
+    says(page, "3 variants of by hand tried so far")
+    press(page, "entry", "ArrowRight", 2)
+    says(page, f"{len(run_backtest(MARKET.tape(), Params.make(**TIMES)).trades)} trades")
+    page.page.locator(".hk-explorer select").first.select_option("unhedged")
+    page.until(f"{column('money', 'hedged')}.at(-1) === {column('money', 'unhedged')}.at(-1)")
+    says(page, "4 variants of by hand tried so far")
+    assert chosen(page, "structure entry") == ["unhedged", 2.0]
+    assert "drawdown ($)" in page.output(0)
+
+
+# ------------------------------------------------------- without a notebook
+
+
+def test_a_variant_looked_at_and_swept_is_one_trial(tmp_path: Path) -> None:
+    explorer = BacktestExplorer(MARKET, TIMES, study="one", ledger=tmp_path / "trials.db")
+    explorer.set(entry=1.9)
+    sweep(MARKET.tape(), {"entry": [1.9, 2.0, 2.1]}, TIMES, study="one", ledger=tmp_path / "trials.db", progress=False)
+    assert count("one", where=tmp_path / "trials.db") == 3
+
+
+def test_the_choice_is_checked_and_is_what_a_backtest_takes() -> None:
+    explorer = SignalExplorer(MARKET, TIMES)
+    explorer.set(entry=1.8, signal="s-score")
+    assert explorer.params == Params.make(**TIMES, entry=1.8, signal="s-score")
+    assert Params.make(**json.loads(json.dumps(explorer.papermill))) == explorer.params
+    with pytest.raises(ConfigError, match="target < entry < stop"):
+        explorer.set(target=1.9)
+    with pytest.raises(ConfigError, match="target < entry < stop"):
+        _ = explorer.params
+    explorer.set(target=0.0)
+    assert explorer.params.target == 0.0
+    with pytest.raises(ConfigError, match="did you mean 'entry'"):
+        explorer.set(entri=2.0)
+    with pytest.raises(ConfigError, match="'bar_s' has no control here; there are: signal, lookback"):
+        explorer.set(bar_s=30.0)
+    assert repr(explorer).startswith("<SignalExplorer: signal='s-score', lookback=20, entry=1.8, target=0.0")
+
+
+def test_what_cannot_be_explored_is_refused() -> None:
+    with pytest.raises(DataError, match=r"none fits rows 60 s apart; write bar_s=60, bar_offset_s=1$"):
+        SignalExplorer(MARKET, {"bar_offset_s": 30})
+    with pytest.raises(ConfigError, match="DataFrame cannot be explored: give a Tape, or a market"):
+        SignalExplorer(run_backtest(MARKET.tape(), Params.make(**TIMES)).trades)
+    with pytest.raises(ConfigError, match="no parameter 'entri' to make a control of"):
+        SignalExplorer(MARKET, TIMES, names=("entri",))
