@@ -23,6 +23,9 @@ STEPS = 40
 LABEL, SLIDER, FIELD, BOTH = "100px", "204px", "76px", "284px"
 SMALL = "font:11px/1.3 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color2,#555)"
 
+WIDE = 1_000.0
+"""A range without usual values that is wider has a field only."""
+
 Changed = Callable[[str, Any], None]
 
 
@@ -61,8 +64,8 @@ class Control:
         allowed = "" if low is None or high is None else f" ({low:g} to {high:g})"
         self._tip = f"{self.help}{allowed}"
         self._slider: w.Widget | None = None
-        if low is not None:
-            self._field = self._numbers(name, value)
+        if low is not None and high is not None:
+            self._field = self._numbers(value, low, high)
         elif get_origin(field.annotation) is Literal:
             self._field = w.Dropdown(options=list(get_args(field.annotation)), value=value)
         else:
@@ -71,13 +74,16 @@ class Control:
         self._field.observe(self._on_field, "value")
         self.box = self._box()
 
-    def _numbers(self, name: str, value: float) -> w.Widget:
-        extra: Any = Params.model_fields[name].json_schema_extra
-        low, high = extra["usual"]
-        low, high = min(low, value), max(high, value)
-        step = max(_nice((high - low) / STEPS), 1 if self._whole else 0.0)
+    def _numbers(self, value: float, low: float, high: float) -> w.Widget:
+        """Return a field, with a slider beside it unless the range is so wide that no place on a slider means anything."""
+        extra: Any = Params.model_fields[self.name].json_schema_extra
+        usual = extra["usual"]
         slider, field = (w.IntSlider, w.IntText) if self._whole else (w.FloatSlider, w.FloatText)
-        self._slider = slider(value=value, min=low, max=high, step=step, readout=False, tooltip=f"{name}. {self._tip}")
+        if usual == [low, high] and high - low > WIDE:
+            return field(value=value, continuous_update=False)
+        low, high = min(usual[0], value), max(usual[1], value)
+        step = max(_nice((high - low) / STEPS), 1 if self._whole else 0.0)
+        self._slider = slider(value=value, min=low, max=high, step=step, readout=False, tooltip=f"{self.name}. {self._tip}")
         self._slider.observe(self._on_slider, "value")
         return field(value=value, step=step, continuous_update=False)
 

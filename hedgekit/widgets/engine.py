@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from hedgekit.types import HedgePlan
 
 
+FORGET = 500
+"""After so many runs what is known is forgotten: scores of 5,000 bars are 80 kB for each lookback that was looked at."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Run:
     """One choice of numbers on the tape.
@@ -43,6 +47,8 @@ class Run:
         What both legs cost there and back, with the slippage buffer, as a fraction of the notional (A20).
     plans : list of HedgePlan
         In order.
+    ratios : float64 array, shape (bars, legs)
+        Dollars of each leg for a dollar of primary after each bar; NaN where there is no plan yet, or prices and time decide.
     """
 
     work: Pass
@@ -51,6 +57,7 @@ class Run:
     sd: Array
     cost: Array
     plans: list[HedgePlan]
+    ratios: Array
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -82,7 +89,9 @@ class Engine:
         if not isinstance(tape, Tape):
             msg = f"{type(market).__name__} cannot be explored: give a Tape, or a market such as SyntheticMarket() or Market()"
             raise ConfigError(msg)
-        self.tape, self.model, self._known = tape, FillModel(), dict[Any, Any]()
+        self.tape, self.model = tape, FillModel()
+        self._known: Plans = {}
+        self._runs = 0
 
     def run(self, params: Params) -> Run:
         """Run one choice.
@@ -92,12 +101,15 @@ class Engine:
         DataError
             If no bar closes on fresh quotes.
         """
-        known: Plans = self._known
-        work, plans = passed(self.tape, params, self.model, known)
+        if self._runs % FORGET == 0:
+            self._known = {}
+        self._runs += 1
+        work, plans = passed(self.tape, params, self.model, self._known)
         if not work.bars:
             raise DataError(self._no_bars(params))
         z, sd = _scores(work, params, plans)
-        return Run(work, work.grid.close_ns[: work.bars] / 1e6, z, sd, self._cost(work, params, plans), plans)
+        ratios = _ratios(work, params, plans)
+        return Run(work, work.grid.close_ns[: work.bars] / 1e6, z, sd, self._cost(work, params, ratios), plans, ratios)
 
     def _no_bars(self, params: Params) -> str:
         gap = float(np.median(np.diff(self.tape.ts_ns))) / NS if len(self.tape) > 1 else 0.0
@@ -107,16 +119,15 @@ class Engine:
             f"bar_offset_s={params.bar_offset_s:g} none fits rows {gap:g} s apart; write bar_s={gap:g}, bar_offset_s={offset:g}"
         )
 
-    def _cost(self, work: Pass, params: Params, plans: list[HedgePlan]) -> Array:
+    def _cost(self, work: Pass, params: Params, ratios: Array) -> Array:
         """Return both legs' cost at each bar, sized by the plan in force: the rule's own formula (A20) on arrays."""
         rows = work.grid.last[work.grid.fresh == 1][: work.bars]
-        ratio = np.abs(_ratios(work, params, plans))
         total = np.zeros(work.bars)
         for leg, instrument in enumerate(self.tape.instruments):
             bid, ask = self.tape.bid[rows[:, leg], leg], self.tape.ask[rows[:, leg], leg]
             multiplier = float(instrument.multiplier) / (0.5 * (bid + ask) if instrument.inverse else 1.0)
             each = unit_cost.py_func(bid, ask, multiplier, float(instrument.fees.rate), float(instrument.fees.per_unit))  # type: ignore[attr-defined] # the rule, before it was compiled
-            total += (1.0 if leg == 0 else ratio[:, leg]) * (2.0 * each + params.slippage_buffer)
+            total += (1.0 if leg == 0 else np.abs(ratios[:, leg])) * (2.0 * each + params.slippage_buffer)
         return total
 
 

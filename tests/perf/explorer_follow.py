@@ -27,7 +27,7 @@ panel = widgets.{name}(market, params)
 panel
 """
 
-SLIDERS = {"SignalExplorer": ("lookback", "entry"), "BacktestExplorer": ("lookback", "entry")}
+SLIDERS = {"SignalExplorer": ("lookback", "entry"), "BacktestExplorer": ("lookback", "entry"), "RatioExplorer": ("refit_bars", "fit_bars")}
 
 WATCH = """
 window.hk = { pressed: 0, arrived: [], shown: [] };

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hedgekit import ConfigError, DataError, Params, SyntheticMarket, metrics, run_backtest, sweep
+from hedgekit import ConfigError, DataError, Params, SyntheticBinary, SyntheticMarket, load_sample, metrics, run_backtest, screen, sweep
+from hedgekit.stats import ratio
 from hedgekit.trials import count
-from hedgekit.widgets import BacktestExplorer, SignalExplorer
+from hedgekit.widgets import BacktestExplorer, ScreenTable, SignalExplorer, StructureExplorer
 from tests.lab import LabPage
 
 TIMES = {"bar_s": 60, "bar_offset_s": 1, "fit_bars": 250, "evidence_override": "A test on a planted market."}
@@ -30,6 +31,13 @@ params = Params.make(**{TIMES!r})
 FIELD = (
     "[...document.querySelectorAll('.hk-explorer .widget-text')].find(t => t.innerText.trim() === '{name}')?.querySelector('input')?.value"
 )
+
+
+SCREEN = """
+from hedgekit import load_sample, screen
+panel = ScreenTable(screen(load_sample("eq_daily").iloc[-700:], progress=False))
+panel
+"""
 
 
 def column(source: str, name: str) -> str:
@@ -120,6 +128,67 @@ def test_backtest(notebook: Callable[..., LabPage]) -> None:
     assert "drawdown ($)" in page.output(0)
 
 
+def test_ratio(notebook: Callable[..., LabPage]) -> None:
+    """The plans on the page are a backtest's; a method that is chosen is fitted on the last bars and says its interval."""
+    page = opened(notebook, "panel = RatioExplorer(market, params)\npanel")
+    press(page, "refit_bars", "ArrowLeft", 2)
+    page.until(f"{FIELD.format(name='refit_bars')} === '40'")
+    done = run_backtest(MARKET.tape(), Params.make(**TIMES, refit_bars=40)).tables
+    page.until(f"{column('plans', 'ratio')}.length === {2 * len(done.plans)}")
+    assert page.js(column("plans", "ratio"))[::2] == list(done.plans["ratio"])
+    holds = done.plans["p_value"] < 0.05
+    assert [len(page.js(column(name, "ratio"))) - 1 for name in ("holds", "fails")] == [holds.sum(), (~holds).sum()]
+    page.page.locator(".hk-explorer select").first.select_option("dols")
+    mids = done.equity[["mid_primary", "mid_hedge"]].to_numpy()
+    low, high = ratio.dols(mids[:, 0], mids[:, 1], window=250).interval()
+    says(page, f"{low:.4f} to {high:.4f}")
+    assert "dollar per dollar" in page.output(0)
+    type_in(page, "fit_bars", "29")
+    says(page, "fit_bars=29: must be 30 to 1e+06 bars (A4)")
+
+
+def test_structure(notebook: Callable[..., LabPage]) -> None:
+    """The position is what a session would hold; a structure that needs a number says which."""
+    page = opened(notebook, "panel = StructureExplorer(market, params)\npanel")
+    says(page, "of hedge for each $ of primary")
+    selects = page.page.locator(".hk-explorer select")
+    selects.first.select_option("synthetic")
+    says(page, "synthetic: -0.15")
+    press(page, "hedge_frac", "ArrowRight", 3)
+    says(page, "synthetic: -0.18")
+    alone, still = (page.js(column("payoff", name)) for name in ("alone", "still"))
+    assert alone == still, "a hedge that stands still takes and gives nothing"
+    assert max(page.js(column("payoff", "together"))) < max(alone), "it takes from the gain"
+    selects.first.select_option("delta")
+    selects.nth(1).select_option("digital")
+    says(page, "delta_model='digital' needs it; write for example expiry=")
+    selects.first.select_option("unhedged")
+    says(page, "unhedged: +0.000 $")
+    assert chosen(page, "structure hedge_frac") == ["unhedged", pytest.approx(0.18)]
+
+
+def test_screen(notebook: Callable[..., LabPage]) -> None:
+    """A heading sorts, arrow keys and clicks choose, the spread follows, and the notebook's own keys stay out of it."""
+    page = opened(notebook, SCREEN)
+    found = screen(load_sample("eq_daily").iloc[-700:], progress=False)
+    rows = page.page.locator(".hk-table tbody tr")
+    assert rows.count() == found.tried
+    page.page.get_by_role("button", name="half-life (bars)").click()
+    page.page.get_by_role("button", name="half-life (bars) ▼").click()
+    shown = [text.split("\t")[7] for text in page.js("[...document.querySelectorAll('.hk-table tbody tr')].map(r => r.innerText)")]
+    known = [float(text.replace(",", "")) for text in shown if text != "none"]
+    assert known == sorted(known)
+    assert shown == [*shown[: len(known)], *["none"] * (len(shown) - len(known))]
+    rows.nth(2).click()
+    page.page.keyboard.press("ArrowDown")
+    pair = page.js("document.querySelector('.hk-table tr[aria-selected=true]').innerText").split("\t")[:2]
+    assert page.js("[...document.querySelectorAll('.hk-table tbody tr')].findIndex(r => r.getAttribute('aria-selected') === 'true')") == 3
+    says(page, f"{pair[0]} on {pair[1]}: {found.row(*pair)['says'][:40]}")
+    assert page.execute("print(*panel.pair)") == " ".join(pair)
+    prices = found.prices[pair[1]]
+    page.until(f"Math.abs({column('pair', 'hedge')}.at(-1) - {100 * prices.iloc[-1] / prices.iloc[0]}) < 1e-9")
+
+
 # ------------------------------------------------------- without a notebook
 
 
@@ -155,3 +224,27 @@ def test_what_cannot_be_explored_is_refused() -> None:
         SignalExplorer(run_backtest(MARKET.tape(), Params.make(**TIMES)).trades)
     with pytest.raises(ConfigError, match="no parameter 'entri' to make a control of"):
         SignalExplorer(MARKET, TIMES, names=("entri",))
+
+
+def test_a_capped_loss_is_capped_and_costs_the_gain() -> None:
+    """NO bought against YES by ``loss_cap``: if YES resolves to 0 the two lose the cap, and if it resolves to 1 as much is missing."""
+    pair = SyntheticBinary(rows=600, rho=-1.0, p_primary=0.5, p_hedge=0.5, half_spread=0.001, tick="0.001", seed=2, size_notional=1e6)
+    numbers = TIMES | {"structure": "synthetic", "loss_cap": 200.0, "notional": 1_000.0, "slippage_buffer": 0.0}
+    explorer = StructureExplorer(pair, numbers)
+    payoff = explorer.plot._sources["payoff"].data
+    price, alone, together = (np.asarray(payoff[name]) for name in ("x", "alone", "together"))
+    lost, won = (np.polyval(np.polyfit(price, together, 1), at) for at in (0.0, 1.0))
+    assert np.polyval(np.polyfit(price, alone, 1), 0.0) == pytest.approx(-1_000.0, abs=1.0)
+    assert lost == pytest.approx(-200.0, abs=5.0)
+    assert won / np.polyval(np.polyfit(price, alone, 1), 1.0) == pytest.approx(0.2, abs=0.01), "the gain is cut as the loss is"
+
+
+def test_a_pair_is_chosen_from_code_and_planned() -> None:
+    found = screen(load_sample("eq_daily").iloc[-700:], progress=False)
+    table = ScreenTable(found)
+    pair = tuple(found.table.iloc[3][["primary", "hedge"]])
+    table.choose(*pair)
+    assert (table.pair, table.papermill) == (pair, {"primary": pair[0], "hedge": pair[1]})
+    assert table.plan(override="A test of the table.") == found.plan(*pair, override="A test of the table.")
+    with pytest.raises(DataError, match="is not among the"):
+        table.choose(pair[0], "GOLD")
