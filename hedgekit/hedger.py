@@ -35,6 +35,7 @@ from hedgekit.types import (
     Link,
     MarketStatus,
     Order,
+    Payment,
     Phase,
     PlanRevised,
     Priority,
@@ -319,7 +320,7 @@ class Hedger:
             case TickChanged():
                 self._tick(self._leg(event.instrument), event.tick)
                 return None
-            case Ack() | Funding():
+            case Ack() | Funding() | Payment():
                 return None
 
     def _filled(self, fill: Fill) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ Latency is one of the venue: :class:`hedgekit.FillModel` has it (``ws_ns``, ``up
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Self
 
@@ -26,11 +27,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from hedgekit.data.carry import Carry
 from hedgekit.data.market import described, listed_pair
 from hedgekit.data.process import REGIMES, log_prices, play, row_times
 from hedgekit.data.ranges import (
     ABOVE_ZERO,
     BELOW_ONE,
+    CORRELATION,
     FROM_ZERO,
     PROBABILITY,
     STEP_S,
@@ -42,9 +45,9 @@ from hedgekit.data.ranges import (
     check_whole,
     refuse,
 )
-from hedgekit.data.tape import Array, Tape, quotes_around
+from hedgekit.data.tape import Array, Stamps, Tape, quotes_around
 from hedgekit.errors import ConfigError
-from hedgekit.types import Fees, Instrument
+from hedgekit.types import NS, Fees, Instrument
 
 _ABOVE = ("ratio", "half_life", "spread_sd", "hedge_vol", "primary_price", "hedge_price", "size_notional")
 _FROM = ("half_spread_bps", "min_half_spread", "size_sigma", "ratio_vol", "hedge_jump_sd", "spread_jump_sd")
@@ -53,6 +56,8 @@ _RANGES = {
     **dict.fromkeys((*_FROM, "hedge_jump_rate", "spread_jump_rate"), FROM_ZERO),
     "row_s": STEP_S,
     **dict.fromkeys(("stale_primary", "stale_hedge"), BELOW_ONE),
+    **dict.fromkeys(("funding_primary", "funding_hedge"), CORRELATION),
+    "funding_s": STEP_S,
 }
 _REGIMES_ARE = "tuples of (first row, row after the last, name), in order and apart"
 _STEPS_ARE = "tuples of (row, ratio), rows increasing"
@@ -98,6 +103,10 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         From this row's increment on the true ratio is this one.
     ratio_vol : float
         Sd a row of the true ratio's random walk, on top of the steps. It may go through zero.
+    funding_primary, funding_hedge : float
+        Of perpetuals: the rate at which funding is exchanged, each time; longs pay if it is above 0. Zero: none.
+    funding_s : float
+        Seconds from one exchange of funding to the next, the first one so long after the first row.
     stale_primary, stale_hedge : float
         Probability that a leg does not refresh in a row. The tape then has no quote (NaN) of that leg in that row,
         so that the quote's age is real; the first row always has both.
@@ -141,6 +150,9 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     ratio_vol: float = 0.0
     stale_primary: float = 0.0
     stale_hedge: float = 0.0
+    funding_primary: float = 0.0
+    funding_hedge: float = 0.0
+    funding_s: float = 28_800.0
 
     @classmethod
     def textbook(cls, **changes: Any) -> Self:  # noqa: ANN401 - any field of the recipe
@@ -174,7 +186,7 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         """
         self._check()
         path = play(self)
-        return quotes_around(
+        tape = quotes_around(
             np.where(path.age == 0, self._prices(path.moves), np.nan),
             row_times(self),
             self.instruments(),
@@ -185,6 +197,16 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             size_seed=self.seed + 1,
             description=f"{' and '.join(leg.symbol for leg in self.instruments())}, synthetic, seed {self.seed}",
         )
+        return replace(tape, carry=self._carry(tape.ts_ns))
+
+    def _carry(self, times: Stamps) -> tuple[Carry, ...]:
+        """Return the funding of each leg; nothing if there is none."""
+        rates = self.funding_primary, self.funding_hedge
+        if not any(rates):
+            return ()
+        every_ns = round(self.funding_s * NS)
+        due = np.arange(times[0] + every_ns, times[-1] + 1, every_ns, dtype=np.int64)
+        return tuple(Carry(0.0, due, np.full(len(due), rate)) if rate else Carry() for rate in rates)
 
     def log_prices(self, *, observed: bool = False) -> Array:
         """Return log prices without quotes, spreads and ticks, shape (rows, 2), primary first: what research needs.
@@ -268,6 +290,7 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             "regimes": self.regimes or self.regime_chain,
             "a moving ratio": self.ratio_steps or self.ratio_vol,
             "stale quotes": self.stale_primary or self.stale_hedge,
+            "funding": self.funding_primary or self.funding_hedge,
         }
         planted = [name for name, on in parts.items() if on]
         return f" Planted as well: {', '.join(planted)}." if planted else ""

@@ -43,7 +43,7 @@ class Tape:
     description : str
         What it is, for reports.
     carry : tuple of Carry
-        What holding each leg costs; empty: nothing. Only a backtest charges it.
+        What holding each leg costs; empty: nothing. A backtest charges it all, the sandbox the funding of perpetuals.
 
     Raises
     ------

@@ -42,6 +42,7 @@ from hedgekit.types import (
     Gap,
     Link,
     MarketStatus,
+    Payment,
     PlanRevised,
     Reconciled,
     Record,
@@ -162,7 +163,7 @@ class Follower:
 
     def _sums(self) -> dict[str, Any]:
         """Return what the books and orders say now."""
-        figures = {name: getattr(self._books, name) for name in ("positions", "cash", "fees", "fills")}
+        figures = {name: getattr(self._books, name) for name in ("positions", "cash", "fees", "fills", "payments")}
         figures |= {"bars": self._curve.bars, "working": self._orders.working(), "counts": dict(self._counts)}
         figures |= {"latency_p95_ms": self._orders.latency_p95_ms, "links": dict(self._links), "shut": dict(self._shut)}
         figures["params"] = self._params
@@ -183,6 +184,8 @@ class Follower:
                 self._decided(row, record, fresh)
             case Fill() if self._books.new(record):
                 fresh.rows["fills"].append(self._books.add(record, self._orders.filled(record)))
+            case Payment():
+                self._books.pay(record)
             case Ack():
                 self._orders.acked(record.order_id, record.ts_ns)
             case Reject() | Cancelled():

@@ -194,9 +194,9 @@ def fills(story: Story) -> pd.DataFrame:
     """One row per fill, in order of receipt; a repeated fill_id is one fill.
 
     Columns: fill_id, cause ("trade", "settlement", "reversal"), ts (received), venue_ts,
-    order_id, trade, leg, role, instrument, qty (signed), price, fee, multiplier (of an
-    inverse perpetual: its money per contract / price), notional (``|qty| * price * multiplier``), expected, mid, slippage,
-    slippage_frac, spread_cost.
+    order_id, trade, leg, role, instrument, qty (signed), price, multiplier (of an
+    inverse perpetual: its money per contract / price), fee (money: coins at the fill's price),
+    notional (``|qty| * price * multiplier``), expected, mid, slippage, slippage_frac, spread_cost.
 
     ``mid`` is that of the instrument's quote in force at the venue's time of the fill (NaN if none was journalled).
     Money, positive when it was paid: ``slippage = (price - expected) * qty * multiplier``,
@@ -235,7 +235,7 @@ def _fill(story: Story, item: Filled) -> dict[str, Any]:
         "instrument": fill.instrument,
         "qty": fill.qty,
         "price": fill.price,
-        "fee": fill.fee,
+        "fee": fill.fee_money,
         "multiplier": multiplier,
         "notional": abs(value or 0),
         "expected": expected,

@@ -183,6 +183,8 @@ class Standing:
         Exact, as in ``Journal.ledger()``.
     fills : int
         A repeated fill_id is one fill.
+    payments : Decimal
+        What was booked without a trade (funding), received counted positive; as in ``Journal.ledger()``.
     working : tuple of WorkingOrder
         Orders that are not over.
     latency_p95_ms : float
@@ -229,6 +231,7 @@ class Standing:
     cash: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
     fills: int = 0
+    payments: Decimal = Decimal(0)
     working: tuple[WorkingOrder, ...] = ()
     latency_p95_ms: float = float("nan")
     naked: float = 0.0

@@ -2,7 +2,7 @@
 
 Gross profit values every fill at the mid in force when it happened, and what is
 held at the mids of the moment; the difference between fill price and mid, and
-the fee, are costs. So ``hedged`` is exact cash plus positions at mids. The
+the fee, are costs, and so is what was paid for holding (funding). So ``hedged`` is exact cash plus positions at mids. The
 unhedged twin is the primary leg of the same fills, never another run.
 """
 
@@ -23,6 +23,7 @@ from hedgekit.types import NS, Action, Decision, Instrument, Phase, Reason
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 _NO_BARS = (Reason.IN_BAND, Reason.DRIFT, Reason.COST_EXCEEDS_BENEFIT, Reason.ORDER_OVERDUE, Reason.NAKED_LIMIT)
 """What the core says on timers that close no bar: a look at the delta, an order that is overdue."""
@@ -65,7 +66,7 @@ class _Flows:
         self.price = np.array([float(fill.price) for fill in found])
         self.mid = story.once(mids_at)
         self.mid = np.where(np.isnan(self.mid), self.price, self.mid)  # no quote in force: the price is all that is known
-        self.fee = np.array([float(fill.fee) for fill in found])
+        self.fee = np.array([float(fill.fee_money) for fill in found])
         self.cost = (self.price - self.mid) * self.value + self.fee
 
     def by_trade(self) -> Iterator[tuple[int, Ints]]:
@@ -73,6 +74,27 @@ class _Flows:
         order = np.argsort(self.trade, kind="stable")
         numbers, first = np.unique(self.trade[order], return_index=True)
         yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=False)  # without fills one empty piece, and no number
+
+
+class _Funding:
+    """Every payment as arrays: record id, leg, trade, money paid (below 0: received); shape (payments,)."""
+
+    def __init__(self, story: Story) -> None:
+        items = list(story.payments.values())
+        self.id = np.array([item.id for item in items], dtype="int64")
+        self.leg = np.array([story.instrument(item.payment.instrument)[0] for item in items], dtype="int64")
+        self.trade = np.array([item.trade for item in items], dtype="int64")
+        with exactly():
+            self.paid = np.array([-float(item.payment.money) for item in items], dtype="float64")
+
+    def upto(self, rows: Sequence[Decided], mine: Flags) -> Floats:
+        """Return what the payments ``mine`` add up to at each bar, shape (bars,)."""
+        place = np.searchsorted(self.id[mine], [row.id for row in rows])
+        return np.concatenate([[0.0], np.cumsum(self.paid[mine])])[place]
+
+    def of(self, trade: int, leg: int) -> float:
+        """Return what a leg of a trade paid."""
+        return float(self.paid[(self.trade == trade) & (self.leg == leg)].sum())
 
 
 def bars(story: Story) -> list[Decided]:
@@ -111,7 +133,8 @@ def equity(story: Story) -> pd.DataFrame:
     gross_primary, gross_hedge (P&L at mids), cost_primary, cost_hedge (spread and fee), fee_primary, fee_hedge,
     hedged (gross less costs, all legs), unhedged (gross less cost of the primary). ``mid_hedge``, ``pos_hedge`` and ``ratio``
     are leg 1; a basket has ``mid_hedge_2, pos_hedge_2, ratio_2`` and so on after them. Hedge money is the sum over all legs but the
-    primary. Profit of an inverse perpetual is kept in coin until the position is closed.
+    primary. Profit of an inverse perpetual is kept in coin until the position is closed. Of a session that paid or got funding there are
+    funding_primary and funding_hedge too: cumulative money paid, part of the costs.
     """
     rows, flows = story.once(bars), story.once(_Flows)
     decisions = [row.decision for row in rows]
@@ -125,10 +148,21 @@ def equity(story: Story) -> pd.DataFrame:
     out["trade"] = np.array([d.trade for d in decisions], dtype="int64")
     for name in ("gross", "cost", "fee"):
         out |= {f"{name}_primary": legs[0][name], f"{name}_hedge": sum(leg[name] for leg in legs[1:])}
+    out |= _held_for(story, rows, out)
     out["unhedged"] = out["gross_primary"] - out["cost_primary"]
     out["hedged"] = out["unhedged"] + out["gross_hedge"] - out["cost_hedge"]
     result = pd.DataFrame(out, index=times(d.ts_ns for d in decisions).rename("ts"))
     return result[[*[name for name in result if name not in {"hedged", "unhedged"}], "hedged", "unhedged"]]
+
+
+def _held_for(story: Story, rows: Sequence[Decided], out: Mapping[str, Any]) -> dict[str, Floats]:
+    """Return what holding cost, and the costs with it; nothing if nobody paid."""
+    if not story.payments:
+        return {}
+    funding = _Funding(story)
+    paid = {whose: funding.upto(rows, mine) for whose, mine in (("primary", funding.leg == 0), ("hedge", funding.leg != 0))}
+    costs = {f"cost_{whose}": out[f"cost_{whose}"] + sums for whose, sums in paid.items()}
+    return costs | {f"funding_{whose}": sums for whose, sums in paid.items()}
 
 
 def legs_named(count: int) -> list[str]:
@@ -199,14 +233,16 @@ def trades(story: Story) -> pd.DataFrame:
     Columns: trade, side (+1 long spread), opened and closed (when entry and exit were decided; closed is NaT while anything is
     held), bars (bar closes after the entry, up to the exit), exit_reason (missing before an exit is decided), notional (of the primary
     filled at entry), gross_hedged, gross_unhedged (at mids), hedged, unhedged (net of costs), cost_primary, cost_hedge,
-    z_entry, z_exit, n_fills. What is still held is valued at the last mids that a decision saw.
+    z_entry, z_exit, n_fills. What is still held is valued at the last mids that a decision saw. Of a session that paid or got funding there
+    is funding too: money that all legs paid, part of the costs; a payment is of the trade whose position it is for, or, told late, of the
+    one that dealt last.
     """
     flows, (entries, exits) = story.once(_Flows), _turns(story)
     closes = np.array([row.decision.ts_ns for row in story.once(bars)], dtype="int64")
     marks = story.decisions[-1].decision.mids if story.decisions else ()
     with exactly():
         rows = [_trade(story, flows, mine, entries.get(n), exits.get(n), closes, marks) for n, mine in flows.by_trade() if n != NO_TRADE]
-    return frame(rows, _TRADES)
+    return frame(rows, _TRADES | ({"funding": "float"} if story.payments else {}))
 
 
 def is_entry(decision: Decision) -> bool:
@@ -242,12 +278,15 @@ def _trade(  # noqa: PLR0913 - one row, from all that bears on it
     marks: Sequence[float | None],
 ) -> dict[str, Any]:
     gross, cost, held = _money(story, flows, mine, marks)
+    number, funding = int(flows.trade[mine[0]]), story.once(_Funding)
+    paid = [funding.of(number, leg) for leg in range(len(cost))]
+    cost = [each + more for each, more in zip(cost, paid, strict=True)]
     primary = [n for n in mine if flows.leg[n] == 0]
     side = _side(entry, [flows.value[n] for n in primary])
     opened = entry.ts_ns if entry else None
     closed = leave.ts_ns if leave and not held else None
     return {
-        "trade": int(flows.trade[mine[0]]),
+        "trade": number,
         "side": side,
         "opened": opened,
         "closed": closed,
@@ -263,6 +302,7 @@ def _trade(  # noqa: PLR0913 - one row, from all that bears on it
         "z_entry": entry.z if entry else None,
         "z_exit": leave.z if leave else None,
         "n_fills": len(mine),
+        "funding": sum(paid),
     }
 
 

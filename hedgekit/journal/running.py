@@ -20,7 +20,7 @@ from hedgekit.journal.frames import leg_of, role
 from hedgekit.journal.news import BAR_COLUMNS, NS_IN_MS, FillRow, Floats, Mark, WorkingOrder, ms
 from hedgekit.journal.performance import BarRule, is_entry, is_exit
 from hedgekit.journal.story import NO_TRADE, Decided, exactly, find
-from hedgekit.types import Decision, Fill, Instrument, Order, SessionStarted
+from hedgekit.types import Decision, Fill, Instrument, Order, Payment, SessionStarted
 
 DELAYS = 200
 """Newest acknowledgements that the latency is taken of."""
@@ -128,8 +128,12 @@ class Books:
         self.instruments = instruments
         self._cash = [Decimal(0)] * len(instruments)
         self._held = [Decimal(0)] * len(instruments)
+        self._won = [0.0] * len(instruments)
+        self._coins = [0.0] * len(instruments)
         self._multiplier = [float(instrument.multiplier) for instrument in instruments]
         self._seen: set[tuple[str, str]] = set()
+        self._paid: set[tuple[str, str]] = set()
+        self.payments = Decimal(0)
         self.fees = Decimal(0)
 
     @property
@@ -157,10 +161,13 @@ class Books:
         leg, instrument = find(self.instruments, fill.instrument)
         self._seen.add(fill.key)
         with exactly():
-            self._cash[leg] += -fill.qty * fill.price * instrument.multiplier - fill.fee
+            fee, price = fill.fee_money, Decimal(1) if instrument.inverse else fill.price
+            self._cash[leg] += -fill.qty * price * instrument.multiplier - fee
             self._held[leg] += fill.qty
-            self.fees += fill.fee
-            slippage = None if order is None else (fill.price - order.expected) * fill.qty * instrument.multiplier
+            self.fees += fee
+            moved = None if order is None else (fill.price - order.expected) * fill.qty * instrument.multiplier
+        if instrument.inverse:
+            self._coined(leg, fill)
         return FillRow(
             ts=ms(fill.ts_ns),
             trade=NO_TRADE if order is None else order.trade,
@@ -169,11 +176,27 @@ class Books:
             instrument=fill.instrument,
             qty=float(fill.qty),
             price=float(fill.price),
-            fee=float(fill.fee),
+            fee=float(fee),
             expected=number(order.expected if order else None),
-            slippage=number(slippage),
+            slippage=number(moved) / (float(fill.price) if instrument.inverse else 1.0),
             order_id=fill.order_id,
         )
+
+    def _coined(self, leg: int, fill: Fill) -> None:
+        """Keep the coins that an inverse perpetual's fill bought for its fixed sum; turn them into money when nothing is held."""
+        self._coins[leg] += float(fill.qty) * self._multiplier[leg] / float(fill.price)
+        if not self._held[leg]:
+            self._won[leg], self._coins[leg] = self._won[leg] + self._coins[leg] * float(fill.price), 0.0
+
+    def pay(self, payment: Payment) -> None:
+        """Book a payment, if it was not told before."""
+        leg, _ = find(self.instruments, payment.instrument)
+        if payment.key in self._paid:
+            return
+        self._paid.add(payment.key)
+        with exactly():
+            self._cash[leg] += payment.money
+            self.payments += payment.money
 
     def held(self, leg: int) -> float:
         """Return a leg's position, 0 where there is no such leg."""
@@ -181,8 +204,9 @@ class Books:
 
     def worth(self, leg: int, mids: Sequence[float | None]) -> float:
         """Return a leg's cash and position at its mid; NaN if it holds something that has no mid."""
-        held = float(self._held[leg])
-        return float(self._cash[leg]) + (held * self._multiplier[leg] * number(leg_of(mids, leg)) if held else 0.0)
+        held, inverse = float(self._held[leg]), self.instruments[leg].inverse
+        units = self._coins[leg] if inverse else held * self._multiplier[leg]
+        return float(self._cash[leg]) + self._won[leg] + (units * number(leg_of(mids, leg)) if held else 0.0)
 
 
 class Curve:

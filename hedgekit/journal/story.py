@@ -26,6 +26,7 @@ from hedgekit.types import (
     Fill,
     Instrument,
     Order,
+    Payment,
     PlanRevised,
     Quote,
     Record,
@@ -54,19 +55,23 @@ class Ledger:
     Attributes
     ----------
     cash : Decimal
-        Sum of ``-qty * price * multiplier - fee`` over all fills; a contract of an inverse perpetual counts at its fixed sum.
+        Sum of ``-qty * price * multiplier - fee`` over all fills, and of all payments; a contract of an inverse perpetual counts at
+        its fixed sum, so that its profit, in coin, is not in it (``Journal.equity()`` has that).
     positions : dict of str to Decimal
         Filled quantity of each instrument of the session, zero included, in leg order.
     fees : Decimal
-        Sum of fees, paid counted positive.
+        Sum of fees, paid counted positive; a fee in coin at the price of its fill.
     fills : int
         Number of fills; a repeated fill_id is one fill.
+    payments : Decimal
+        Sum of what was booked without a trade (funding), received counted positive; coins at the mark that the venue reckoned with.
     """
 
     cash: Decimal
     positions: dict[str, Decimal]
     fees: Decimal
     fills: int
+    payments: Decimal = Decimal(0)
 
 
 def find(instruments: tuple[Instrument, ...], key: str) -> tuple[int, Instrument]:
@@ -96,6 +101,14 @@ class Filled(NamedTuple):
     trade: int
 
 
+class Paid(NamedTuple):
+    """A payment, the id of its record, and the trade that the last fill of its instrument before it was of."""
+
+    id: int
+    payment: Payment
+    trade: int
+
+
 class Decided(NamedTuple):
     """A decision, the id of its record, and whether a timer (or the score of its bar) of the same time stands right before it."""
 
@@ -121,13 +134,18 @@ class Mids:
 
 @dataclass(slots=True)
 class Story:
-    """A session's records, sorted by kind; ``last`` is the id of the newest one, ``before`` itself."""
+    """A session's records, sorted by kind; ``last`` is the id of the newest one, ``before`` itself.
+
+    ``dealt`` is the trade of the last fill of each instrument.
+    """
 
     last: int = 0
     start: SessionStarted | None = None
     intents: dict[str, Intent] = field(default_factory=dict)
     decisions: list[Decided] = field(default_factory=list)
     fills: dict[tuple[str, str], Filled] = field(default_factory=dict)
+    payments: dict[tuple[str, str], Paid] = field(default_factory=dict)
+    dealt: dict[str, int] = field(default_factory=dict)
     acks: dict[str, int] = field(default_factory=dict)
     over: dict[str, str] = field(default_factory=dict)
     plans: list[PlanRevised] = field(default_factory=list)
@@ -193,7 +211,12 @@ def _decided(story: Story, id_: int, decision: Decision) -> None:
 
 def _filled(story: Story, id_: int, fill: Fill) -> None:
     trade = story.decisions[-1].decision.trade if story.decisions else NO_TRADE
-    story.fills.setdefault(fill.key, Filled(id_, fill, trade))
+    item = story.fills.setdefault(fill.key, Filled(id_, fill, trade))
+    story.dealt[fill.instrument] = trade_of(story, item)
+
+
+def _paid(story: Story, id_: int, payment: Payment) -> None:
+    story.payments.setdefault(payment.key, Paid(id_, payment, story.dealt.get(payment.instrument, NO_TRADE)))
 
 
 def _acked(story: Story, _: int, ack: Ack) -> None:
@@ -217,6 +240,7 @@ _TAKE: dict[type, Callable[[Story, int, Any], None]] = {
     Quote: _quoted,
     Decision: _decided,
     Fill: _filled,
+    Payment: _paid,
     Ack: _acked,
     Reject: _rejected,
     Cancelled: _cancelled,
@@ -247,10 +271,12 @@ def ledger(story: Story) -> Ledger:
             fill = filled.fill
             _, instrument = story.instrument(fill.instrument)
             price = Decimal(1) if instrument.inverse else fill.price
-            cash += -fill.qty * price * instrument.multiplier - fill.fee
-            fees += fill.fee
+            cash += -fill.qty * price * instrument.multiplier - fill.fee_money
+            fees += fill.fee_money
             positions[fill.instrument] += fill.qty
-    return Ledger(cash, positions, fees, len(story.fills))
+        payments = sum((paid.payment.money for paid in story.payments.values()), Decimal(0))
+        cash += payments
+    return Ledger(cash, positions, fees, len(story.fills), payments)
 
 
 def trade_of(story: Story, item: Filled) -> int:
@@ -271,13 +297,14 @@ def plain(number: Decimal) -> str:
 def economic_digest(story: Story) -> str:
     """Return the hash of what a session did to money: intents, fills, ratios, final books.
 
-    Fills go in by the venue's time, not in the order in which word of them came, and without ids that a venue
+    Fills and payments go in by the venue's time, not in the order in which word of them came, and without ids that a venue
     might give anew; acks, reconciliations and receive times stay out. So a session that was killed, restarted and
     reconciled has the digest of one that was not.
     """
     orders = sorted((o.order_id, o.instrument, plain(o.qty), o.trade) for o in (intent.order for intent in story.intents.values()))
     fills = sorted((f.venue_ns, f.order_id, plain(f.qty), plain(f.price), plain(f.fee)) for f in (x.fill for x in story.fills.values()))
+    paid = sorted((p.venue_ns, p.instrument, plain(p.amount), plain(p.mark)) for p in (x.payment for x in story.payments.values()))
     books = ledger(story)
     positions = sorted((key, plain(qty)) for key, qty in books.positions.items())
-    content = (orders, fills, [revised.plan.ratio for revised in story.plans], positions, plain(books.cash))
+    content = (orders, fills, [revised.plan.ratio for revised in story.plans], positions, plain(books.cash), *([paid] if paid else []))
     return sha256(msgspec.json.encode(content)).hexdigest()

@@ -83,7 +83,7 @@ class Outbox:
 
     def ranked(self, request: Request) -> Request:
         """Return a request with the priority that it has now: after a silence, closes wait for what is asked of the venue."""
-        waits = self._unsure and request.priority is Priority.QUERY and request.purpose != "quotes"
+        waits = self._unsure and request.priority is Priority.QUERY and request.purpose not in ("quotes", "booked")
         return msgspec.structs.replace(request, priority=Priority.CLOSE) if waits else request
 
     # --------------------------------------------------------------- what to send
@@ -184,6 +184,8 @@ class Outbox:
         if word is Word.UNKNOWN:
             return Outcome(again_ns=self._backoff.next_ns(request))
         self._backoff.over()
+        if request.purpose == "booked":  # read by who asked
+            return Outcome()
         means = {"submit": self._on_submitted, "void": self._on_void, "cancel": self._on_cancelled, "lookup": self._on_found}
         means |= {"fills": self._on_fills, "positions": self._on_account, "account": self._on_account}
         return means[request.purpose](request, reply, word, ts_ns)

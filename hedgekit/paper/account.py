@@ -14,6 +14,7 @@ import platformdirs
 from hedgekit.errors import SessionError
 from hedgekit.journal.lock import FileLock
 from hedgekit.keys import secret
+from hedgekit.net.bookings import Bookings
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
 from hedgekit.net.transport import Count, Rest, require_paper
@@ -65,6 +66,7 @@ class Account:
         self.venue, self.client = venue, kind(self.keys, instruments, access.native)
         self.pulse = Pulse(venue, breaker_s, Tradable((instrument.key for instrument in instruments), access.calendar))
         self.heart = Heart(self.client, live=live)
+        self.bookings = Bookings(self.client)
         self._access, self._breaker_s, self._live = access, breaker_s, live
         self._now_ns = 0
         self.feeds: Feeds
@@ -115,20 +117,30 @@ class Account:
         """Begin an instant."""
         self._now_ns = now_ns
 
-    def asking_ns(self, *, exposed: bool) -> int | None:
+    def next_ns(self) -> int | None:
+        """When a socket is to be opened again or something to be said on it, or to ask what was booked."""
+        return min((at for at in (self.feeds.next_ns(), self.bookings.soon_ns()) if at is not None), default=None)
+
+    def idle_ns(self, *, exposed: bool) -> int | None:
+        """When to ask for no other reason than that time has passed: no reason for a tape to go on."""
+        times = (self._asking_ns(exposed=exposed), self.bookings.period_ns(exposed=exposed))
+        return min((at for at in times if at is not None), default=None)
+
+    def _asking_ns(self, *, exposed: bool) -> int | None:
         """When to ask whether a silent market is quiet, and, live, whether the venue is there."""
         live = self.feeds.ask_ns(self._breaker_s) if self._live else None
         return min((at for at in (self.pulse.ask_ns(exposed=exposed), live) if at is not None), default=None)
 
     def asked(self, *, exposed: bool) -> list[Request]:
-        """Return the question, if it is time."""
-        due = self.asking_ns(exposed=exposed)
+        """Return the questions for which it is time."""
+        booked = self.bookings.ask(self._now_ns, exposed=exposed)
+        due = self._asking_ns(exposed=exposed)
         if due is None or due > self._now_ns:
-            return []
+            return booked
         self.pulse.asked(self._now_ns)
         self.feeds.asked(self._now_ns)
         question = self.client.latest()
-        return [] if question is None else [question]
+        return booked if question is None else [*booked, question]
 
     def answered(self, asked: Request, reply: Reply) -> Sequence[Link | Switch]:
         """Take an answer for what it says of how the venue is heard, and hears us."""

@@ -163,3 +163,35 @@ class SessionConfig(msgspec.Struct, frozen=True):
         except (msgspec.MsgspecError, OSError) as error:
             msg = f"{path} is not a session configuration: {error}"
             raise ConfigError(msg) from None
+
+
+_SHARED = ("control", "limits")
+
+
+def shared(configs: tuple[SessionConfig, ...]) -> tuple[SessionConfig, dict[str, Access]]:
+    """Return the first configuration, which speaks for the session, and all accounts that are traded.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, two have one name, or they differ in what belongs to the account.
+    """
+    if not configs:
+        msg = "no pair to trade; give at least one configuration"
+        raise ConfigError(msg)
+    accesses: dict[str, Access] = {}
+    for config in configs:
+        for venue in config.venues:
+            if accesses.setdefault(venue, config.accounts[venue]) != config.accounts[venue]:
+                msg = f"the pairs of one session differ in their account at {venue}; write the same in all"
+                raise ConfigError(msg)
+    for name in _SHARED:
+        values = [getattr(config, name) for config in configs]
+        if any(value != values[0] for value in values):
+            msg = f"the pairs of one session differ in {name}: {', '.join(sorted({str(value) for value in values}))}; write the same in all"
+            raise ConfigError(msg)
+    names = [config.session for config in configs]
+    if len({*names}) < len(names):
+        msg = f"sessions {', '.join(names)}: each pair needs a name of its own"
+        raise ConfigError(msg)
+    return configs[0], accesses

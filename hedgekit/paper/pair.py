@@ -36,6 +36,7 @@ from hedgekit.types import (
     Input,
     Link,
     MarketStatus,
+    Payment,
     Phase,
     Reconciled,
     SessionEnded,
@@ -84,6 +85,9 @@ class Pair:
         self.alarm: Command | None = None
         self._now_ns = 0
         self._reconcile_ns: int | None = None
+        self.payments: dict[tuple[str, str], Decimal] = {}
+        self._paid_ns: dict[str, int] = {}
+        self._begun_ns: int | None = None
         self._untold: set[str] = set()
         self._disagreed: dict[str, int] = {}
         self._spool = Spool(config.commands, COMMANDS) if config.commands else None
@@ -128,6 +132,9 @@ class Pair:
         for record in records:
             if isinstance(record, Command):
                 self._note_command(record)
+            elif isinstance(record, Payment):
+                self._note_payment(record)
+        self._begun_ns = records[0].ts_ns if records else None
         self._last_ns = max((record.ts_ns for record in records), default=0)
         self.restarted, self.reached = bool(records), self.journal.last_instant
         self.forget_commands()
@@ -153,6 +160,8 @@ class Pair:
             )
         for venue, sender in self.senders.items():
             sender.ask(self.outboxes[venue].resume())  # before anything is decided: the venue may have each of these
+            begun_ns = now_ns if self._begun_ns is None else self._begun_ns
+            self.accounts[venue].bookings.begin(begun_ns, self._paid_ns.get(venue), now_ns)
 
     def resume(self) -> None:
         """Ask what became of everything; at live speed say that the market went on without us, and wait for what is held."""
@@ -180,6 +189,8 @@ class Pair:
         self.journal.append(event)
         for sender in self.senders.values():
             sender.note(event)
+        for account in self.accounts.values():
+            account.bookings.note(event)
         self.alarm = self._guard.note(event) or self.alarm
         decision = self.hedger.on(event)
         if not routine(decision):
@@ -226,6 +237,15 @@ class Pair:
                 )
             )
         self.apply(MarketStatus(ts_ns=self._now_ns, instrument=told.instrument, status="closed"))
+
+    def pay(self, payment: Payment) -> None:
+        """Book a payment, or this pair's share of one."""
+        self._note_payment(payment)
+        self.apply(payment)
+
+    def _note_payment(self, payment: Payment) -> None:
+        self.payments[payment.key] = payment.amount
+        self._paid_ns[payment.instrument.partition(":")[0]] = payment.ts_ns
 
     def updated(self, venue: str, event: Input, filled: Decimal | None) -> None:
         """Take an account's update; where the venue's count says that one was missed, ask before an order is taken to be over."""
@@ -318,8 +338,10 @@ class Pair:
             return Command(ts_ns=self._now_ns, name="set", ref=wish.ref, refusal=str(error))
 
     def command(self, command: Command) -> None:
-        """Apply a command."""
+        """Apply a command; before the end it is asked once more what was booked."""
         self._note_command(command)
+        for account in self.accounts.values() if command.name == "stop" else ():
+            account.bookings.wanted(self._now_ns)
         self.apply(command)
 
     def _note_command(self, command: Command) -> None:
@@ -342,8 +364,10 @@ class Pair:
 
     @property
     def over(self) -> bool:
-        """Whether a person stopped it, no order is alive and no answer awaited."""
-        return self.ending == STOPPED and not self.hedger.working and all(sender.quiet for sender in self.senders.values())
+        """Whether a person stopped it, no order is alive, no answer awaited and all that was booked is told."""
+        if self.ending != STOPPED or self.hedger.working or any(account.bookings.open for account in self.accounts.values()):
+            return False
+        return all(sender.quiet for sender in self.senders.values())
 
     def next_ns(self) -> int | None:
         """When it wants to be woken; while it ends, also to look after an order whose end was not told: no market moves any more."""

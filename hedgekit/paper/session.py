@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hedgekit.errors import ConfigError, SessionError
+from hedgekit.errors import SessionError
 from hedgekit.keys import secret
 from hedgekit.net.sender import leave
 from hedgekit.net.transport import Count, Stream, require_paper
 from hedgekit.paper.account import Account
-from hedgekit.paper.config import CONTROL_TOKEN_ENV, Access, SessionConfig
+from hedgekit.paper.booked import book
+from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig, shared
 from hedgekit.paper.gauges import Dashboard
 from hedgekit.paper.pacer import Inbox, Instant, LivePacer, News, Pacer, TapePacer
 from hedgekit.paper.pair import Pair
@@ -42,8 +43,6 @@ BETWEEN = "pairs.between_commits"
 
 Point = Callable[[str], Awaitable[None]]
 """Called at each point."""
-
-_SHARED = ("control", "limits")
 
 
 async def _nowhere(_: str) -> None:
@@ -69,7 +68,7 @@ class Session:
     """
 
     def __init__(self, *configs: SessionConfig, at: Point = _nowhere) -> None:
-        self.config, accesses = _shared(configs)
+        self.config, accesses = shared(configs)
         one = self.config
         if one.control:
             require_paper(one.control, ())  # it gets a secret
@@ -313,6 +312,10 @@ class Session:
                         pair.agreed(event, self._held_beside(pair))
                     else:
                         pair.apply(event)
+                if asked is not None and asked.purpose == "booked":
+                    found, more = self.accounts[venue].bookings.reply(asked, reply, self._now_ns)
+                    sender.ask(more)
+                    book(found, self.pairs)
                 for link in [] if asked is None else self.accounts[venue].answered(asked, reply):
                     self._tell(link)
 
@@ -342,6 +345,7 @@ class Session:
         if "trade" in opened:
             for pair in pairs:
                 pair.ask(account.venue, full=True)
+            account.bookings.wanted(self._now_ns)
         if opened:
             await self._at("feeds.reopened")
 
@@ -360,12 +364,12 @@ class Session:
 
     def _asking_ns(self) -> list[int | None]:
         pairs = {venue: self._where(venue) for venue in self.accounts}
-        return [self.accounts[venue].asking_ns(exposed=any(pair.exposed for pair in some)) for venue, some in pairs.items() if some]
+        return [self.accounts[venue].idle_ns(exposed=any(pair.exposed for pair in some)) for venue, some in pairs.items() if some]
 
     # ------------------------------------------------------------- when next
 
     def _next_timer(self) -> int | None:
-        times = (*(account.feeds.next_ns() for account in self.accounts.values()), *(pair.next_ns() for pair in self._trading))
+        times = (*(account.next_ns() for account in self.accounts.values()), *(pair.next_ns() for pair in self._trading))
         return min((at for at in times if at is not None), default=None)
 
     def _idle_timer(self) -> int | None:
@@ -375,26 +379,3 @@ class Session:
         beats = (account.heart.next_ns(self._senders_of(account)) for account in self.accounts.values())
         times = (*self._asking_ns(), *changes, *looks, *beats)
         return min((at for at in times if at is not None), default=None)
-
-
-def _shared(configs: tuple[SessionConfig, ...]) -> tuple[SessionConfig, dict[str, Access]]:
-    """Return the first configuration, which speaks for the session, and all accounts that are traded."""
-    if not configs:
-        msg = "no pair to trade; give at least one configuration"
-        raise ConfigError(msg)
-    accesses: dict[str, Access] = {}
-    for config in configs:
-        for venue in config.venues:
-            if accesses.setdefault(venue, config.accounts[venue]) != config.accounts[venue]:
-                msg = f"the pairs of one session differ in their account at {venue}; write the same in all"
-                raise ConfigError(msg)
-    for name in _SHARED:
-        values = [getattr(config, name) for config in configs]
-        if any(value != values[0] for value in values):
-            msg = f"the pairs of one session differ in {name}: {', '.join(sorted({str(value) for value in values}))}; write the same in all"
-            raise ConfigError(msg)
-    names = [config.session for config in configs]
-    if len({*names}) < len(names):
-        msg = f"sessions {', '.join(names)}: each pair needs a name of its own"
-        raise ConfigError(msg)
-    return configs[0], accesses

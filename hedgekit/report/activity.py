@@ -56,21 +56,25 @@ def _pair(unhedged: float, hedged: float) -> tuple[str, str, str]:
 
 
 def costs(s: Session) -> HTML:
-    """Costs by kind for each leg, in money and in basis points of what was traded."""
+    """Costs by kind for each leg, in money and in basis points of what was traded; funding where there was any."""
     rows: list[tuple[object, ...]] = []
-    total = np.zeros(4)
+    total, funded = np.zeros(4), "funding_primary" in s.equity
     for role, name in (("primary", s.primary), ("hedge", s.hedge)):
         fills = s.fills[s.fills["role"] == role]
         traded, spread, fee = (float(fills[c].sum()) for c in ("notional", "spread_cost", "fee"))
-        total += (traded, spread, fee, spread + fee)
-        rows.append(_cost_row(f"{name} ({role})", traded, spread, fee))
-    rows.append(_cost_row("both", *total[:3]))
-    head = ("leg", "traded", "spread paid", "fees", "spread + fees", "of traded")
+        funding = float(s.equity[f"funding_{role}"].iloc[-1]) if funded else 0.0
+        total += (traded, spread, fee, funding)
+        rows.append(_cost_row(f"{name} ({role})", traded, spread, fee, funding, funded=funded))
+    rows.append(_cost_row("both", *total, funded=funded))
+    parts = ("spread paid", "fees", *(("funding",) if funded else ()))
+    head = ("leg", "traded", *parts, "together" if funded else "spread + fees", "of traded")
     return HTML(table(head, rows, last="total"))
 
 
-def _cost_row(name: str, traded: float, spread: float, fee: float) -> tuple[str, ...]:
-    return name, money(traded), money(spread), money(fee), money(spread + fee), bp((spread + fee) / traded if traded else None)
+def _cost_row(name: str, traded: float, spread: float, fee: float, funding: float, *, funded: bool) -> tuple[str, ...]:  # noqa: PLR0913 - the columns
+    whole = spread + fee + funding
+    parts = (spread, fee, *((funding,) if funded else ()))
+    return name, money(traded), *map(money, parts), money(whole), bp(whole / traded if traded else None)
 
 
 def slippage(s: Session) -> HTML:

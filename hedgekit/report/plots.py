@@ -118,22 +118,20 @@ def delta(s: Session) -> figure:
 
 
 def costs(s: Session) -> figure:
-    """Cumulative spread paid and fees, for each leg."""
+    """Cumulative spread paid and fees, for each leg, and funding where there was any."""
     e = s.equity
-    frame = pd.DataFrame(
-        {
-            "spread_primary": e["cost_primary"] - e["fee_primary"],
-            "spread_hedge": e["cost_hedge"] - e["fee_hedge"],
-            "fee_primary": e["fee_primary"],
-            "fee_hedge": e["fee_hedge"],
-        }
-    )
+    rest = {f"{kind}_{leg}": e[f"{kind}_{leg}"] for kind in ("fee", "funding") for leg in ("primary", "hedge") if f"{kind}_{leg}" in e}
+    spread = {
+        f"spread_{leg}": e[f"cost_{leg}"] - sum(paid for name, paid in rest.items() if name.endswith(leg)) for leg in ("primary", "hedge")
+    }
+    frame = pd.DataFrame(spread | rest)
     source = _source(thin(frame))
     plot = _figure("Cumulative costs by kind and leg" + thinned(frame), "cost paid ($)", height=260, x_range=_whole(s))
     shown = None
-    for name, color, dash in zip(frame.columns, (BLUE, ORANGE, BLUE, ORANGE), ("solid", "solid", "dashed", "dashed"), strict=True):
+    for name in frame.columns:
         kind, leg = name.split("_")
-        shown = _line(plot, source, name, color, f"{'spread' if kind == 'spread' else 'fees'}, {getattr(s, leg)}", width=2, dash=dash)
+        word, dash = {"spread": ("spread", "solid"), "fee": ("fees", "dashed"), "funding": ("funding", "dotted")}[kind]
+        shown = _line(plot, source, name, BLUE if leg == "primary" else ORANGE, f"{word}, {getattr(s, leg)}", width=2, dash=dash)
     _hover(plot, shown, [(name.replace("_", ", "), f"@{name}{{$0,0}}") for name in frame.columns])
     plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
     _legend(plot, "top_left")

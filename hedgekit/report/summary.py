@@ -38,18 +38,19 @@ class Book:
 
 @dataclass(frozen=True)
 class Leg:
-    """What one leg paid: spread and fees, what it traded, and its slippage against the touch at the decision (+ = adverse)."""
+    """What one leg paid: spread, fees and funding, what it traded, and its slippage against the touch at the decision (+ = adverse)."""
 
     symbol: str
     traded: float
     spread: float
     fees: float
     slippage: float
+    funding: float = 0.0
 
     @property
     def costs(self) -> float:
-        """Spread and fees together."""
-        return self.spread + self.fees
+        """Spread, fees and funding together."""
+        return self.spread + self.fees + self.funding
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def figures(  # noqa: PLR0913 - everything a summary rests on, by name
     closed = trades.dropna(subset=["closed"])
     status = orders["status"].value_counts()
     profit = float(closed["hedged"].sum())
-    legs = [_leg(fills[fills["role"] == role], symbol) for role, symbol in zip(("primary", "hedge"), symbols, strict=True)]
+    legs = [_leg(fills[fills["role"] == role], symbol, equity, role) for role, symbol in zip(("primary", "hedge"), symbols, strict=True)]
     return Summary(
         session=session,
         first=equity.index[0],
@@ -284,6 +285,7 @@ def _book(net: pd.Series[float], gross: pd.Series[float]) -> Book:
     return Book(pnl=float(net.iloc[-1]), gross=float(gross.iloc[-1]), drawdown=float(fall.max()))
 
 
-def _leg(fills: pd.DataFrame, symbol: str) -> Leg:
+def _leg(fills: pd.DataFrame, symbol: str, equity: pd.DataFrame, role: str) -> Leg:
     traded, spread, fees, slippage = (float(fills[c].sum()) for c in ("notional", "spread_cost", "fee", "slippage"))
-    return Leg(symbol, traded, spread, fees, slippage)
+    funding = float(equity[f"funding_{role}"].iloc[-1]) if f"funding_{role}" in equity else 0.0
+    return Leg(symbol, traded, spread, fees, slippage, funding)

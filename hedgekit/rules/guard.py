@@ -24,6 +24,7 @@ from hedgekit.types import (
     Input,
     Instrument,
     Order,
+    Payment,
     Quote,
     Record,
     Reject,
@@ -100,7 +101,7 @@ class _Held:
         qty, price, multiplier = float(fill.qty), float(fill.price), float(self.instrument.multiplier)
         self.qty += qty
         self.units += qty * multiplier / price if self.instrument.inverse else qty * multiplier
-        self.paid += (qty * multiplier if self.instrument.inverse else qty * multiplier * price) + float(fill.fee)
+        self.paid += (qty * multiplier if self.instrument.inverse else qty * multiplier * price) + float(fill.fee_money)
 
     def worth(self, qty: float) -> float:
         """Return the money that so much is worth, whichever the side."""
@@ -135,6 +136,7 @@ class Guard:
         self._working: dict[str, tuple[str, float]] = {}
         self._times: deque[int] = deque()
         self._fills: set[tuple[str, str]] = set()
+        self._payments: set[tuple[str, str]] = set()
         self._base = 0.0
         self.stopped: Command | None = None
 
@@ -154,7 +156,7 @@ class Guard:
     def note(self, event: Input) -> Command | None:
         """Follow an event; return the command to close everything if it is the one by which too much is lost."""
         self._follow(event)
-        return self._lost(event.ts_ns) if isinstance(event, Quote | Fill) else None
+        return self._lost(event.ts_ns) if isinstance(event, Quote | Fill | Payment) else None
 
     def _follow(self, event: Input) -> None:
         if isinstance(event, Quote):
@@ -163,6 +165,8 @@ class Guard:
                 held.bid, held.ask = event.bid, event.ask
         elif isinstance(event, Fill):
             self._filled(event)
+        elif isinstance(event, Payment):
+            self._paid(event)
         elif isinstance(event, Cancelled | Reject):
             self._working.pop(event.order_id, None)
         elif isinstance(event, Command):
@@ -178,6 +182,11 @@ class Guard:
             left -= float(fill.qty)
             if abs(left) > _DUST:
                 self._working[fill.order_id] = (key, left)
+
+    def _paid(self, payment: Payment) -> None:
+        if payment.key not in self._payments:
+            self._payments.add(payment.key)
+            self._held[payment.instrument].paid -= float(payment.money)
 
     def _commanded(self, command: Command) -> None:
         if command.name == "resume":

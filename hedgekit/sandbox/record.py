@@ -9,11 +9,11 @@
     request without a valid label is answered 400 before it gets a number: ``n`` is null.
 ``ledger.jsonl``
     First the account at each venue as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
-    accepted, fill, cancel and reject, and each contract settled (what was held, and what it pays): ``t``, ``event``,
+    accepted, fill, cancel and reject, each contract settled (what was held, and what it pays) and funding exchanged (what was
+    held, at which mark, and as ``fee`` what was paid): ``t``, ``event``,
     ``client_id``, ``order_id`` (the exchange's), ``execution_id``, ``symbol``, ``qty`` (signed; of the order, of the fill, or
     what a cancel left unfilled), ``price`` (limit or fill), ``fee``, ``why``, and ``position`` and ``cash`` after it: the balance
-    of the currency that the instrument settles in. Funding
-    is not written.
+    of the currency that the instrument settles in.
 ``faults.jsonl``
     Each fault that came to pass: ``t``, its fields, and which request (``n``) or channel it befell.
 
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from hedgekit.errors import ConfigError
-from hedgekit.exchange.model import EXACT, Accepted, Cancelled, Executed, Rejected, Report, Reports
+from hedgekit.exchange.model import EXACT, Accepted, Cancelled, Executed, Funding, Rejected, Report, Reports
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -173,6 +173,17 @@ class Record:
         line = {"t": now_ns, "event": "settled", "client_id": None, "order_id": None, "execution_id": None}
         about = {"symbol": key.partition(":")[2], "qty": _text(held.copy_negate()), "price": _text(payout), "fee": "0", "why": None}
         self._write("ledger", {**line, **about, "position": "0", "cash": _text(self._exchange.ledger.cash)})
+
+    def funded(self, paid: Funding) -> None:
+        """Write that funding was exchanged, if any was: what was held, the mark as the price, and what was paid for it as the fee."""
+        if not paid.paid:
+            return
+        line = {"t": paid.ts_ns, "event": "funding", "client_id": None, "order_id": None, "execution_id": None}
+        about = {"symbol": paid.instrument.partition(":")[2], "qty": _text(paid.position), "price": _text(paid.mark)}
+        ledger = self._exchange.ledger
+        cash = ledger.balances[ledger.contracts[paid.instrument].currency]
+        told = {"fee": _text(paid.paid.copy_negate()), "why": None, "position": _text(paid.position), "cash": _text(cash)}
+        self._write("ledger", {**line, **about, **told})
 
     # ------------------------------------------------------------------ faults
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from hedgekit.data import LiveFeed
+from hedgekit.data import LiveFeed, Tape
 from hedgekit.errors import ConfigError
+from hedgekit.exchange.contract import PERPETUAL
 from hedgekit.exchange.faults import Faults
 from hedgekit.sandbox.barrier import Barrier, Party
 from hedgekit.sandbox.channel import Channel
@@ -123,6 +124,7 @@ async def run(source: Source, secrets: Secrets, options: Options, ready: Callabl
         If a feed cannot be reached at the start, or does not accept the keys.
     """
     pace, venues = _pace(source, options), _listed(source, options)
+    _check_funding(source)
     with Files(None if options.log is None else Path(options.log)) as files:
         box = _Box(source, secrets, options, files, pace, venues)
         async with AsyncExitStack() as open_:
@@ -158,6 +160,14 @@ def _listed(source: Source, options: Options) -> dict[str, list[Instrument]]:
         msg = f"--venue {options.venue}: nothing of this market is listed there, only at {', '.join(venues)}; choose another --market"
         raise ConfigError(msg)
     return {options.venue: venues[options.venue]} if options.venue else venues
+
+
+def _check_funding(source: Source) -> None:
+    """Raise ConfigError if a tape has funding of what is no perpetual: a backtest charges it, but no venue does."""
+    for instrument, carry in zip(source.instruments, source.carry, strict=False) if isinstance(source, Tape) else ():
+        if len(carry.funding_ns) and instrument.kind not in PERPETUAL:
+            msg = f"the tape has funding of {instrument.key}, which is {instrument.kind.value}; a venue exchanges it on perpetuals only"
+            raise ConfigError(msg)
 
 
 def _pace(source: Source, options: Options) -> Pace | None:
@@ -257,7 +267,7 @@ class _Box:
         if isinstance(source, LiveFeed):
             market = self._relay = Relay(source, secrets.of_feed(source.venue), timeline, self._on_row, self._on_status)
         else:
-            market = Player(source, timeline, self._on_row, pace if options.live else None, self._on_settled)
+            market = Player(source, timeline, self._on_row, pace if options.live else None, self._on_settled, self._on_funded)
         self._live = barrier is None
 
     async def open(self) -> None:
@@ -288,6 +298,11 @@ class _Box:
     def _on_settled(self, key: str, payout: Decimal) -> None:
         if (stall := self.stalls.get(key.partition(":")[0])) is not None:
             stall.settle(key, payout)
+
+    def _on_funded(self, key: str, rate: Decimal) -> None:
+        stall = self.stalls.get(key.partition(":")[0])
+        if stall is not None and key in stall.exchange.marks:  # what was never quoted, nobody holds
+            stall.skin.fund(key, rate)
 
     def _ledger(self) -> Ledger:
         return Ledger({venue: stall.account() for venue, stall in self.stalls.items()})

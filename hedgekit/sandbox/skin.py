@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from hedgekit.exchange.faults import Purpose
-    from hedgekit.exchange.model import FillModel, Report, Reports
+    from hedgekit.exchange.model import FillModel, Funding, Report, Reports
     from hedgekit.sandbox.channel import Channel
     from hedgekit.sandbox.floor import Floor
     from hedgekit.sandbox.record import Record
@@ -163,6 +163,17 @@ class Skin(ABC):
     @abstractmethod
     def reported(self, report: Report) -> Iterable[Said]:
         """Return what the account's stream says of a report."""
+
+    def fund(self, key: str, rate: Decimal) -> Funding:  # noqa: ARG002 - where there are perpetuals
+        """Exchange funding on the position in a perpetual now; ``rate`` is that of the interval that ends.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such perpetual, or the rate is no number.
+        """
+        msg = f"{self.venue} has no perpetual {key!r} to exchange funding on"
+        raise ConfigError(msg)
 
     def settle(self, key: str, payout: Decimal) -> None:  # noqa: ARG002 - where contracts do
         """Resolve a contract now: what is held of it becomes what it pays, and its orders end.

@@ -23,6 +23,7 @@ from hedgekit.types.events import (
     Input,
     Link,
     MarketStatus,
+    Payment,
     PlanRevised,
     Quote,
     Reconciled,
@@ -36,12 +37,13 @@ from hedgekit.types.events import (
     Timer,
 )
 from hedgekit.types.nouns import NS, Action, Evidence, Fees, HedgePlan, Instrument, Kind, Order, Phase, Priority, Reason, Reply, Request
-from hedgekit.types.venue import Execution, Feed, Login, MarketEvent, Settled, State, Update, Venue, Word
+from hedgekit.types.venue import Booked, Execution, Feed, Login, MarketEvent, Settled, State, Update, Venue, Word
 
 __all__ = [
     "NS",
     "Ack",
     "Action",
+    "Booked",
     "Cancelled",
     "Command",
     "Decision",
@@ -62,6 +64,7 @@ __all__ = [
     "MarketEvent",
     "MarketStatus",
     "Order",
+    "Payment",
     "Phase",
     "PlanRevised",
     "Priority",

@@ -51,6 +51,7 @@ class Fill(Event, frozen=True, tag="fill"):
     that has failed after all, with the opposite quantity and fee. Neither is of an order that works.
 
     ``fill_id`` is the venue's execution id; a second fill with the same id in the same instrument is the same fill.
+    ``fee_coin`` names the coin that the fee is in, where it is not in the price's currency; empty: it is.
     """
 
     order_id: str
@@ -61,11 +62,17 @@ class Fill(Event, frozen=True, tag="fill"):
     price: Decimal
     fee: Decimal
     cause: Literal["trade", "settlement", "reversal"] = "trade"
+    fee_coin: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         """What names the execution, at whatever venue."""
         return self.instrument, self.fill_id
+
+    @property
+    def fee_money(self) -> Decimal:
+        """The fee in the price's currency: coins at the price of the execution."""
+        return self.fee * self.price if self.fee_coin else self.fee
 
 
 class Reject(Event, frozen=True, tag="reject"):
@@ -141,6 +148,33 @@ class Funding(Event, frozen=True, tag="funding"):
     mark: Decimal
 
 
+class Payment(Event, frozen=True, tag="payment"):
+    """Money that a venue has booked for what is held, without a trade: ``amount`` is below 0 where the account paid.
+
+    ``payment_id`` is the venue's; a second payment with the same id for the same instrument is the same payment. ``coin`` names
+    the coin that the amount is in, where it is not in the price's currency (empty: it is), and ``mark`` is the price at
+    which the venue reckoned it.
+    """
+
+    instrument: str
+    payment_id: str
+    venue_ns: int
+    amount: Decimal
+    mark: Decimal
+    coin: str = ""
+    cause: Literal["funding"] = "funding"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the payment, at whatever venue."""
+        return self.instrument, self.payment_id
+
+    @property
+    def money(self) -> Decimal:
+        """The amount in the price's currency: coins at the mark."""
+        return self.amount * self.mark if self.coin else self.amount
+
+
 class Link(Event, frozen=True, tag="link"):
     """How a venue is heard, when that changes (A19, L6).
 
@@ -197,6 +231,7 @@ Input = (
     | MarketStatus
     | TickChanged
     | Funding
+    | Payment
     | Reconciled
 )
 """What the Hedger accepts."""
@@ -260,6 +295,7 @@ Record = (
     | MarketStatus
     | TickChanged
     | Funding
+    | Payment
     | Reconciled
     | Switch
     | Decision

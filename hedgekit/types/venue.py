@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-from hedgekit.types.events import Ack, Cancelled, Fill, Funding, Gap, MarketStatus, Quote, Reject, TickChanged
+from hedgekit.types.events import Ack, Cancelled, Fill, Funding, Gap, MarketStatus, Payment, Quote, Reject, TickChanged
 from hedgekit.types.nouns import Instrument, Order, Reply, Request
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ class Settled(NamedTuple):
 
 MarketEvent = Quote | MarketStatus | TickChanged | Funding | Settled | Gap
 """What a market feed tells. A Gap: its sequence is broken, so its books are not to be trusted until it was opened anew."""
+
+Booked = Payment | Settled
+"""What a venue books without an order of ours."""
 
 Login = Generator[tuple[bytes | None, bool], bytes | str, None]
 """Yields (message to send or None, whether to wait for a frame), is sent the frame, and ends when the feed flows.
@@ -73,7 +76,10 @@ class State(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """One execution by the venue's word, with the venue's id of its order; quantity signed, fee in what the instrument settles in."""
+    """One execution by the venue's word, with the venue's id of its order; quantity signed, fee in what the instrument settles in.
+
+    ``fee_coin`` is as in :class:`Fill`.
+    """
 
     venue_order_id: str
     fill_id: str
@@ -82,6 +88,7 @@ class Execution(NamedTuple):
     qty: Decimal
     price: Decimal
     fee: Decimal
+    fee_coin: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -195,6 +202,13 @@ class Venue(Protocol):
     def holdings(self) -> tuple[Request, ...]:
         """Encode the questions for what is held: positions and cash, of purpose "positions" or "account"."""
 
+    def booked(self, since_ns: int, until_ns: int, page: str) -> Request | None:  # noqa: ARG002 - there is nothing, unless a venue says so
+        """Encode the question, of purpose "booked", for what was booked without an order from one time to another.
+
+        ``page`` is what the last answer gave for more; None where nothing is, or where it cannot be asked.
+        """
+        return None
+
     def latest(self) -> Request | None:
         """Encode the question for the latest quotes, of purpose "quotes"; None where it cannot be asked."""
 
@@ -221,6 +235,10 @@ class Venue(Protocol):
 
     def held_of(self, replies: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
         """Return signed quantity by instrument key, and cash, from the answers to :meth:`holdings`, in their order."""
+
+    def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:  # noqa: ARG002 - as above
+        """Return what was booked, and what asks for more; empty for the last page."""
+        return [], ""
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the latest quote, ns UTC, by instrument key."""

@@ -6,13 +6,30 @@ import math
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgekit.errors import ConfigError
 from hedgekit.rules.guard import CODE, Guard, Limits
-from hedgekit.types import NS, Action, Cancelled, Command, Decision, Fees, Fill, Instrument, Kind, Order, Phase, Priority, Quote, Reason
+from hedgekit.types import (
+    NS,
+    Action,
+    Cancelled,
+    Command,
+    Decision,
+    Fees,
+    Fill,
+    Instrument,
+    Kind,
+    Order,
+    Payment,
+    Phase,
+    Priority,
+    Quote,
+    Reason,
+)
 
 A, B = Instrument("V", "A"), Instrument("V", "B", multiplier=Decimal(10))
 
@@ -151,6 +168,23 @@ def test_an_inverse_perpetual_gains_in_coins() -> None:
     made.note(quote(perp, 50_000.0, 50_000.0))
     made.note(fill("a", perp, 100, "40000"))  # 1,000 dollars bought at 40,000: a fortieth of a coin
     assert made.gain == pytest.approx(1_000 / 40_000 * 50_000 - 1_000)
+
+
+def test_a_fee_in_coin_and_funding_count_at_their_prices() -> None:
+    """By hand: half a thousandth of a coin at 40,000 is 20 dollars; 0.001 coins of funding at 50,000 are 50, told twice or not."""
+    perp = Instrument("V", "P", kind=Kind.INVERSE_PERP, multiplier=Decimal(10), fees=Fees())
+    made = Guard(Limits(session_loss=60.0), (perp,))
+    made.note(quote(perp, 40_000.0, 40_000.0))
+    made.note(msgspec.structs.replace(fill("a", perp, 100, "40000"), fee=Decimal("0.0005"), fee_coin="BTC"))
+    assert made.gain == pytest.approx(-20.0)
+    at = {"instrument": perp.key, "venue_ns": 5, "mark": Decimal(50_000), "coin": "BTC"}
+    paid = Payment(ts_ns=5, payment_id="1", amount=Decimal("-0.001"), **at)
+    stop = made.note(paid)
+    assert made.gain == pytest.approx(-70.0)
+    assert stop is not None
+    assert stop.name == "flatten"
+    made.note(paid)
+    assert made.gain == pytest.approx(-70.0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hedgekit.exchange import Ledger
 from hedgekit.launch import Child
 from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.sandbox.skins.deribit_wire import terms_of
-from hedgekit.types import Fees, Fill, Instrument, Kind
+from hedgekit.types import Fees, Fill, Instrument, Kind, Payment
 from hedgekit.venues.deribit.wire import KEY_ENV
 from tests.paper.rig import TINY_PARAMS, Rig
 
@@ -56,10 +56,16 @@ def deribit(folder: Path, market: SyntheticMarket = PERPS, *, options: Sequence[
 
 
 def traded(
-    folder: Path, kills: Sequence[tuple[str, int]] = (), *, options: Sequence[str] = (), params: dict[str, Any] = PARAMS, **changes: Any
+    folder: Path,
+    kills: Sequence[tuple[str, int]] = (),
+    *,
+    market: SyntheticMarket = PERPS,
+    options: Sequence[str] = (),
+    params: dict[str, Any] = PARAMS,
+    **changes: Any,
 ) -> Rig:
     """Run one session to its end, killed where asked; the rig has the exchange's own books."""
-    with deribit(folder, options=options) as rig:
+    with deribit(folder, market, options=options) as rig:
         config = rig.config(params=params, **changes)
         for point, count in kills:
             done = rig.run(config, kill_at=point, count=count)
@@ -71,7 +77,7 @@ def traded(
 
 
 def booked(rig: Rig) -> Ledger:
-    """Book the journal's executions on Deribit's terms, as an independent look at the same money."""
+    """Book the journal's executions and payments on Deribit's terms, as an independent look at the same money."""
     instruments = PERPS.instruments()
     terms = terms_of(instruments)
     ledger = Ledger(instruments, dict.fromkeys((one.currency for one in terms.values()), CASH), terms)
@@ -79,4 +85,6 @@ def booked(rig: Rig) -> Ledger:
         for record in journal.records():
             if isinstance(record, Fill):
                 ledger.post(record)
+            elif isinstance(record, Payment):
+                ledger.balances[record.coin] += record.amount
     return ledger

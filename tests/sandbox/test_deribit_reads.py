@@ -240,3 +240,33 @@ def test_funding_is_paid_told_and_listed(house: House) -> None:
     assert house.result("public/get_funding_rate_value", **span) == 0.0001
     assert house.result("public/get_funding_rate_history", **span)[0]["interest_8h"] == 0.0001
     assert house.result("public/get_funding_rate_value", **span | {"end_timestamp": at - 1}) == 0
+
+
+def test_the_log_has_every_change_of_the_balance_newest_first_and_in_pages(house: House) -> None:
+    """A purchase and two payments, then a sale: each line's change makes the balance of the next."""
+    house.buy(500, type="market")
+    house.show(ETH, [(3_000.0, 10.0)], [(3_001.0, 10.0)])
+    house.skin.fund(ETH.key, Decimal("0.0001"))  # nothing is held: no line
+    for rate in ("0.0001", "-0.0002"):
+        house.skin.fund(BTC.key, Decimal(rate))
+    house.sell(500, type="market")
+    span = {"currency": "BTC", "start_timestamp": T0 // 10**6, "end_timestamp": T0 // 10**6}
+    told = house.result("private/get_transaction_log", **span)
+    assert told["continuation"] is None
+    assert [one["type"] for one in told["logs"]] == ["trade", "settlement", "settlement", "trade"]
+    assert [one["side"] for one in told["logs"]] == ["close sell", "long", "long", "open buy"]
+    assert [one["interest_pl"] for one in told["logs"]] == [0, pytest.approx(0.00000101), pytest.approx(-0.00000051), 0]
+    cash = Decimal(10)
+    for one in reversed(told["logs"]):
+        cash += Decimal(str(one["change"]))
+        assert Decimal(str(one["balance"])) == cash
+    assert cash == house.exchange.ledger.balances["BTC"]
+    first = house.result("private/get_transaction_log", **span, count=3)
+    rest = house.result("private/get_transaction_log", **span, count=3, continuation=first["continuation"])
+    assert (first["logs"] + rest["logs"], rest["continuation"]) == (told["logs"], None)
+    assert len(house.result("private/get_transaction_log", **span, query="settlement")["logs"]) == 2
+    assert house.result("private/get_transaction_log", **span | {"start_timestamp": T0 // 10**6 + 1, "end_timestamp": T0})["logs"] == []
+    assert house.result("private/get_transaction_log", **span | {"currency": "ETH"})["logs"] == []
+    assert house.error("private/get_transaction_log", **span | {"currency": "NONE"})["data"]["param"] == "currency"
+    assert house.error("private/get_transaction_log", **span, query="deposit")["data"]["param"] == "query"
+    fits(told["logs"][1], documented("log")["result"]["logs"][1] | {"commission": None})

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, Instrument, Kind, Reply, Request, State, Word
+from hedgekit.types import NS, Execution, Instrument, Kind, Payment, Reply, Request, State, Word
 from hedgekit.venues.deribit import Deribit, rules
 from tests.venues.deribit_made import BTC, ETH, ORDER, body, changed, client, failure, payload, result
 
@@ -100,6 +100,42 @@ def test_refusals_say_why() -> None:
     assert Deribit.error_of(Reply(400, failure("new\nline", 1))) == ("1", "'new\\nline'")
 
 
+def logged(**fields: Any) -> Reply:
+    """Answer the question for the first currency's log with the documented one, the settlement's fields changed."""
+    answer = msgspec.json.decode(changed("log", "result", "logs", 1, **fields))
+    return Reply(200, msgspec.json.encode(answer | {"id": 0}))
+
+
+def test_funding_is_read_from_the_log_with_its_coin_and_mark() -> None:
+    """The documented settlement: 0.00000993 BTC at 51,807.07; its session's profit is told by executions, and a transfer is no result."""
+    both = client(BTC, ETH)
+    asked = both.booked(NS, 2 * NS, "")
+    (paid,), more = both.booked_of(asked, logged(), 9)
+    told = {"instrument": BTC.key, "payment_id": "61311", "venue_ns": 1_613_659_544_153 * 10**6, "coin": "BTC", "mark": Decimal("51807.07")}
+    assert paid == Payment(ts_ns=9, amount=Decimal("0.00000993"), **told)
+    assert more == "BTC:61282"
+    assert body(both.booked(NS, 2 * NS, more))["params"]["continuation"] == 61_282
+    last = msgspec.json.decode(logged().body)
+    last["result"]["continuation"] = None
+    assert both.booked_of(asked, Reply(200, msgspec.json.encode(last)), 9)[1] == "ETH:"
+    last |= {"id": 1}
+    assert both.booked_of(asked, Reply(200, msgspec.json.encode(last)), 9)[1] == ""
+
+
+@pytest.mark.parametrize("fields", [{"instrument_name": "SOL-PERPETUAL"}, {"interest_pl": 0}, {"interest_pl": None}])
+def test_what_is_no_funding_of_ours_is_not_booked(fields: dict[str, Any]) -> None:
+    assert client().booked_of(client().booked(0, NS, ""), logged(**fields), 9)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({"price": None}, "61311.*at price None"), ({"price": 0}, "at price 0"), ({"interest_pl": "NaN"}, "NaN"), ({"id": "x"}, "int")],
+)
+def test_funding_without_amounts_is_an_error(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(VenueError, match=why):
+        client().booked_of(client().booked(0, NS, ""), logged(**fields), 9)
+
+
 @pytest.mark.parametrize(
     ("reply", "wait_ns"),
     [
@@ -130,6 +166,7 @@ def test_an_execution_is_exact_and_a_rebate_is_a_fee_below_zero() -> None:
         qty=Decimal(-4),
         price=Decimal(99_000),
         fee=Decimal("-0.00000021"),
+        fee_coin="BTC",
     )
     assert (executions, page) == ([expected], "")
 

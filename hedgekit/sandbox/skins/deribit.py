@@ -2,7 +2,7 @@
 
 Its clock for signatures and deadlines is the timeline's; a fault that skews the venue's clock moves time stamps alone.
 The sandbox has no index and no other traders: index, mark and settlement price are the last mid, trades are the
-account's own, prices have no bands. Funding is exchanged when :meth:`DeribitSkin.fund` is called.
+account's own, prices have no bands. Funding is exchanged when the market says so: :meth:`DeribitSkin.fund`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hedgekit.sandbox.skins.deribit_auth import Gate
 from hedgekit.sandbox.skins.deribit_board import Board, Sheet
 from hedgekit.sandbox.skins.deribit_fills import Done, Executions
 from hedgekit.sandbox.skins.deribit_limits import Limits
+from hedgekit.sandbox.skins.deribit_log import Log
 from hedgekit.sandbox.skins.deribit_orders import Desk
 from hedgekit.sandbox.skins.deribit_private import Private
 from hedgekit.sandbox.skins.deribit_public import Public
@@ -87,7 +88,8 @@ class DeribitSkin(Skin):
         account = Account(exchange, limits)
         self._told = Told(self._desk, self._executions, account)
         self._public = Public(exchange, self._desk, self._board, self._executions, now=now, shift=shift)
-        private = Private(exchange, self._desk, account, self._executions, now)
+        self._log = Log(exchange, shift)
+        private = Private(exchange, self._desk, account, self._executions, self._log, now=now)
         self._api = Api(Gate(keys, live=live), limits, self._public, private, now=now, shift=shift)
         self._in_flight: dict[str, int] = {}
         carry = self._carry if live else None
@@ -162,6 +164,8 @@ class DeribitSkin(Skin):
         """
         exchange, now_ns = self.floor.exchange, self.timeline.now_ns
         paid = exchange.fund(key, rate, exchange.marks[key], now_ns)
+        self._log.funded(paid)
+        self._record.funded(paid)
         self._public.fund(key, rate, now_ns)
         self.publish(paid.reports)
         self._later(self._md, self._turned(key, self._board.renew(key, now_ns + self.trouble.shift_ns)))
@@ -175,7 +179,10 @@ class DeribitSkin(Skin):
         """Take up what the exchange reports, write it down and say it; then take back what was to reduce and would not any more."""
         self._desk.take(reports)
         super().publish(reports)
-        traded = [self._executions.of_id(report.execution_id) for report in reports if isinstance(report, Executed)]
+        done = [(report, self._executions.of_id(report.execution_id)) for report in reports if isinstance(report, Executed)]
+        for report, one in done:
+            self._log.traded(report, one)
+        traded = [one for _, one in done]
         topics = [
             (channel, topic) for channel in sorted(self._md.topics) if (topic := self._board.topic(channel)) and topic.what == "trades"
         ]

@@ -160,6 +160,18 @@ class TradesOf(Trades, frozen=True, kw_only=True):
     instrument_name: str
 
 
+class Log(Nothing, frozen=True, kw_only=True):
+    """``private/get_transaction_log``."""
+
+    currency: str
+    start_timestamp: int
+    end_timestamp: int
+    query: str | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=250)] = 100
+    continuation: int | None = None
+    subaccount_id: int | None = None
+
+
 class OrderId(Nothing, frozen=True, kw_only=True):
     """An order."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hedgekit.exchange.model import OrderState
     from hedgekit.sandbox.skins.deribit_account import Account
     from hedgekit.sandbox.skins.deribit_fills import Executions
+    from hedgekit.sandbox.skins.deribit_log import Log
     from hedgekit.sandbox.skins.deribit_orders import Desk
     from hedgekit.sandbox.skins.deribit_public import Methods
     from hedgekit.sandbox.skins.deribit_socket import Connection
@@ -33,12 +34,17 @@ class Private:
         What it holds.
     executions : Executions
         What it traded.
+    log : Log
+        What changed its balances.
     now : callable
         The timeline's time, nanoseconds.
     """
 
-    def __init__(self, exchange: Exchange, desk: Desk, account: Account, executions: Executions, now: Callable[[], int]) -> None:
-        self._exchange, self._desk, self._account, self._executions, self._now = exchange, desk, account, executions, now
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self, exchange: Exchange, desk: Desk, account: Account, executions: Executions, log: Log, *, now: Callable[[], int]
+    ) -> None:
+        self._exchange, self._desk, self._account, self._executions = exchange, desk, account, executions
+        self._log, self._now = log, now
 
     def methods(self) -> Methods:
         """Return the methods by name: how their parameters are read, and what they do."""
@@ -64,6 +70,7 @@ class Private:
             "private/get_user_trades_by_instrument": (ask.TradesOf, self._trades),
             "private/get_user_trades_by_instrument_and_time": (ask.TradesOf, self._trades),
             "private/get_user_trades_by_order": (ask.TradesFor, self._trades_of),
+            "private/get_transaction_log": (ask.Log, self._logged),
             "private/get_position": (ask.Name, lambda asked, _: self._account.position(self._desk.key(asked.instrument_name))),
             "private/get_positions": (ask.Positions, self._positions),
             "private/get_account_summary": (ask.Summary, self._summary),
@@ -134,6 +141,11 @@ class Private:
         return self._executions.of_order(asked.order_id, ascending=asked.sorting == "asc", since_ns=since_ns)
 
     # ------------------------------------------------------------------ account
+
+    def _logged(self, asked: ask.Log, _: object) -> object:
+        if asked.currency not in {*self._account.currencies, *CURRENCIES}:
+            raise RpcError(-32602, f"invalid currency {asked.currency[:20]!a}", "currency")
+        return self._log.page(asked)
 
     def _positions(self, asked: ask.Positions, _: object) -> object:
         traded = {done.key for done in self._executions.all}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from hedgekit.types import Execution, Instrument, Order, Reply, Request, State, Venue
+from hedgekit.types import Booked, Execution, Instrument, Order, Reply, Request, State, Venue
 from hedgekit.venues.deribit import replies, requests
 from hedgekit.venues.deribit.account import AccountFeed
 from hedgekit.venues.deribit.market import MarketFeed
@@ -89,6 +89,10 @@ class Deribit(Venue):
         """Encode the questions for what is held: :func:`~hedgekit.venues.deribit.requests.holdings`."""
         return requests.holdings(self._units)
 
+    def booked(self, since_ns: int, until_ns: int, page: str) -> Request:
+        """Encode the question for funding that was booked: :func:`~hedgekit.venues.deribit.requests.booked`."""
+        return requests.booked(self._units, since_ns, until_ns, page)
+
     def latest(self) -> Request | None:
         """Encode the question for the latest quotes: :func:`~hedgekit.venues.deribit.requests.latest`."""
         return requests.latest(self._units)
@@ -106,6 +110,10 @@ class Deribit(Venue):
     def held_of(self, replied: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
         """Return positions and the balance: :func:`~hedgekit.venues.deribit.replies.held_of`."""
         return replies.held_of(self._units, replied)
+
+    def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:  # noqa: ARG002 - as every client
+        """Return funding that was booked: :func:`~hedgekit.venues.deribit.replies.booked_of`."""
+        return replies.booked_of(self._units, reply, ts_ns)
 
     # ------------------------------------------------------------------- streams
 

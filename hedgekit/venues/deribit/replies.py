@@ -9,9 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, Reply, Request, State, Word
+from hedgekit.types import NS, Booked, Execution, Payment, Reply, Request, State, Word
 from hedgekit.venues.deribit.requests import OLD, read_number
-from hedgekit.venues.deribit.units import Units, currency
+from hedgekit.venues.deribit.units import Units, coin, currency
 from hedgekit.venues.deribit.wire import MS, NAME, Error, decode, finite, short
 from hedgekit.venues.reading import Name
 
@@ -102,11 +102,39 @@ class Trade(msgspec.Struct):
             raise VenueError(msg)
         qty = units.qty(self.instrument_name, self.amount, self.direction)
         key = f"{NAME}:{self.instrument_name}"
-        return Execution(self.order_id, self.trade_id, key, self.timestamp * MS, qty, self.price, self.fee)
+        return Execution(self.order_id, self.trade_id, key, self.timestamp * MS, qty, self.price, self.fee, coin(self.instrument_name))
 
 
 class _Placed(msgspec.Struct):
     order: OrderState
+
+
+class LogRow(msgspec.Struct):
+    """One change of the balance. ``interest_pl`` is the funding in it, booked at settlements and at trades of a perpetual."""
+
+    id: int
+    timestamp: int
+    type: str
+    currency: str
+    instrument_name: str | None = None
+    interest_pl: Decimal | None = None
+    price: Decimal | None = None
+
+    def payment(self, ts_ns: int) -> Payment | None:
+        """Return the funding that it booked; None if it booked none. VenueError if it says no amounts."""
+        if not self.interest_pl:
+            return None
+        amount, mark, name = finite(self.interest_pl, f"entry {self.id} of the log"), self.price, self.instrument_name or ""
+        if mark is None or not (mark.is_finite() and mark > 0):
+            msg = f"deribit: entry {self.id} of the log has funding of {short(amount)} in {name[:60]!a} at price {mark}"
+            raise VenueError(msg)
+        key, at_ns = f"{NAME}:{name}", self.timestamp * MS
+        return Payment(ts_ns=ts_ns, instrument=key, payment_id=str(self.id), venue_ns=at_ns, amount=amount, mark=mark, coin=coin(name))
+
+
+class _Log(msgspec.Struct):
+    logs: list[LogRow]
+    continuation: int | None = None
 
 
 class _Trades(msgspec.Struct):
@@ -229,6 +257,24 @@ def _is_old(reply: Reply, since_s: int) -> bool:
     """Whether a time is so old, by the clock of the venue's answer, that not all since then counts as recent; without one it may be."""
     answer: _Answer = decode(reply.body, _Answer, "answer")
     return answer.us_out is None or since_s < answer.us_out // 1_000_000 - RECENT_S
+
+
+def booked_of(units: Units, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:
+    """Return the funding of perpetuals that are traded here, newest first, and the page to ask for next.
+
+    What else changes the balance is no result of what is held (deposits, transfers), or is told by the executions (fees, and the
+    profit that Deribit books at a settlement).
+    """
+    place, found = result_of(reply, _Log, "log of the account")
+    if place is None or not 0 <= place < len(units.currencies) or (found.continuation is not None and not found.logs):
+        msg = f"deribit: a log of request {place} came without that request, or promises more behind nothing: {reply.body[:200]!a}"
+        raise VenueError(msg)
+    rows = (row.payment(ts_ns) for row in found.logs if row.instrument_name in units.symbols)
+    payments: list[Booked] = [payment for payment in rows if payment is not None]
+    rest = units.currencies[place + 1 :]
+    if found.continuation is not None:
+        return payments, f"{units.currencies[place]}:{found.continuation}"
+    return payments, f"{rest[0]}:" if rest else ""
 
 
 def held_of(units: Units, replies: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:

@@ -19,6 +19,7 @@ from hedgekit.venues.deribit.wire import LABEL, LIFETIME_NS, MS, ROOT, symbol
 PAGE = 1000
 OLD = "old "
 _STEP = 1000
+LOG_PAGE = 250
 _TIFS = {"gtc": "good_til_cancelled", "day": "good_til_day", "ioc": "immediate_or_cancel", "fok": "fill_or_kill"}
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -99,6 +100,20 @@ def fills(units: Units, since_ns: int, page: str) -> Request:
     number = numbered(units.currencies.index(name), since_ns, old=old)
     body = call(number, method, currency=name, count=PAGE, sorting="asc", **begin)
     return Request("POST", ROOT + method, "fills", Priority.QUERY, body)
+
+
+def booked(units: Units, since_ns: int, until_ns: int, page: str) -> Request:
+    """Encode the question for the account's log of what changed its balance, currency by currency, newest first.
+
+    A page is "CURRENCY:TOKEN", and the request's number the currency's place, as in :func:`fills`.
+    """
+    name, _, token = page.partition(":")
+    name = name or units.currencies[0]
+    more = {"continuation": int(token)} if token else {}
+    span = {"start_timestamp": since_ns // MS, "end_timestamp": until_ns // MS}
+    method = "private/get_transaction_log"
+    body = call(units.currencies.index(name), method, currency=name, **span, count=LOG_PAGE, **more)
+    return Request("POST", ROOT + method, "booked", Priority.QUERY, body)
 
 
 def holdings(units: Units) -> tuple[Request, ...]:

@@ -29,6 +29,11 @@ def currency(name: str) -> str:
     return found[2] or found[1]
 
 
+def coin(name: str) -> str:
+    """Return the coin that a perpetual's money is in; empty for one that settles in what its price counts in."""
+    return "" if "_" in name else currency(name)
+
+
 class Units:
     """What is traded, and how Deribit counts it: amount = |quantity| x multiplier.
 

@@ -66,7 +66,7 @@ def budgets(per_minute: int = ORDERS) -> tuple[dict[str, Any], ...]:
     if burst < 5:  # noqa: PLR2004 - a fifth to close, a fifth to hedge, the rest for all else
         msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {ORDERS}"
         raise ConfigError(msg)
-    asked = dict.fromkeys(("lookup", "fills", "positions", "account", "quotes", "instruments"), _CALL)
+    asked = dict.fromkeys(("lookup", "fills", "positions", "account", "booked", "quotes", "instruments"), _CALL)
     refill = Decimal(per_minute) / 60
     return (
         {
