@@ -54,6 +54,10 @@ class Scheduler:
             heappop(self._heap)
         return self._heap[0].at_ns if self._heap else None
 
+    def next_below(self, rank: int) -> int | None:
+        """When the next callback of a lower rank is due; None if none of those waits."""
+        return min((handle.at_ns for handle in self._heap if handle.callback is not None and handle.rank < rank), default=None)
+
     def advance(self, to_ns: int) -> None:
         """Move the clock to ``to_ns`` and make every call due by then, each at its own time.
 

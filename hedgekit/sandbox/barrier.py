@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hedgekit.clock import Scheduler
 from hedgekit.errors import SessionError
 from hedgekit.sandbox.messages import Advance, Attach, Attached, End, Instant, News, Redeliver, Step, Still
-from hedgekit.sandbox.timeline import Ticket
+from hedgekit.sandbox.timeline import LAPSE, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -228,11 +228,12 @@ class Barrier:
         until = None if op.wait is None else asyncio.get_running_loop().time() + op.wait
         self._scheduler.advance(self.now_ns)
         while not self._ripe(op):
-            dues = self._scheduler.next_ns(), op.timer, *self._silences(op)
+            dues = self._scheduler.next_below(LAPSE), op.timer, *self._silences(op)
             due = min((at for at in dues if at is not None), default=None)
             if due is None:
                 return End(self.now_ns)
-            due = due if op.idle is None else min(due, max(op.idle, self.now_ns))
+            soonest = (at for at in (due, self._scheduler.next_ns(), op.idle) if at is not None)
+            due = max(min(soonest), self.now_ns)
             if self._pace is not None and not await self._come(socket, self._pace, due, until):
                 return Still(max(self.now_ns, min(self._pace.reached(), due - 1)))
             self._scheduler.advance(due)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ARRIVAL, TAPE, DELIVERY = 0, 1, 2
-"""Ranks: at one time, requests arrive before the quote (which they may then meet), and messages leave last."""
+ARRIVAL, TAPE, DELIVERY, LAPSE = 0, 1, 2, 3
+"""Ranks: at one time, requests arrive before the quote (which they may then meet), and messages leave last, but for what happens if a
+client says nothing: that is no reason for a tape to go on."""
 
 
 class Ticket(NamedTuple):

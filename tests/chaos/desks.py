@@ -74,8 +74,11 @@ def market(desk: str, drawn: SyntheticMarket) -> SyntheticMarket | SyntheticBina
 
 
 def row_s(desk: str, drawn: float) -> float:
-    """Return the seconds between rows: no daily ones at Kalshi, where an order rests for 5 minutes and is renewed all day long."""
-    return min(drawn, 60.0) if "KALSHI" in desk else drawn
+    """Return the seconds between rows: no daily ones where an order that rests is renewed all day long, or beaten for every 5 s.
+
+    The first is so at Kalshi, where one rests for 5 minutes, the second at Polymarket, for its dead man's switch.
+    """
+    return min(drawn, 60.0) if "KALSHI" in desk or "POLYMARKET" in desk else drawn
 
 
 def params(desk: str, drawn: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.chaos.books import Books, Line, orders, posts
 from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms, set_aside
 from tests.chaos.fees import possible
+from tests.chaos.own import PREVENTS, kept_apart, short_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,11 @@ def once(books: Books) -> Iterator[str]:
 
 
 def asked(books: Books) -> Iterator[str]:
-    """Check that every request for an order asks for what was decided, and that the exchange's two files say the same of it."""
+    """Check that every request for an order asks for what was decided, and that the exchange's two files say the same of it.
+
+    An order may be taken at a tighter limit than was asked for where the account's own order stood in its way, and by no more than that.
+    """
+    own, listed = kept_apart(books), books.listed
     decided, accepted = books.decided(), {line["client_id"]: line for line in books.ledger if line["event"] == "accepted"}
     done: dict[str, list[Line]] = defaultdict(list)
     for line in orders(books):
@@ -89,7 +94,7 @@ def asked(books: Books) -> Iterator[str]:
     yield from (f"order {name} was answered as accepted, and is not in the ledger" for name in taken - accepted.keys())
     for name, line in accepted.items():
         terms = Terms(line["symbol"], Decimal(line["qty"]), _price(line["price"]))
-        if not any((asked.venue, asked.terms) == (line["venue"], terms) for asked in map(_at, done[name])):
+        if not any((one.venue, _apart(one, own[name], listed)) == (line["venue"], terms) for one in map(_at, done[name])):
             yield f"order {name} was accepted for {line['symbol']} at {line['price']}, and no request asked for that"
     processes = {str(number) for number, _ in enumerate(books.run["lives"], 1)}
     strangers = {line["label"] for line in books.requests if line.get("label")} - {None}
@@ -185,6 +190,14 @@ class _Placed(NamedTuple):
 
 def _at(line: Line) -> _Placed:
     return _Placed(line["venue"], line["asked"].terms)
+
+
+def _apart(one: _Placed, own: list[Decimal], listed: dict[str, dict[str, Line]]) -> Terms | None:
+    """Return the terms at which an order is taken that does not meet these of the account's own."""
+    if one.venue not in PREVENTS or one.terms is None or one.terms.limit is None:
+        return one.terms
+    tick = Decimal(listed[one.venue][one.terms.symbol]["tick"])
+    return one.terms._replace(limit=short_of(one.terms.limit, own, tick, buys=one.terms.qty > 0))
 
 
 def _as_decided(one: Asked, venue: str, order: Line) -> bool:

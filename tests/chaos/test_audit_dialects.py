@@ -59,6 +59,54 @@ def test_an_honest_run_is_not_accused_when_nothing_is_changed(folder: Path, desk
     assert {line["venue"] for line in read(folder).ledger if line["event"] == "fill"} == set(desk.split("+"))
 
 
+# ------------------------------------------------- the account's own in the way
+
+
+def accused(folder: Path) -> bool:
+    """Whether the auditor says of the first order at Kalshi that nobody asked for it so."""
+    name = next(line["client_id"] for line in read(folder).ledger if line["event"] == "accepted" and line["client_id"] != "an-own-order")
+    return seen(folder, "L2", f"order {name} was accepted for")
+
+
+def tightened(found: list[Line], *, ticks: int = 1, own: Line | None = None) -> None:
+    """Have an order be taken so many ticks short of what was asked for, after one of the account's own (changed so) has come to stand."""
+    at = first(found, event="accepted", venue="KALSHI")
+    line = found[at]
+    buys, limit = Decimal(line["qty"]) > 0, Decimal(line["price"])
+    line["price"] = str(limit - Decimal(ticks) * (Decimal("0.001") if buys else Decimal("-0.001")))
+    if own is not None:
+        stands = {"client_id": "an-own-order", "order_id": "an-own-order", "qty": "-1" if buys else "1", "price": str(limit)}
+        found.insert(at, line | stands | own)
+
+
+def gone(found: list[Line]) -> None:
+    """End the account's own order before the other one comes."""
+    at = first(found, client_id="an-own-order")
+    found.insert(at + 1, found[at] | {"event": "cancelled", "why": "user"})
+
+
+@pytest.mark.parametrize("desk", ["KALSHI"])
+def test_an_order_may_be_taken_a_tick_short_of_the_accounts_own(folder: Path) -> None:
+    lines(folder, "ledger", lambda found: tightened(found, own={}))
+    assert not accused(folder)
+
+
+@pytest.mark.parametrize("desk", ["KALSHI"])
+@pytest.mark.parametrize("change", ["none", "twice", "side", "market", "price", "gone"])
+def test_and_only_where_that_order_works_and_would_be_met(folder: Path, change: str) -> None:
+    def forge(found: list[Line]) -> None:
+        line = found[first(found, event="accepted", venue="KALSHI")]
+        other = next(one["symbol"] for one in found if one.get("symbol", line["symbol"]) != line["symbol"])
+        beyond = str(Decimal(line["price"]) + (Decimal("0.001") if Decimal(line["qty"]) > 0 else Decimal("-0.001")))
+        forged: Line = {"side": {"qty": line["qty"]}, "market": {"symbol": other}, "price": {"price": beyond}}
+        tightened(found, ticks=2 if change == "twice" else 1, own=None if change == "none" else forged.get(change, {}))
+        if change == "gone":
+            gone(found)
+
+    lines(folder, "ledger", forge)
+    assert accused(folder)
+
+
 # ------------------------------------------------------------ what was executed
 
 

@@ -270,3 +270,14 @@ def test_a_killed_session_comes_to_the_same_end(unkilled: Rig, tmp_path: Path) -
         agree(rig)
     with rig.journal() as ours, unkilled.journal() as theirs:
         assert ours.economic_digest() == theirs.economic_digest()
+
+
+def test_an_order_that_rests_at_its_end_keeps_no_tape_going(tmp_path: Path) -> None:
+    """The first order rests from the 77th row to the 80th: the tape is over, and what is left is cancelled."""
+    with sandbox(tmp_path, structs.replace(PAIR, rows=78)) as rig:
+        done = rig.run(rig.config(params=RESTING))
+        assert done.returncode == 0, done.stderr
+        agree(rig)
+    first = next(line["t"] for line in ledger(rig) if line["event"] == "accepted")
+    assert {line["t"] < first + 180 * NS for line in ledger(rig) if line["event"] == "cancelled"} == {True}
+    assert 0 < len(beats(rig)) < 40

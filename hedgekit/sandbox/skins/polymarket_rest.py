@@ -21,6 +21,7 @@ from hedgekit.sandbox.skins.polymarket_markets import Markets
 from hedgekit.sandbox.skins.polymarket_orders import Orders, RefusedError
 from hedgekit.sandbox.skins.polymarket_paging import page
 from hedgekit.sandbox.skins.polymarket_wire import NULL, PAYLOAD, UNAUTHORIZED, OrderBody, refusal, units
+from hedgekit.sandbox.timeline import LAPSE
 from hedgekit.types import NS
 from hedgekit.venues.polymarket.signing import EXCHANGE, NEG_RISK_EXCHANGE
 
@@ -206,7 +207,7 @@ class Rest:
             return Answer(400, {"error_msg": "Invalid Heartbeat ID", "heartbeat_id": self._beat})
         self._beats += 1
         self._beat = str(uuid5(NAMESPACE_URL, f"hedgekit.sandbox/beat/{self._beats}"))
-        self._timeline.call_at(self._timeline.now_ns + BEAT_NS, partial(self._missed, self._beats))
+        self._timeline.call_at(self._timeline.now_ns + BEAT_NS, partial(self._missed, self._beats), rank=LAPSE)
         return Answer(200, {"heartbeat_id": self._beat})
 
     def _missed(self, number: int) -> None:
