@@ -26,7 +26,9 @@ def hedgekit(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "report run", "journal"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "report run", "journal"]
+)
 def test_help_reads_well(command: str) -> None:
     """Every command says what it does; hidden options stay hidden."""
     done = hedgekit(*command.split(), "--help")
