@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from hedgekit.report.matrix import Outcome
 
 report_app = typer.Typer(
     help="Reports: run one, or many at once. Exit code 0: done; 1: a report failed; 2: wrong input, nothing ran; 124: out of time.",
@@ -47,6 +53,12 @@ def report_run(  # noqa: PLR0913 - one for each option
     out: Out = Path("reports"),
     name: Annotated[str | None, typer.Option(help="The run's folder; by default report, session and time, always new.")] = None,
     timeout: Annotated[float, typer.Option(help="Most seconds that a report may take.")] = 600.0,
+    matrix: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: names to lists (a report for each combination), or a list of parameter sets. -p holds for all."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes of a matrix; as many as processors by default.")] = -1,
+    dask: Annotated[str | None, typer.Option(help="Run a matrix on this Dask cluster: the scheduler's address, tcp://HOST:PORT.")] = None,
     *,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print to PDF too; needs Chromium or Chrome.")] = False,
 ) -> None:
@@ -55,9 +67,16 @@ def report_run(  # noqa: PLR0913 - one for each option
     What a misspelt parameter may have meant is told before anything runs. A failed run keeps what it did in report.failed.ipynb.
     """
     from hedgekit.errors import ReportError, ReportTimeout
-    from hedgekit.report import run_notebook
+    from hedgekit.report import run_matrix, run_notebook
 
     given = dict(_pair(text) for text in param or [])
+    if matrix is not None:
+        from hedgekit.report.matrix import combinations
+
+        sets = [given | values for values in combinations(matrix)]
+        with _cluster(dask):
+            _tell(run_matrix(notebook, sets, out, name, workers=workers, pdf=pdf, timeout_s=timeout))
+        return
     try:
         done = run_notebook(notebook, given, out, name, pdf=pdf, timeout_s=timeout)
     except ReportError as error:
@@ -66,6 +85,48 @@ def report_run(  # noqa: PLR0913 - one for each option
     if "summary" in done.metrics:
         typer.echo(f"{done.summary.text()}\n")
     typer.echo(f"report: {done.path_html}")
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Let joblib's jobs run on a Dask cluster, if one is named."""
+    if address is None:
+        yield
+        return
+    import joblib
+
+    from hedgekit.errors import ConfigError
+
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        msg = "--dask needs the package distributed, which is not installed: pip install distributed"
+        raise ConfigError(msg) from None
+    try:
+        client = distributed.Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        msg = f"--dask {address}: no scheduler answers there ({type(error).__name__}); start one with `dask scheduler`"
+        raise ConfigError(msg) from None
+    with client, joblib.parallel_config(backend="dask", wait_for_workers_timeout=30):
+        yield
+
+
+def _tell(done: list[Outcome]) -> None:
+    """Say what became of a matrix; exit code 1 if a report failed, 124 if all that failed ran out of time."""
+    for outcome in done:
+        typer.echo(f"report: {outcome.folder}" if outcome.folder is not None else f"failed: {outcome.error}", err=outcome.folder is None)
+    failed = [outcome for outcome in done if outcome.folder is None]
+    typer.echo(f"{len(done) - len(failed)} of {len(done)} reports done")
+    if failed:
+        raise typer.Exit(LATE if all(outcome.late for outcome in failed) else FAILED)
+
+
+@report_app.command("index")
+def report_index(folder: Annotated[Path, typer.Argument(help="Folder with the runs' folders.")] = Path("reports")) -> None:
+    """Write index.html over all runs of a folder: newest first, filters, curves, trends; failed runs too. Opens from disk."""
+    from hedgekit.report import write_index
+
+    typer.echo(f"index: {write_index(folder)}")
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from hedgekit.report import activity, plots, sections
     from hedgekit.report.carried import record
     from hedgekit.report.embed import show
+    from hedgekit.report.index import write_index
+    from hedgekit.report.matrix import run_matrix
     from hedgekit.report.parameters import notebook_of
     from hedgekit.report.run import ReportRun, run_notebook, run_report
     from hedgekit.report.session import Session, load, summarise
+    from hedgekit.report.shelf import runs
     from hedgekit.report.summary import Book, Leg, Summary
 
 _HOME = {
@@ -26,10 +29,13 @@ _HOME = {
     "load": "session",
     "notebook_of": "parameters",
     "record": "carried",
+    "run_matrix": "matrix",
     "run_notebook": "run",
     "run_report": "run",
+    "runs": "shelf",
     "show": "embed",
     "summarise": "session",
+    "write_index": "index",
 }
 
 __all__ = [
@@ -43,11 +49,14 @@ __all__ = [
     "notebook_of",
     "plots",
     "record",
+    "run_matrix",
     "run_notebook",
     "run_report",
+    "runs",
     "sections",
     "show",
     "summarise",
+    "write_index",
 ]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hedgekit.report.session import Session
 
-POINTS = 60
+POINTS = 40
 """Points of a curve: enough for a picture the size of a thumb."""
 
 
@@ -95,7 +95,7 @@ def of_session(s: Session) -> Recorded:
         "first": m.first.isoformat(),
         "last": m.last.isoformat(),
         "bars": m.bars,
-        "ended": m.ended,
+        "session_ended": m.ended,
         "verdict": m.result,
         "trades": m.trades,
         "won": m.won,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import tempfile
 import time
@@ -189,6 +190,7 @@ class _Run:
             "ended": ended,
             "seconds": round(time.monotonic() - self.begun, 3),
             "version": version("hedgekit"),
+            "host": platform.node(),
             "pid": os.getpid(),
         }
         write(self.folder / RUN, json.dumps(told, indent=1, default=str))

@@ -275,7 +275,7 @@ def _strip(g: Gauge) -> str:
     a, b, dot, target = (4 + 112 * (min(max(x, low), high) - low) / (high - low) for x in points)
     return (
         '<svg class="hk-gauge" width="120" height="20" role="img" aria-label="interval, figure and target on a line">'
-        f'<line x1="{a:.1f}" x2="{b:.1f}" y1="10" y2="10" stroke="#0072B2" stroke-width="4" stroke-opacity=".45"/>'
-        f'<circle cx="{dot:.1f}" cy="10" r="4" fill="#0072B2"/>'
-        f'<line x1="{target:.1f}" x2="{target:.1f}" y1="1" y2="19" stroke="#111" stroke-width="2"/></svg>'
+        f'<line x1="{a:.1f}" x2="{b:.1f}" y1="10" y2="10" stroke="var(--blue)" stroke-width="4" stroke-opacity=".45"/>'
+        f'<circle cx="{dot:.1f}" cy="10" r="4" fill="var(--blue)"/>'
+        f'<line x1="{target:.1f}" x2="{target:.1f}" y1="1" y2="19" stroke="var(--ink)" stroke-width="2"/></svg>'
     )

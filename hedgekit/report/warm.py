@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -85,20 +86,27 @@ class Forked:
 class Warm:
     """The process of which kernels are forked; a context manager, which may be used by several threads.
 
-    It starts at once and imports while the caller does something else.
+    It starts at once and imports while the caller does something else. With ``rehearse`` it also loads the compiled code that reports
+    call, which is worth its time from the second report on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, rehearse: bool = False) -> None:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-Xfrozen_modules=off", "-m", "hedgekit.report.warm"],
+        command = [sys.executable, "-Xfrozen_modules=off", "-m", "hedgekit.report.warm", *(["--rehearse"] if rehearse else [])]
+        self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
             start_new_session=True,
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Forked:
         """Fork a kernel with these arguments, environment and working folder."""
@@ -158,6 +166,8 @@ def main() -> None:
     """Import, then serve until standard input closes."""
     for name in ROOMS:
         importlib.import_module(name)
+    if "--rehearse" in sys.argv:
+        _rehearse()
     gc.collect()
     gc.freeze()  # what is there stays shared between the forks
     live: set[int] = set()
@@ -170,6 +180,21 @@ def main() -> None:
     finally:
         for pid in live:
             os.killpg(pid, signal.SIGKILL)
+
+
+def _rehearse() -> None:
+    """Judge and draw a small backtest, so that the compiled code is loaded before the forks; nothing of it is kept."""
+    from hedgekit.backtest import run  # noqa: PLC0415 - in this process only, and only for this
+    from hedgekit.data import SyntheticMarket  # noqa: PLC0415 - as above
+    from hedgekit.metrics.regimes import by_regime  # noqa: PLC0415 - as above
+    from hedgekit.params import Params  # noqa: PLC0415 - as above
+
+    params = Params.make(bar_s=1.0, fit_bars=60, lookback=10, evidence_override="a rehearsal of the report's code")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = run(SyntheticMarket(rows=400, seed=1).tape(), params)
+        done.verdict(reps=100)
+        by_regime(done.tables.equity, done.tables.trades, done.tables.fills)
 
 
 def _ended(pid: int, live: set[int]) -> dict[str, int | None]:
