@@ -17,13 +17,15 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test docs sdk-test chaos clean
+.PHONY: help demo lab test docs notebooks shots sdk-test chaos clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
 	@echo "make lab     the same installation, then JupyterLab on the notebooks (stop it with Ctrl-C)"
 	@echo "make test    install what the tests need, then lint, types, layers and all tests"
 	@echo "make docs    the documentation as a folder of pages: docs/_build/index.html"
+	@echo "make notebooks   every notebook from top to bottom with its own numbers, and how long each took"
+	@echo "make shots   a picture of every notebook and widget, light and dark, into reports/shots: ARGS=\"--only Signal\" for some"
 	@echo "make sdk-test   the venues' own SDKs, each in an environment of its own under .sdk, judge the sandbox: ARGS=\"deribit kalshi\" for some"
 	@echo "make chaos   sandbox and session under random faults and kills, held against the exchange's own books: RUNS=200 SEED=1 OUT=reports/chaos"
 	@echo "make clean   remove $(VENV), .sdk and everything that was built or cached; reports stay"
@@ -47,6 +49,13 @@ test: $(VENV)/.test
 docs: $(VENV)/.test
 	@$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
+
+notebooks: $(VENV)/.test
+	@$(BIN)/python -m tests.notebooks $(ARGS)
+
+shots: $(VENV)/.test
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.shots $(ARGS)
 
 sdk-test: $(VENV)/.run
 	@$(BIN)/python -m tests.sdk $(ARGS)

@@ -112,7 +112,8 @@ class BacktestExplorer(Explorer):
         del params  # all that was drawn since the last rest counts, not where it ended alone
         record(self._study, self._seen, where=self._ledger)
         self._seen = []
-        self._say(f"{self._last} · {count(self._study, where=self._ledger):,} variants of {self._study} tried so far")
+        made = count(self._study, where=self._ledger)
+        self._say(f"{self._last} · {made:,} variant{'s' * (made != 1)} of {self._study} tried so far")
 
 
 def _falls(curve: Array) -> Array:

@@ -20,8 +20,11 @@ from hedgekit.widgets import paper_words as words
 STEPS = 40
 """A slider has about so many steps."""
 
-LABEL, SLIDER, FIELD, BOTH = "100px", "204px", "76px", "284px"
+LABEL, SLIDER, FIELD, BOTH = "112px", "216px", "76px", "296px"
 SMALL = "font:11px/1.3 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color2,#555)"
+
+CHOSEN = 0.49
+"""A slider's move is a person's from this share of a step on."""
 
 WIDE = 1_000.0
 """A range without usual values that is wider has a field only."""
@@ -99,8 +102,10 @@ class Control:
     # ---------------------------------------------------------------- a person
 
     def _on_slider(self, change: Any) -> None:  # noqa: ANN401 - traitlets' bunch
-        if not self._quiet:
-            self._changed(self.name, change["new"])
+        """Take a move of at least half a step: the browser answers a value between two steps with the nearer one, which no person chose."""
+        new = change["new"] if self._whole else round(change["new"], 10)
+        if not self._quiet and abs(new - self.value) >= CHOSEN * self._slider.step:  # type: ignore[union-attr] # it is the slider's own
+            self._changed(self.name, new)
 
     def _on_field(self, change: Any) -> None:  # noqa: ANN401 - as above
         if not self._quiet:

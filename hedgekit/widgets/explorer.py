@@ -29,7 +29,7 @@ REST_S = 0.4
 
 FPS = 60.0
 
-LEFT = "300px"
+LEFT = "312px"
 """Width of the controls: beside them the plots have half of a 1280 pixel page, and more of a wider one."""
 
 
@@ -62,7 +62,7 @@ class Explorer(w.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._loop = None  # no notebook: nothing moves but by set()
         self.plot = LivePlot(layout, fps=FPS)
         self._controls = {name: Control(name, getattr(self._params, name, None), self._on_move) for name in names}
-        self._said, self._table = w.HTML(), w.HTML()
+        self._said, self._table = w.HTML(layout=w.Layout(min_height="42px")), w.HTML()
         left = w.VBox([*self._extra(), *(control.box for control in self._controls.values())], layout=w.Layout(flex=f"0 0 {LEFT}"))
         right = w.VBox([self.plot, self._table], layout=w.Layout(flex="1 1 0", min_width="0", overflow="hidden"))
         head = w.HTML(words.page(f"<b>{escape(self.title)}</b>", "title"))
@@ -151,7 +151,7 @@ class Explorer(w.VBox):  # type: ignore[misc] # ipywidgets has no types
             said = self._draw(params)
         except HedgekitError as error:
             self._wrong = error
-            self._say(f"Not drawn, the plots show the last numbers that were: {error}", wrong=True)
+            self._say(f"Not drawn: {error}", wrong=True)
         else:
             self._params, self._wrong = params, None
             self._say(said)

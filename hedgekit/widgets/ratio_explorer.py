@@ -16,6 +16,7 @@ from hedgekit.plots import draw
 from hedgekit.plots.bars import Z95
 from hedgekit.stats import ratio
 from hedgekit.widgets import paper_words as words
+from hedgekit.widgets.controls import BOTH, LABEL
 from hedgekit.widgets.engine import Engine, Run
 from hedgekit.widgets.explorer import Explorer, checked
 from hedgekit.widgets.signal_explorer import DAY_S, columns, figures, source, whole
@@ -62,8 +63,8 @@ class RatioExplorer(Explorer):
     ) -> None:
         self._engine = Engine(market)
         chosen = checked(params)
-        self._method = w.Dropdown(options=list(METHODS), value="ols", description="method", style={"description_width": "100px"})
-        self._method.layout.width = "284px"
+        self._method = w.Dropdown(options=list(METHODS), value="ols", description="method", style={"description_width": LABEL})
+        self._method.layout.width = BOTH
         self._method.observe(lambda _: self._ask(), "value")
         layout = self._figures(self._engine.run(chosen), "%F" if chosen.bar_s >= DAY_S else "%F %T")
         super().__init__(layout, chosen, names)

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 COLUMNS: dict[str, tuple[str, str]] = {
     "primary": ("primary", ""),
     "hedge": ("hedge", ""),
-    "net_effectiveness": ("net of cost (% of variance)", ".1%"),
-    "effectiveness": ("removed (% of variance)", ".1%"),
+    "net_effectiveness": ("net of cost (%)", ".1%"),
+    "effectiveness": ("removed (%)", ".1%"),
     "naive_effectiveness": ("one to one (%)", ".1%"),
     "ratio": ("ratio ($ per $)", ".3f"),
-    "p_adjusted": ("p, all pairs", ".3f"),
+    "p_adjusted": ("p, all tried", ".3f"),
     "half_life": ("half-life (bars)", ",.0f"),
     "approved": ("approved", ""),
 }
@@ -78,7 +78,7 @@ class ScreenTable(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self.table = Table(**_cells(screen.table), label="pairs that were tried")
         self.plot = LivePlot(self._figures(), fps=60.0)
         self._said = w.HTML()
-        tried = f"{screen.tried:,} pairs tried over {screen.n:,} prices"
+        tried = f"variance that the hedge removed out of sample · {screen.tried:,} pairs tried over {screen.n:,} prices"
         head = f"<b>Screen</b> · {tried} · {len(screen.found):,} found, {len(screen.approved):,} approved"
         super().__init__([w.HTML(words.page(head, "title")), self.table, self._said, self.plot], layout=w.Layout(width="100%"))
         self.add_class("hk-explorer")

@@ -97,7 +97,7 @@ class StructureExplorer(Explorer):
         draw.head(top, [], shown, columns=1)
         wanted = source("wanted", "x", "value")
         low = draw.frame_of(
-            "Hedge that is wanted, and the corridor in which nothing is traded", "hedge ($)", height=190, x=x, x_range=top.x_range
+            "Hedge that is wanted, and the corridor in which nothing is traded", "hedge ($)", height=draw.LOW, x=x, x_range=top.x_range
         )
         self._corridor = BoxAnnotation(bottom=0.0, top=0.0, fill_color=SKY, fill_alpha=0.25, line_color=GREY, line_dash="dashed")
         low.add_layout(self._corridor)

@@ -5,13 +5,13 @@ const LOOK = `
 .hk-table table{border-collapse:collapse;width:100%;font:12px/1.5 var(--jp-ui-font-family,sans-serif);font-variant-numeric:tabular-nums;
   color:var(--jp-ui-font-color1,#222)}
 .hk-table th{position:sticky;top:0;background:var(--jp-layout-color2,#eee);padding:0}
-.hk-table th button{all:unset;cursor:pointer;display:block;width:100%;box-sizing:border-box;padding:2px 8px;text-align:inherit;white-space:nowrap}
+.hk-table th button{all:unset;cursor:pointer;display:block;width:100%;box-sizing:border-box;padding:2px 6px;text-align:inherit;white-space:nowrap}
 .hk-table th button:focus-visible{outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:-2px}
-.hk-table td{padding:1px 8px;white-space:nowrap}
+.hk-table td{padding:1px 6px;white-space:nowrap}
 .hk-table td,.hk-table th{text-align:right}
 .hk-table .t{text-align:left}
 .hk-table tbody tr{cursor:pointer}
-.hk-table tr[aria-selected=true]{background:var(--jp-brand-color3,#bbdefb);font-weight:600}
+.hk-table tr[aria-selected=true]{background:#0072B2;color:#fff}
 .hk-table tbody tr:focus-visible{outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:-2px}`;
 
 function render({ model, el }) {

@@ -111,7 +111,7 @@ def test_signal(notebook: Callable[..., LabPage]) -> None:
 def test_backtest(notebook: Callable[..., LabPage]) -> None:
     """P&L on the page is a backtest's, at executable prices; each variant that was looked at is counted, and said to be."""
     page = opened(notebook, "panel = BacktestExplorer(market, params, study='by hand')\npanel")
-    says(page, "1 variants of by hand tried so far")
+    says(page, "1 variant of by hand tried so far")
     press(page, "entry", "ArrowLeft", 2)
     page.until(f"{FIELD.format(name='entry')} === '1.96'")
     done = run_backtest(MARKET.tape(), Params.make(**TIMES, entry=1.96))
@@ -131,6 +131,7 @@ def test_backtest(notebook: Callable[..., LabPage]) -> None:
 def test_ratio(notebook: Callable[..., LabPage]) -> None:
     """The plans on the page are a backtest's; a method that is chosen is fitted on the last bars and says its interval."""
     page = opened(notebook, "panel = RatioExplorer(market, params)\npanel")
+    assert chosen(page, "fit_bars refit_bars significance") == [250, 42, 0.05], "showing a slider moves nothing"
     press(page, "refit_bars", "ArrowLeft", 2)
     page.until(f"{FIELD.format(name='refit_bars')} === '40'")
     done = run_backtest(MARKET.tape(), Params.make(**TIMES, refit_bars=40)).tables
@@ -142,6 +143,9 @@ def test_ratio(notebook: Callable[..., LabPage]) -> None:
     mids = done.equity[["mid_primary", "mid_hedge"]].to_numpy()
     low, high = ratio.dols(mids[:, 0], mids[:, 1], window=250).interval()
     says(page, f"{low:.4f} to {high:.4f}")
+    press(page, "significance", "ArrowRight")
+    page.until(f"{FIELD.format(name='significance')} === '0.052'")
+    assert chosen(page, "refit_bars significance") == [40, 0.052]
     assert "dollar per dollar" in page.output(0)
     type_in(page, "fit_bars", "29")
     says(page, "fit_bars=29: must be 30 to 1e+06 bars (A4)")
