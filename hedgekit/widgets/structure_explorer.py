@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from bokeh.models import NumeralTickFormatter
 from bokeh.models.annotations import BoxAnnotation
 
@@ -44,6 +45,11 @@ class StructureExplorer(Explorer):
     Quantities are those of a session: the step's own rule, on the tape's last prices and its last plan's ratio. The upper plot is the money
     that a move of the primary makes, before costs, at mids. The lower one is the hedge that the structure would want at each price of the
     primary, the hedge's own price standing still; inside the corridor it would not trade (A15).
+
+    Attributes
+    ----------
+    position : DataFrame
+        One row for each leg: ``role``, ``quantity`` (signed), ``mid ($)`` and ``value ($)`` (signed).
 
     Parameters
     ----------
@@ -133,7 +139,7 @@ class StructureExplorer(Explorer):
         self.plot.replace("wanted", {"x": x, "value": _wanted(state, p, primary, prices, now) * each})
         held = hedge * each
         self.plot.set(self._corridor, bottom=held - params.tolerance * params.notional, top=held + params.tolerance * params.notional)
-        self._table.value = self._position((primary, hedge), mids, (float(price(state, p, 0)), each))
+        self._table.value = self._held((primary, hedge), mids, (float(price(state, p, 0)), each))
         moves = f"{slope:+.2f} $ for each $" if self._binary else f"{slope:+.2f}% for each 1%"
         per = held / (primary * float(price(state, p, 0))) if primary else 0.0
         return f"{params.structure}: {per:+.3f} $ of hedge for each $ of primary · on this tape the hedge moved {moves} of the primary"
@@ -145,21 +151,17 @@ class StructureExplorer(Explorer):
         tick = float(self._legs[0].tick)
         return np.unique(np.append(np.linspace(tick, 1.0 - tick, 60), mid))
 
-    def _position(self, quantities: tuple[float, float], mids: Array, each: tuple[float, float]) -> str:
+    def _held(self, quantities: tuple[float, float], mids: Array, each: tuple[float, float]) -> str:
+        """Keep the position, and return it as a table."""
+        values = [qty * one for qty, one in zip(quantities, each, strict=True)]
+        columns = {"role": ("primary", "hedge"), "quantity": quantities, "mid ($)": mids, "value ($)": values}
+        self.position = pd.DataFrame(columns, index=[leg.symbol for leg in self._legs])
         rows = [
-            (
-                leg.symbol,
-                role,
-                "buy" if qty > 0 else "sell" if qty < 0 else "nothing",
-                f"{abs(qty):,.6g}",
-                f"{mid:,.6g}",
-                f"{qty * one:,.0f}",
-            )
-            for leg, role, qty, mid, one in zip(self._legs, ("primary", "hedge"), quantities, mids, each, strict=True)
+            (str(symbol), role, "buy" if qty > 0 else "sell" if qty < 0 else "nothing", f"{abs(qty):,.6g}", f"{mid:,.6g}", f"{value:,.0f}")
+            for symbol, role, qty, mid, value in self.position.itertuples()
         ]
+        rows.append(("", "", "gross / net", "", f"{sum(map(abs, values)):,.0f}", f"{sum(values):,.0f}"))
         heads = {"leg": True, "role": True, "side": True, "quantity": False, "mid ($)": False, "value ($)": False}
-        gross, net = (sum(f(q * one) for q, one in zip(quantities, each, strict=True)) for f in (abs, float))
-        rows.append(("", "", "gross / net", "", f"{gross:,.0f}", f"{net:,.0f}"))
         return words.table("Position at the tape's last bar, long the spread", heads, rows, "")
 
 
