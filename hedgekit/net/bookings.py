@@ -29,10 +29,12 @@ class Bookings:
     ----------
     venue : Venue
         Encodes the question and reads the answers.
+    traded : bool
+        Whether an execution may come with something that is booked: whether perpetuals are traded.
     """
 
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
+    def __init__(self, venue: Venue, *, traded: bool = True) -> None:
+        self._venue, self._traded = venue, traded
         self._begun_ns: int | None = None
         self._known_ns: int | None = None
         self._until_ns = 0
@@ -61,7 +63,7 @@ class Bookings:
 
     def note(self, event: object) -> None:
         """Follow an event: an execution may have come with funding."""
-        if isinstance(event, Fill) and event.cause == "trade" and event.instrument.startswith(f"{self._venue.name}:"):
+        if self._traded and isinstance(event, Fill) and event.cause == "trade" and event.instrument.startswith(f"{self._venue.name}:"):
             self.wanted(event.ts_ns + _AFTER_NS)
 
     def soon_ns(self) -> int | None:

@@ -25,7 +25,7 @@ from hedgekit.paper.heart import Heart
 from hedgekit.paper.hours import Tradable
 from hedgekit.paper.pacer import Inbox
 from hedgekit.paper.pulse import Pulse
-from hedgekit.types import Switch, Word
+from hedgekit.types import Kind, Switch, Word
 from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Account:
         self.venue, self.client = venue, kind(self.keys, instruments, access.native)
         self.pulse = Pulse(venue, breaker_s, Tradable((instrument.key for instrument in instruments), access.calendar))
         self.heart = Heart(self.client, live=live)
-        self.bookings = Bookings(self.client)
+        self.bookings = Bookings(self.client, traded=any(one.kind in (Kind.LINEAR_PERP, Kind.INVERSE_PERP) for one in instruments))
         self._access, self._breaker_s, self._live = access, breaker_s, live
         self._now_ns = 0
         self.feeds: Feeds

@@ -85,6 +85,7 @@ class Pair:
         self.alarm: Command | None = None
         self._now_ns = 0
         self._reconcile_ns: int | None = None
+        self._settled: dict[str, Settled] = {}
         self.payments: dict[tuple[str, str], Decimal] = {}
         self._paid_ns: dict[str, int] = {}
         self._begun_ns: int | None = None
@@ -204,6 +205,8 @@ class Pair:
                     self.apply(refused)
         for due in self._bars.add(event, decision, self.hedger.bars):
             self.apply(due)
+        if isinstance(event, Fill) and event.cause != "settlement" and event.instrument in self._settled:
+            self._take_out(self._settled[event.instrument], event.fill_id)
 
     def heard(self, told: Link | MarketStatus | Switch) -> None:
         """Journal how the venue is heard, and hears us, and what can be traded; if one fell silent, take back what has not left (L6)."""
@@ -221,13 +224,22 @@ class Pair:
 
     def settled(self, told: Settled) -> None:
         """Take what is held of a contract out at what it pays, once that is final; nothing of it can be traded any more."""
+        known = told.instrument in self._settled
+        if told.final and told.payout is not None and not known:
+            self._settled[told.instrument] = told
+            self._take_out(told)
+        if not known:
+            self.apply(MarketStatus(ts_ns=self._now_ns, instrument=told.instrument, status="closed"))
+
+    def _take_out(self, told: Settled, heard: str = "") -> None:
+        """Take out what is held of a settled contract; ``heard`` is an execution that was before it, and heard of after it."""
         held = self.hedger.positions[told.instrument]
-        if told.final and told.payout is not None and held:
+        if told.payout is not None and held:
             self.apply(
                 Fill(
                     ts_ns=self._now_ns,
                     order_id="",
-                    fill_id=f"settlement-{told.venue_ns}",
+                    fill_id=f"settlement-{told.venue_ns}{heard and f'-{heard}'}",
                     instrument=told.instrument,
                     venue_ns=told.venue_ns,
                     qty=-Decimal(repr(held)),
@@ -236,7 +248,6 @@ class Pair:
                     cause="settlement",
                 )
             )
-        self.apply(MarketStatus(ts_ns=self._now_ns, instrument=told.instrument, status="closed"))
 
     def pay(self, payment: Payment) -> None:
         """Book a payment, or this pair's share of one."""

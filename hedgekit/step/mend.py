@@ -286,7 +286,8 @@ def on_agreed(s, p, o, out):
             return
     if s.broken:
         for leg in range(p.n_all):
-            if s.working[leg] != 0.0 or s.shut[leg] or (s.still[leg] and s.broken == 1):
+            stuck = s.pos[leg] != 0.0 and (s.shut[leg] or (s.still[leg] and s.broken == 1))  # of what is not held nothing is to be closed
+            if s.working[leg] != 0.0 or stuck:
                 say(out, HOLD, RECONCILING)
                 return
         unwind(s, p, out)

@@ -51,6 +51,16 @@ class Account:
             self.cash[self.currency(symbol)] += paid - fee
             self.held[symbol] += qty
 
+    def pay(self, symbol: str, amount: Decimal) -> None:
+        """Take what was booked without an execution, in what the symbol settles in: above zero if it was received."""
+        with localcontext(prec=EXACT):
+            self.cash[self.currency(symbol)] += amount
+
+    def funding(self, symbol: str, rate: Decimal, mark: Decimal) -> Decimal:
+        """Return what a position gets at a rate: - rate x its money, in coin at the mark for an inverse perpetual."""
+        with localcontext(prec=EXACT):
+            return _coins(-rate * self.held[symbol] * Decimal(self._listed[symbol]["multiplier"]), mark)
+
     def _inverse(self, symbol: str) -> bool:
         return bool(self._listed[symbol]["kind"] == "inverse_perp")
 

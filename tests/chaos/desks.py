@@ -70,7 +70,14 @@ def market(desk: str, drawn: SyntheticMarket) -> SyntheticMarket | SyntheticBina
         )
     primary, hedge = _PRICES[desk]
     ratio = 1.0 if "+" in desk else drawn.ratio
-    return replace(drawn, listed=_LISTED[desk], ratio=ratio, primary_price=primary, hedge_price=hedge, half_spread_bps=0.5, spread_sd=0.006)
+    prices = {"primary_price": primary, "hedge_price": hedge, "half_spread_bps": 0.5, "spread_sd": 0.006}
+    return replace(drawn, listed=_LISTED[desk], ratio=ratio, **prices, **_funding(desk, drawn.row_s))
+
+
+def _funding(desk: str, row_s: float) -> dict[str, float]:
+    """Return the funding of what is a perpetual there: every few rows, so that some of it falls beside whatever else happens."""
+    rates = {"funding_hedge": -0.00005} | ({} if "+" in desk else {"funding_primary": 0.0001})
+    return rates | {"funding_s": 7.25 * row_s}
 
 
 def row_s(desk: str, drawn: float) -> float:

@@ -15,7 +15,7 @@ from tests.chaos.books import NS, Books, Line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_UNMEASURED = {"quote", "ack", "reconciled", "session_started", "session_ended"}
+_UNMEASURED = {"quote", "ack", "payment", "reconciled", "session_started", "session_ended"}
 """Records on which the session does not measure anew."""
 
 

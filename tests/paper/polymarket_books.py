@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ PARAMS: dict[str, Any] = {
 """As the notebook on backtests and ``tests/test_event_replay.py`` have it, which hear and trade the same books without a venue."""
 
 
-def played(market: SampledBooks, folder: Path, **params: Any) -> tuple[pd.DataFrame, float]:
+def played(market: SampledBooks, folder: Path, *, options: Sequence[str] = (), **params: Any) -> tuple[pd.DataFrame, float]:
     """Return every trade of a session on one market, and what its cash says it made."""
-    with sandbox(folder, market) as rig:
+    with sandbox(folder, market, options=options) as rig:
         done = rig.run(rig.config(params=PARAMS | params))
         assert done.returncode == 0, done.stderr
         made = agree(rig)["made"]

@@ -51,6 +51,21 @@ def test_what_is_held_to_the_end_is_settled_at_the_official_outcome(tmp_path: Pa
     assert (Decimal(line["qty"]), Decimal(line["price"])) == (paid.qty, payout)
 
 
+def test_a_settlement_while_the_venue_is_away_is_learned_by_asking_and_booked_once(tmp_path: Path) -> None:
+    """From the last row the venue is gone for two minutes; the contract resolves meanwhile, and nobody says so again."""
+    last = len(MARKET.books())
+    outage = json.dumps([{"kind": "outage", "at": f"row:{last}", "seconds": 120}])
+    told, made = played(MARKET, tmp_path, options=["--faults", outage], target=-3.0, stop=100.0)
+    with Journal.open(tmp_path / "journal.db", "demo-ko-pep", mode="read") as journal:
+        records, ledger = list(journal.records()), journal.ledger()
+    (paid,) = [record for record in records if isinstance(record, Fill) and record.cause == "settlement"]
+    payout = dict(zip((one.key for one in MARKET.instruments()), MARKET.books().payout or (), strict=True))[paid.instrument]
+    assert paid.price == payout
+    assert paid.ts_ns - MARKET.books().ts_ns[-1] >= 120 * 10**9
+    assert not any(ledger.positions.values())
+    assert told["pnl_book"].sum() == pytest.approx(made)
+
+
 @pytest.mark.parametrize(
     ("market", "words"),
     [

@@ -168,6 +168,7 @@ PARSERS: list[Any] = [
     lambda data: client().state_of(client().submit(ORDER), Reply(200, data)),
     lambda data: client().state_of(client().lookup(ORDER), Reply(200, data)),
     lambda data: client().fills_of(Reply(200, data)),
+    lambda data: client().booked_of(client().booked(0, 1, ""), Reply(200, data), 1),
     lambda data: client().held_of([Reply(200, data), Reply(200, payload("account"))]),
     lambda data: client().held_of([Reply(200, data)]),
     lambda data: client().latest_of(Reply(200, data)),

@@ -265,6 +265,7 @@ def test_a_sale_is_a_negative_fill() -> None:
             qty=Decimal(-4),
             price=Decimal(99_000),
             fee=Decimal("-0.00000021"),
+            fee_coin="BTC",
         )
     )
     (update,) = updates(changed("user_trades", "params", "data", 0, direction="buy"))

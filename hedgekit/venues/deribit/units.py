@@ -30,8 +30,9 @@ def currency(name: str) -> str:
 
 
 def coin(name: str) -> str:
-    """Return the coin that a perpetual's money is in; empty for one that settles in what its price counts in."""
-    return "" if "_" in name else currency(name)
+    """Return the coin that an inverse perpetual's money is in; empty for what settles in what its price counts in, or is none."""
+    found = _PERPETUAL.fullmatch(name)
+    return "" if found is None or found[2] else found[1]
 
 
 class Units:

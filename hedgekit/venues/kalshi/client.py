@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.types import NS, Instrument, Order, Reply, Request, Venue
+from hedgekit.types import NS, Booked, Instrument, Order, Reply, Request, Venue
 from hedgekit.venues.kalshi import markets, replies, requests
+from hedgekit.venues.kalshi.markets import settlements_of
 from hedgekit.venues.kalshi.signing import Signer
 from hedgekit.venues.kalshi.streams import AccountFeed, MarketFeed
 from hedgekit.venues.kalshi.wire import (
@@ -91,6 +92,15 @@ class Kalshi(Venue):
     def void(self, order: Order) -> Request:
         """Encode an order that cannot fill: :func:`~hedgekit.venues.kalshi.requests.void`."""
         return requests.void(order, self._instrument(order))
+
+    def booked(self, since_ns: int, until_ns: int, page: str) -> Request:  # noqa: ARG002 - as every client
+        """Encode the question for settlements: :func:`~hedgekit.venues.kalshi.requests.settlements`."""
+        return requests.settlements(since_ns, page)
+
+    def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:  # noqa: ARG002 - as every client
+        """Return what was settled: :func:`~hedgekit.venues.kalshi.markets.settlements_of`."""
+        found, more = settlements_of(reply, ts_ns)
+        return [*found], more
 
     def scopes(self, stream: str) -> tuple[str, Request]:
         """Ask for the account's keys and their scopes, at the host of the REST API that belongs to a stream's.

@@ -105,7 +105,7 @@ def holdings() -> tuple[Request, ...]:
 def settlements(since_ns: int, page: str) -> Request:
     """Encode the question for the account's settlements from a time on, for who has not heard them told."""
     query = {"min_ts": str(max(since_ns // NS - 1, 0)), "limit": str(_PAGE)} | ({"cursor": page} if page else {})
-    return _question(f"/portfolio/settlements?{urlencode(query)}", "settlements")
+    return _question(f"/portfolio/settlements?{urlencode(query)}", "booked")
 
 
 def markets(tickers: Iterable[str], page: str = "") -> Request:

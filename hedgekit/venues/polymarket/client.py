@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from hedgekit.errors import ConfigError
-from hedgekit.types import NS, Execution, Instrument, Order, Reply, Request, State, Venue
+from hedgekit.types import NS, Booked, Execution, Instrument, Order, Reply, Request, State, Venue
 from hedgekit.venues.polymarket import replies, requests
 from hedgekit.venues.polymarket.account import Account, AccountFeed
 from hedgekit.venues.polymarket.books import MarketFeed
@@ -113,6 +113,11 @@ class Polymarket(Venue):
         """Encode the questions for every token, and for collateral."""
         return requests.holdings(self._listing.all)
 
+    def booked(self, since_ns: int, until_ns: int, page: str) -> Request | None:  # noqa: ARG002 - it is asked how things stand
+        """Encode the question how a condition has ended; a page is its place among those that are traded."""
+        conditions, place = self._listing.conditions, int(page or 0)
+        return requests.outcome(conditions[place]) if place < len(conditions) else None
+
     def latest(self) -> Request:
         """Encode the question for the present books."""
         return requests.latest(self._listing.quoted)
@@ -138,6 +143,13 @@ class Polymarket(Venue):
     def locked_of(self, replies_: Sequence[Reply]) -> dict[str, Decimal]:
         """Return complete sets by instrument key, from the same answers."""
         return replies.locked_of(self._listing.all, replies_)
+
+    def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:
+        """Return how a condition has ended, if it has: :func:`~hedgekit.venues.polymarket.replies.outcome_of`."""
+        conditions = self._listing.conditions
+        place = next(n for n, condition in enumerate(conditions) if requests.outcome(condition).path == request.path)
+        found = replies.outcome_of([one for one in self._listing.all if one.native.condition == conditions[place]], reply, ts_ns)
+        return [*found], str(place + 1) if place + 1 < len(conditions) else ""
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the present books by instrument key."""

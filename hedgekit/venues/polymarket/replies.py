@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, Reply, Request, State, Word
+from hedgekit.types import NS, Execution, Reply, Request, Settled, State, Word
 from hedgekit.venues.polymarket.account import Account, TradeMessage, ends
 from hedgekit.venues.polymarket.requests import AT_ONCE, LAST
 from hedgekit.venues.polymarket.tokens import Listed, Listing, Side
@@ -230,6 +230,32 @@ def locked_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> dict[st
     """Return complete sets by instrument key: so much of both tokens is held, and as much collateral locked until they are merged."""
     pairs, _ = _balances(all_listed, replies)
     return {one.key: min(pair) for one, pair in zip(all_listed, pairs, strict=True) if min(pair)}
+
+
+class _Outcome(msgspec.Struct):
+    token_id: str
+    winner: bool = False
+
+
+class _Condition(msgspec.Struct):
+    closed: bool
+    tokens: list[_Outcome]
+
+
+def outcome_of(listed: Sequence[Listed], reply: Reply, ts_ns: int) -> list[Settled]:
+    """Return how the instruments of one condition have ended: nothing while it is open, or closed and no winner is named yet.
+
+    A condition that pays both sides a part names no winner, and is not told here. When it ended is not said: the time is the answer's.
+    """
+    found: _Condition = decode(reply.body, _Condition, "condition")
+    won = {one.token_id for one in found.tokens if one.winner}
+    if not found.closed or not won:
+        return []
+    strangers = {token for one in listed for token in (one.native.token, one.native.opposite)} - {one.token_id for one in found.tokens}
+    if strangers or len(won) > 1:
+        msg = f"polymarket: a condition's outcome names {len(won)} winners, and tokens that are not those asked for: {reply.body[:200]!a}"
+        raise VenueError(msg)
+    return [Settled(ts_ns, one.key, ts_ns, Decimal(one.native.token in won), final=True) for one in listed]
 
 
 def latest_of(listing: Listing, reply: Reply) -> dict[str, int]:

@@ -137,6 +137,11 @@ def latest(all_listed: Iterable[Listed]) -> Request:
     return Request("POST", "/books", "quotes", Priority.QUERY, body)
 
 
+def outcome(condition: str) -> Request:
+    """Encode the question how a condition stands, and how it has ended."""
+    return Request("GET", f"/markets/{quote(condition, safe='')}", "booked", Priority.QUERY)
+
+
 # ------------------------------------------------- beside a session's own
 
 

@@ -87,6 +87,8 @@ class Listing:
         What prices are asked for of, and of it what is traded.
     by_key, by_token : dict of str to Listed
         What is traded, by instrument key and by either token.
+    conditions : tuple of str
+        Those of what is traded, each once.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class Listing:
                 raise ConfigError(msg)
             seen.add(own.token)
         self.all = tuple(traded)
+        self.conditions = tuple(dict.fromkeys(one.native.condition for one in self.all))
         self.by_key = {one.key: one for one in self.all}
         for one in self.quoted:
             if one.instrument.lot % 1:

@@ -45,7 +45,7 @@ MS = 1_000_000
 UNIT = Decimal("0.000001")
 """Amounts on the wire are whole numbers of this, of shares and of collateral alike."""
 
-_KINDS = ("submit", "cancel", "lookup", "fills", "account", "positions", "quotes", "beat")
+_KINDS = ("submit", "cancel", "lookup", "fills", "account", "positions", "booked", "quotes", "beat")
 _OVERALL_PER_S = 900  # each address; less than that is asked for by a session's own setting
 
 
