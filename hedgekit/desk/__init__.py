@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hedgekit.desk.entries import attach, current, sessions, start
+    from hedgekit.desk.entries import attach, current, sessions, start, statuses
     from hedgekit.desk.session import PaperSession
     from hedgekit.desk.state import State, Status
 
@@ -26,9 +26,10 @@ _HOME = {
     "current": "entries",
     "sessions": "entries",
     "start": "entries",
+    "statuses": "entries",
 }
 
-__all__ = ["PaperSession", "State", "Status", "attach", "current", "sessions", "start"]
+__all__ = ["PaperSession", "State", "Status", "attach", "current", "sessions", "start", "statuses"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object

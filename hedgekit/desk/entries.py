@@ -26,6 +26,9 @@ _STAMP = r"-\d{8}T\d{6}Z(-\d+)?"
 
 SPEEDS = (0.01, 1000.0)
 
+_LEAVING_S = 3.0
+"""How long a host may take from its last word to its end."""
+
 
 def start(  # noqa: PLR0913 - each with its default
     market: Recipe | None = None,
@@ -75,7 +78,7 @@ def start(  # noqa: PLR0913 - each with its default
         msg = f"speed={speed!r}: must be {SPEEDS[0]:g} to {SPEEDS[1]:g} rows a second, or None for as fast as it can"
         raise ConfigError(msg)
     root, recipe = home(folder), msgspec.json.encode(market)
-    running = current(account, folder=folder)
+    running = _lasting(account, folder)
     if running is not None:
         same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed, "" if plugin is None else plugin.sha256)
         if running.alive and same:
@@ -111,8 +114,6 @@ def sessions(*, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
 
     Columns: session, account, state, detail, started (UTC), market, speed (rows a second), restarts.
     """
-    found = [PaperSession(Folder(path)).status() for path in (home(folder) / "sessions").iterdir() if (path / "state.json").exists()]
-    found.sort(key=lambda status: status.started_ns, reverse=True)
     rows = [
         {
             "session": status.session,
@@ -124,9 +125,15 @@ def sessions(*, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
             "speed": status.speed,
             "restarts": status.restarts,
         }
-        for status in found
+        for status in statuses(folder=folder)
     ]
     return pd.DataFrame(rows, columns=["session", "account", "state", "detail", "started", "market", "speed", "restarts"])
+
+
+def statuses(*, folder: str | os.PathLike[str] | None = None) -> list[Status]:
+    """Return how each session of this user is, the newest first."""
+    found = [PaperSession(Folder(path)).status() for path in (home(folder) / "sessions").iterdir() if (path / "state.json").exists()]
+    return sorted(found, key=lambda status: status.started_ns, reverse=True)
 
 
 # ---------------------------------------------------------------------- inside
@@ -142,6 +149,16 @@ def _numbers(params: Params | Mapping[str, Any] | None, plugin: Plugin | None) -
 
 def _lock(root: Path, account: str) -> Path:
     return root / "accounts" / f"{check_account(account)}.lock"
+
+
+def _lasting(account: str, folder: str | os.PathLike[str] | None) -> PaperSession | None:
+    """Return the session that has an account; one that is over already is given a moment to let go of it."""
+    until = time.monotonic() + _LEAVING_S
+    while (found := current(account, folder=folder)) is not None and found.status().state not in ALIVE | RESTARTABLE:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    return found
 
 
 def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None, str]:

@@ -104,13 +104,14 @@ class PaperSession:
         JournalError
             If the journal cannot be read or is damaged.
         """
-        return table(self.folder.journal, self.session, limits, alive=self._goes_on())
+        return table(self.folder.journal, self.session, limits, alive=self.goes_on)
 
     def watch(self, limits: Limits | None = None) -> Reader:
         """Return a new reader of the alerts, for a panel."""
         return Reader(self.folder.journal, self.session, limits)
 
-    def _goes_on(self) -> bool | None:
+    @property
+    def goes_on(self) -> bool | None:
         """Whether a process trades; None while it is about to."""
         return None if self.status().state is State.STARTING else self.folder.session_pid is not None
 

@@ -1,12 +1,13 @@
 // The browser's end of LivePlot (live.py): builds a bokeh document and applies batches to it.
 //
 // to the kernel:  bokehjs | doc {view, dark} | ack {view, seq} | beat {view} | bye {view}
-// from it:        bokehjs + code | doc {to, seq, doc} | again {to} | rows {seq, sources, set} + columns
+// from it:        bokehjs + code | doc {to, seq, doc} | again {to} | pong {to} | rows {seq, sources, set} + columns
 //
 // A batch that does not follow the last one makes this view ask for the whole document again.
 // Nothing here waits for a frame to be painted: a hidden page paints none.
 
 const BEAT_MS = 4000;
+const QUIET_MS = 10000; // a kernel that has said nothing for so long is busy or gone, and what is shown is old
 
 function bokeh(model) {
   // BokehJS comes through the kernel, once for a page and version; a report's own copy is used if it is the right one.
@@ -74,6 +75,27 @@ async function render({ model, el }) {
   host.setAttribute("role", "img");
   host.setAttribute("aria-label", model.get("label"));
   el.appendChild(host);
+  el.style.position = "relative";
+  const quiet = document.createElement("div"); // over the plot, so that nothing moves when it comes
+  quiet.className = "hedgekit-quiet";
+  quiet.setAttribute("role", "alert");
+  quiet.hidden = true;
+  quiet.style.cssText =
+    "position:absolute;top:0;left:0;right:0;z-index:5;padding:6px 10px;font:13px/1.4 var(--jp-ui-font-family,sans-serif);" +
+    "color:var(--jp-ui-font-color1,#222);background:var(--jp-layout-color1,#fff);border:2px solid var(--jp-warn-color1,#e69f00)";
+  el.appendChild(quiet);
+  let heard = Date.now();
+  const hear = () => {
+    heard = Date.now();
+    quiet.hidden = true;
+  };
+  const listen = () => {
+    if (quiet.hidden && Date.now() - heard > QUIET_MS) {
+      const at = new Date(heard).toLocaleTimeString();
+      quiet.textContent = `No word from the kernel since ${at}: it is busy, restarting or dead. What is shown is as of then. ${model.get("quiet")}`;
+      quiet.hidden = false;
+    }
+  };
   let Bokeh, doc, views, dark, seq = -1, sources = {}, gone = false, built = Promise.resolve();
 
   const tell = (message) => {
@@ -133,6 +155,7 @@ async function render({ model, el }) {
   };
 
   const onMessage = (message, buffers) => {
+    hear();
     try {
       if (message.type === "rows") take(message, buffers);
       else if (message.to !== view) return;
@@ -151,7 +174,10 @@ async function render({ model, el }) {
   }
   model.on("msg:custom", onMessage);
   ask(); // always: right after a page reload the kernel has everything
-  const beat = setInterval(() => tell({ type: "beat", seq }), BEAT_MS);
+  const beat = setInterval(() => {
+    tell({ type: "beat", seq });
+    listen();
+  }, BEAT_MS);
   const theme = new MutationObserver(() => isDark() !== dark && ask());
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   const leave = () => tell({ type: "bye" });

@@ -81,6 +81,8 @@ class LivePlot(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("live.js")
     version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
+    quiet = traitlets.Unicode().tag(sync=True)
+    """What a page adds when it has to say that the kernel does not answer."""
 
     def __init__(self, layout: Model, *, fps: float = 20.0) -> None:
         self._document = Document()
@@ -268,6 +270,8 @@ class LivePlot(anywidget.AnyWidget):
             self._send_document(name, view)
         elif kind == "ack":
             view.seq = max(view.seq, int(message["seq"]))
+        else:
+            self.send({"type": "pong", "to": name})
         self._tell(before=before)
         if self._pending or self._set:
             self._plan()

@@ -1,4 +1,4 @@
-"""One JupyterLab for the tests of a module, and the end of every session that they start."""
+"""One JupyterLab for all tests of this folder, and the end of every session that they start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.desk.made import ended
 from tests.lab import Lab, LabPage, write_notebook
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a running JupyterLab on an empty folder."""
     base = tmp_path_factory.mktemp("lab")

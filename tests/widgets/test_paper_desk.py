@@ -1,33 +1,17 @@
-"""The paper desk in a real JupyterLab: what a click does, and that nothing on the notebook's side disturbs the trading."""
+"""The paper desk in a real JupyterLab: what a click does, what is asked again, and what is on the screen then."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 
-from hedgekit import desk
-from hedgekit.desk import PaperSession, State
-from hedgekit.types import Quote
+from hedgekit import SyntheticMarket, desk
+from hedgekit.desk import State
+from hedgekit.types import Command
+from tests.desk.made import PARAMS
 from tests.lab import Lab, LabPage, wait_for
-
-SPEED = 20.0
-
-CELL = """
-from hedgekit import Params, SyntheticMarket
-from hedgekit.widgets import PaperDesk
-params = Params.make(bar_s=1, bar_offset_s=0.5, fit_bars=60, refit_bars=200, evidence_override="A test on a planted market.")
-panel = PaperDesk(SyntheticMarket(rows=6_000, seed=3), params, speed=20, account={account!r})
-panel
-"""
-
-BARS = "[...Bokeh.documents.at(-1)._all_models.values()].find(m => m.name === 'bars')"
-COUNT = f"(window.Bokeh?.documents?.length ? {BARS}.get_length() : 0)"
-FIRST = f"{BARS}.data.ts[0]"
+from tests.widgets.desk_pages import COUNT, cell, holds, matches, says, sound, started, sure, unfold
 
 
 @pytest.fixture
@@ -35,154 +19,136 @@ def account(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).removeprefix("test_")[:30]
 
 
-def cell(account: str) -> str:
-    return CELL.format(account=account)
-
-
-def session(lab: Lab, account: str) -> PaperSession:
-    found = desk.current(account, folder=lab.home)
-    assert found is not None
-    return found
-
-
-def started(page: LabPage, lab: Lab, account: str) -> PaperSession:
-    """Run the cell, click Start, and wait until the chart moves."""
-    page.run_all()
-    page.click("Start")
-    page.until(f"{COUNT} > 10")
-    return session(lab, account)
-
-
-def events(lab: Lab, of: PaperSession) -> int:
-    with desk.attach(of.session, folder=lab.home).journal() as journal:
-        return journal.count
-
-
-def goes_on(lab: Lab, of: PaperSession) -> None:
-    before = events(lab, of)
-    wait_for(lambda: events(lab, of) > before + 20, 20, what="the session goes on")
-
-
-def no_hole(of: PaperSession) -> None:
-    """Every row of the market is in the journal, one second after the other."""
-    with of.journal() as journal:
-        journal.verify()
-        stamps = sorted({record.venue_ns for record in journal.records() if isinstance(record, Quote)})
-    assert {late - early for early, late in pairwise(stamps)} == {10**9}
-
-
-def test_start_moves_the_chart_flatten_closes_both_legs_stop_stops(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
-    page = notebook([cell(account)])
+def test_from_start_to_stop(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+    """Start moves the chart; Flatten asks again, by keyboard too, and closes both legs; Resume, Stop; the feed says why."""
+    page = notebook([cell(account, 40)])
     of = started(page, lab, account)
-    before = int(page.js(COUNT))
-    page.until(f"{COUNT} > {before + 20}")
-
-    def held() -> bool:
-        with of.journal() as journal:
-            return all(journal.ledger().positions.values())
-
-    wait_for(held, 60, what="both legs are held")
+    says(page, "RUNNING")
+    wait_for(lambda: holds(of), 60, what="both legs are held")
     page.click("Flatten")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('flatten: applied')")
-    page.until("/phase\\s+flat, paused/.test(document.querySelector('.jp-OutputArea').innerText)")
+    says(page, "Close both legs now, at the market?")
+    page.page.keyboard.press("Enter")  # the focus is on No
+    page.until("!document.querySelector('.jp-OutputArea').innerText.includes('at the market?')")
+    with of.journal() as journal:
+        assert not [record for record in journal.records() if isinstance(record, Command)]
+    page.page.get_by_role("button", name="Flatten", exact=True).focus()
+    page.page.keyboard.press("Enter")
+    says(page, "at the market?")
+    page.page.keyboard.press("Shift+Tab")
+    page.page.keyboard.press("Enter")
+    says(page, "flatten: applied")
+    matches(page, r"phase\s+flat, paused")
+    for words in ("closed both legs: a person wanted it", "flatten, by a person", "z is beyond the entry level; expected $"):
+        says(page, words)
     with of.journal() as journal:
         assert not any(journal.ledger().positions.values())
     page.click("Resume")
-    page.until("!/phase\\s+\\S+ paused/.test(document.querySelector('.jp-OutputArea').innerText)")
-    page.click("Stop")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('ENDED')")
+    page.until(r"!/phase\s+\S+ paused/.test(document.querySelector('.jp-OutputArea').innerText)")
+    sure(page, "Stop")
+    says(page, "ENDED")
     assert of.status().state is State.ENDED
     last = int(page.js(COUNT))
-    page.page.wait_for_timeout(1_000)
+    page.page.wait_for_timeout(500)
     assert int(page.js(COUNT)) == last
-    assert "slippage ($)" in page.output(0)
-    no_hole(of)
+    shown = page.output(0)
+    for words in ("slippage ($)", "latency p95", "request budget", "closed, heard", "of 60 s", "journal lag", "stop, by a person"):
+        assert words in shown, words
+    sound(of)
 
 
-def test_reload_and_second_tab_find_the_whole_history(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+def test_numbers_change_from_the_panel_and_a_refusal_says_why(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+    """Out of range is not clipped but refused; what is applied moves the band on the plot; other fields follow the session."""
     page = notebook([cell(account)])
     of = started(page, lab, account)
-    page.until(f"{COUNT} > 40")
-    first = page.js(FIRST)
-    page.save()
-    page.reload()
-    page.until(f"{COUNT} > 50")
-    assert page.js(FIRST) == first
-    other = notebook()
-    other.until(f"{COUNT} > 60")
-    assert other.js(FIRST) == first
-    other.click("Pause")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('paused')")
+    unfold(page, "Change numbers")
+    entry = page.page.get_by_label("entry", exact=True)
+    entry.fill("99")
+    page.click("Apply")
+    says(page, "entry=99.0: must be 0.1 to 10 sd (A1)")
+    entry.fill("2.5")
+    page.page.get_by_label("tolerance", exact=True).fill("0.1")
+    page.click("Apply")
+    says(page, "set: applied")
+    says(page, "set entry to 2.5, tolerance to 0.1")
+    spans = "[...Bokeh.documents.at(-1)._all_models.values()].filter(m => m.type === 'Span').map(m => m.location)"
+    page.until(f"{spans}.includes(2.5) && {spans}.includes(-2.5) && !{spans}.includes(2)")
+    of.set({"stop": 5})
+    page.until("[...document.querySelectorAll('.jp-OutputArea input')].some(i => i.value === '5')")
+    assert entry.input_value() == "2.5"
     of.stop()
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('ENDED')")
-    other.until("document.querySelector('.jp-OutputArea').innerText.includes('ENDED')")
+    says(page, "ENDED")
+    sound(of)
 
 
-def test_the_cell_twice_is_one_session(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
-    page = notebook([cell(account), "from hedgekit import desk\ndesk.start(panel._market, params, speed=20, account=panel._account)"])
+def test_a_fault_switch_befalls_the_sandbox_and_the_alert_is_shown(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+    page = notebook([cell(account, 40)])
+    of = started(page, lab, account)
+    unfold(page, "Fault switches")
+    page.click("Outage, 2 min")
+    says(page, "fault asked for: Outage, 2 min")
+    says(page, "OPEN, venue silent")
+    says(page, "CRITICAL breaker")
+    says(page, "outage (seconds 120)")
+    says(page, "Alerts: none")
+    says(page, "closed, heard")
+    unfold(page, "Alerts (1 since the start)")
+    says(page, "cleared")
+    of.stop()
+    says(page, "ENDED")
+    sound(of, whole=False)
+
+
+def choose(page: LabPage, name: str) -> None:
+    """Choose from the list of sessions."""
+    chosen = page.page.locator(".jp-OutputArea select").first
+    texts = chosen.locator("option").all_inner_texts()
+    chosen.select_option(index=next(n for n, text in enumerate(texts) if text.startswith(name)))
+
+
+def test_past_and_other_sessions_are_shown_and_told(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+    """A session of another account is chosen from the list and paused; then a past one; then the account is followed again."""
+    market = SyntheticMarket(rows=400, seed=3)
+    past = desk.start(market, PARAMS, speed=None, account="past", folder=lab.home)
+    other = desk.start(SyntheticMarket(rows=6_000, seed=4), PARAMS, speed=20, account="other", folder=lab.home)
+    wait_for(lambda: past.status().state is State.ENDED, what="the past session has ended")
+    page = notebook([cell(account)])
     page.run_all()
-    of = session(lab, account)
-    page.run_all()
-    page.run_all()
+    page.until(f"[...document.querySelectorAll('.jp-OutputArea option')].some(o => /{past.session}.·.ended/.test(o.text))")
+    choose(page, other.session)
+    says(page, "account other")
     page.until(f"{COUNT} > 10")
-    assert page.js("document.querySelectorAll('.hedgekit-live').length") == 1
-    assert session(lab, account).session == of.session
-    found = desk.sessions(folder=lab.home)
-    assert list(found.loc[found["account"] == account, "session"]) == [of.session]
-    of.stop()
-
-
-def test_a_killed_and_a_restarted_kernel_reattach(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
-    page = notebook([cell(account)])
-    of = started(page, lab, account)
-    first = page.js(FIRST)
-    page.kill_kernel()
-    goes_on(lab, of)
-    page.run_all()
-    page.until(f"{COUNT} > 30")
-    assert page.js(FIRST) == first
-    page.restart_kernel()
-    page.run_all()
-    page.until(f"{COUNT} > 40")
-    assert session(lab, account).session == of.session
-    of.stop()
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('ENDED')")
-    no_hole(of)
-
-
-def test_a_cell_that_blocks_does_not_stall_trading(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
-    page = notebook([cell(account), "import time\ntime.sleep(20)"])
-    page.run(0)
+    page.click("Pause")
+    says(page, "pause: applied")
+    choose(page, past.session)
+    says(page, "account past")
+    with past.journal() as journal:
+        bars = len(journal.equity())
+    page.until(f"{COUNT} === {bars}")
+    assert page.page.get_by_role("button", name="Kill", exact=True).is_disabled()
+    choose(page, "follow")
     page.click("Start")
+    says(page, f"account {account}")
+    of = desk.current(account, folder=lab.home)
+    assert of is not None
     page.until(f"{COUNT} > 10")
-    of = session(lab, account)
-    page.run(1, wait=False)
-    began = time.monotonic()
-    rates = []
-    for _ in range(4):
-        before, at = events(lab, of), time.monotonic()
-        page.page.wait_for_timeout(4_000)
-        rates.append((events(lab, of) - before) / (time.monotonic() - at))
-    assert time.monotonic() - began < 20
-    assert min(rates) > 0, "trading stood still while the cell did"  # how fast it goes is the machine's mood
-    page.until(f"window.hkRan === true && {COUNT} > {int(16 * SPEED)}")
-    of.stop()
+    for running in (of, other):
+        running.stop()
+    wait_for(lambda: not of.alive and not other.alive, what="both have ended")
 
 
-def test_a_killed_session_shows_as_such_and_restarts(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
-    page = notebook([cell(account)])
+def test_nothing_jumps_while_it_streams(notebook: Callable[..., LabPage], lab: Lab, account: str) -> None:
+    """Every part of the panel keeps its place and height over a hundred bars with trades, and through a question."""
+    page = notebook([cell(account, 40)], height=800)
     of = started(page, lab, account)
+    page.until(f"{COUNT} > 20")
+    places = "JSON.stringify([...document.querySelector('.jp-OutputArea .widget-vbox').children].map(e => [e.offsetTop, e.offsetHeight]))"
+    before = page.js(places)
+    page.until(f"{COUNT} > 140")
     page.click("Kill")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('KILLED: by SIGKILL')")
-    assert of.folder.session_pid is None
-    before = int(page.js(COUNT))
-    page.click("Restart")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('RUNNING, restarted 1 x')")
-    page.until(f"{COUNT} > {before + 20}")
-    pid = of.folder.session_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('KILLED')")
-    page.click("Close")
-    page.until("document.querySelector('.jp-OutputArea').innerText.includes('CLOSED')")
-    no_hole(of)
+    says(page, "Kill the process at once?")
+    assert page.js(places) == before
+    assert page.js("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.jp-OutputArea-output'))") <= 0, "nothing is cut off"
+    page.click("No")
+    of.stop()
+    says(page, "ENDED")
+    assert page.js(places) == before

@@ -1,15 +1,16 @@
-"""The paper desk's plots: z with its bands and trades, net delta in its corridor, profit hedged and unhedged.
+"""The paper desk's plots: z with its bands and trades, net delta in its corridor, profit with drawdown, slippage.
 
-Three figures over one time axis. Their sources are filled by the panel; here is
+Five figures over one time axis. Their sources are filled by the panel; here is
 only how they look. The time axis is the market's own time (UTC).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bokeh.layouts import gridplot
+from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NumeralTickFormatter, Range1d
 from bokeh.models.annotations import BoxAnnotation, Span, Title
 from bokeh.plotting import figure
@@ -21,16 +22,25 @@ if TYPE_CHECKING:
     from bokeh.models.ranges import Range
     from bokeh.models.renderers import DataRenderer
 
-    from hedgekit.journal.news import Mark
+    from hedgekit.journal.news import FillRow, Mark
     from hedgekit.params import Params
 
 DELTA_TITLE = "Net delta, with the corridor that is allowed"
 
-BARS = ("ts", "z", "delta", "hedged", "unhedged")
-"""Columns of the source ``bars``: milliseconds UTC, sd, fraction of notional, money, money."""
+BARS = ("ts", "z", "delta", "hedged", "unhedged", "dd_hedged", "dd_unhedged")
+"""Columns of the source ``bars``: milliseconds UTC, sd, fraction of notional, then money."""
 
 MARKS = ("ts", "z", "what")
 """Columns of each source of marks."""
+
+SLIPS = ("ts", "bps", "what")
+"""Columns of each source of slippage: milliseconds UTC, basis points of the price (positive: paid), words."""
+
+SLIP_SOURCES = {"primary": "slip_primary", "hedge": "slip_hedge"}
+"""By the leg's role; every leg but the primary is a hedge."""
+
+SLIPS_KEPT = 2_000
+"""Newest fills of a leg in the plot."""
 
 MARK_SOURCES = ("entry_long", "entry_short", "exit_target", "exit_stop", "exit_other")
 
@@ -50,7 +60,9 @@ def mark_source(mark: Mark) -> str:
     return f"exit_{mark.reason}" if mark.reason in ("target", "stop") else "exit_other"
 
 
-_HEIGHTS = (250, 150, 200)
+_Z, _DELTA, _MONEY, _FALL, _SLIP = 255, 165, 160, 120, 140
+"""Heights: two on the left, three on the right, as much together."""
+
 FAR = 4.0
 """A net delta beyond so many tolerances (while one leg is filled, the other not yet) is outside the frame."""
 
@@ -89,35 +101,57 @@ def _delta_ticks(params: Params) -> list[float]:
     return [sign * size * params.tolerance for sign, size in ((-1, FAR), (-1, 1), (0, 0), (1, 1), (1, FAR))]
 
 
+def mark_words(found: Mark) -> str:
+    """Return what a mark in the plot of z stands for."""
+    way = {1: "long spread", -1: "short spread"}.get(found.side, "")
+    return f"trade {found.trade}: entry, {way}" if found.kind == "entry" else f"trade {found.trade}: exit, {found.reason.replace('_', ' ')}"
+
+
+def slip_source(fill: FillRow) -> str:
+    """Return the source that a fill's slippage belongs to."""
+    return SLIP_SOURCES["primary" if fill.role == "primary" else "hedge"]
+
+
+def slip_bps(fill: FillRow) -> float:
+    """Return a fill's slippage in basis points of the price that it was decided on; positive when it was paid."""
+    side = 1.0 if fill.qty > 0 else -1.0
+    return side * (fill.price - fill.expected) / fill.expected * 1e4 if fill.expected else math.nan
+
+
 def paper_figures(params: Params) -> PaperFigures:
     """Return empty figures with the bands of ``params``."""
     sources = {"bars": ColumnDataSource({name: [] for name in BARS}, name="bars")}
     sources |= {name: ColumnDataSource({column: [] for column in MARKS}, name=name) for name in MARK_SOURCES}
+    sources |= {name: ColumnDataSource({column: [] for column in SLIPS}, name=name) for name in SLIP_SOURCES.values()}
     z, bands = _z(sources, params)
     delta, corridor = _delta(sources["bars"], params, z.x_range)
-    money = _money(sources["bars"], z.x_range)
-    rows: list[list[Any]] = [[z], [delta], [money]]
-    layout = gridplot(rows, sizing_mode="stretch_width", toolbar_location="right", toolbar_options={"logo": None}, ncols=None)
+    left = column([z, delta], sizing_mode="stretch_width")
+    right = column(
+        [_money(sources["bars"], z.x_range), _fall(sources["bars"], z.x_range), _slip(sources, z.x_range)], sizing_mode="stretch_width"
+    )
+    layout = row([left, right], sizing_mode="stretch_width")
     return PaperFigures(layout, sources, bands, corridor, z, delta)
 
 
-def _figure(title: str, y: str, height: int, x_range: Range) -> figure:
-    tools = "xpan,xwheel_zoom,box_zoom,reset,save"
+def _figure(title: str, y: str, height: int, x_range: Range, *, tools: bool = False) -> figure:
     plot = figure(
         title=Title(text=title, text_font_size="12px"),
         height=height,
         x_axis_type="datetime",
         x_range=x_range,
-        tools=tools,
+        tools="xpan,xwheel_zoom,box_zoom,reset,save" if tools else "",
+        toolbar_location="right" if tools else None,
         sizing_mode="stretch_width",
     )
+    plot.toolbar.logo = None
     plot.yaxis.axis_label = y
-    plot.min_border_left = 70  # the three plots begin at one place, whatever their numbers
+    plot.min_border_left = 78  # plots above each other begin at one place, whatever their numbers
+    plot.min_border_right = 12
     return plot
 
 
 def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, dict[str, tuple[Span, ...]]]:
-    plot = _figure("z-score of the spread at bar closes", "z (sd)", _HEIGHTS[0], DataRange1d(range_padding=0.02))
+    plot = _figure("z-score of the spread at bar closes", "z (sd)", _Z, DataRange1d(range_padding=0.02), tools=True)
     bands = {}
     for name, dash, color in (("entry", "dashed", GREY), ("stop", "solid", VERMILLION), ("target", "dotted", GREEN)):
         level = float(getattr(params, name))
@@ -133,18 +167,19 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
         )
         plot.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@what")], visible=False))
     _hover(plot, shown, [("z", "@z{0.00}")])
-    _legend(plot, 6)
+    _legend(plot, 3)
     return plot, bands
 
 
 def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figure, BoxAnnotation]:
-    plot = _figure(DELTA_TITLE, "% of notional", _HEIGHTS[1], x_range)
+    plot = _figure(DELTA_TITLE, "% of notional", _DELTA, x_range)
     corridor = BoxAnnotation(
         bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
     )
     plot.add_layout(corridor)
     shown = plot.scatter("ts", "delta", source=bars, size=3, color=BLUE)
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
+    plot.xaxis.axis_label = "market time (UTC)"
     plot.yaxis.ticker = FixedTicker(ticks=_delta_ticks(params))
     plot.y_range = Range1d(start=-FAR * params.tolerance, end=FAR * params.tolerance)
     _hover(plot, shown, [("net delta", "@delta{0.0%}")])
@@ -152,14 +187,36 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figu
 
 
 def _money(bars: ColumnDataSource, x_range: Range) -> figure:
-    plot = _figure("Profit and loss since the start, at executable prices, costs included", "P&L ($)", _HEIGHTS[2], x_range)
+    plot = _figure("Profit and loss since the start, costs included", "P&L ($)", _MONEY, x_range)
     plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
     shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")
     plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
-    plot.xaxis.axis_label = "market time (UTC)"
     _hover(plot, shown, [("hedged", "@hedged{$0,0.00}"), ("unhedged", "@unhedged{$0,0.00}")])
     _legend(plot, 2)
     plot.add_layout(plot.legend[0], "above")
+    plot.xaxis.visible = False  # the one below says it
+    return plot
+
+
+def _fall(bars: ColumnDataSource, x_range: Range) -> figure:
+    plot = _figure("Drawdown: how far each lies below its highest", "$", _FALL, x_range)
+    plot.line("ts", "dd_unhedged", source=bars, color=ORANGE, line_width=1.5, line_dash="dashed")
+    shown = plot.line("ts", "dd_hedged", source=bars, color=BLUE, line_width=1.5)
+    plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
+    _hover(plot, shown, [("hedged", "@dd_hedged{$0,0.00}"), ("unhedged", "@dd_unhedged{$0,0.00}")])
+    plot.xaxis.visible = False  # the one below says it
+    return plot
+
+
+def _slip(sources: dict[str, ColumnDataSource], x_range: Range) -> figure:
+    plot = _figure("Slippage of each fill: above 0 is paid", "bps", _SLIP, x_range)
+    plot.add_layout(Span(location=0.0, dimension="width", line_color=GREY, line_width=1))
+    for role, marker, color in (("primary", "circle", BLUE), ("hedge", "square", ORANGE)):
+        name = SLIP_SOURCES[role]
+        drawn = plot.scatter("ts", "bps", source=sources[name], marker=marker, size=6, fill_color=color, line_color=GREY, legend_label=role)
+        plot.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@what")], visible=False))
+    plot.xaxis.axis_label = "market time (UTC)"
+    _legend(plot, 2)
     return plot
 
 
