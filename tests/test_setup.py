@@ -194,6 +194,8 @@ def test_make_alone_tells_the_commands(tmp_path: Path) -> None:
         ["make", "lab"],
         ["make", "test"],
         ["make", "docs"],
+        ["make", "notebooks"],
+        ["make", "shots"],
         ["make", "sdk-test"],
         ["make", "chaos"],
         ["make", "clean"],

@@ -11,9 +11,9 @@ from hedgekit.backtest.sweep import outcome_of
 from hedgekit.look import BLUE, ORANGE
 from hedgekit.plots import draw
 from hedgekit.trials import Trial, count, record
-from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.engine import Engine, Run
 from hedgekit.widgets.explorer import Explorer, checked
+from hedgekit.widgets.panes import words
 from hedgekit.widgets.signal_explorer import DAY_S, columns, figures, source, whole
 
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ def table(told: Mapping[str, float]) -> str:
             *(words.NONE if np.isnan(told[name]) else f"{told[name]:.2f}" for name in ("sharpe", "sharpe_unhedged")),
         ),
     ]
-    return words.table("Hedged beside unhedged, the same trades", {"": True, "hedged": False, "unhedged": False}, rows, "")
+    return words.table("Hedged beside unhedged, the same trades", {"": "t", "hedged": "", "unhedged": ""}, rows, "")

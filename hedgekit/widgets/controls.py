@@ -15,7 +15,7 @@ import ipywidgets as w
 
 from hedgekit.errors import ConfigError
 from hedgekit.params import Params
-from hedgekit.widgets import paper_words as words
+from hedgekit.widgets.panes import words
 
 STEPS = 40
 """A slider has about so many steps."""

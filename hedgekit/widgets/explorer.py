@@ -17,9 +17,9 @@ import ipywidgets as w
 
 from hedgekit.errors import ConfigError, HedgekitError
 from hedgekit.params import Params
-from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.controls import Control, message
 from hedgekit.widgets.live import LivePlot
+from hedgekit.widgets.panes import words
 
 if TYPE_CHECKING:
     from bokeh.model import Model
@@ -65,7 +65,7 @@ class Explorer(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._said, self._table = w.HTML(layout=w.Layout(min_height="42px")), w.HTML()
         left = w.VBox([*self._extra(), *(control.box for control in self._controls.values())], layout=w.Layout(flex=f"0 0 {LEFT}"))
         right = w.VBox([self.plot, self._table], layout=w.Layout(flex="1 1 0", min_width="0", overflow="hidden"))
-        head = w.HTML(words.page(f"<b>{escape(self.title)}</b>", "title"))
+        head = w.HTML(words.STYLE + words.page(f"<b>{escape(self.title)}</b>", "title"))
         super().__init__([head, self._said, w.HBox([left, right])], layout=w.Layout(width="100%"))
         self.add_class("hk-explorer")
         self._renew()

@@ -15,10 +15,10 @@ from hedgekit.look import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
 from hedgekit.plots import draw
 from hedgekit.plots.bars import Z95
 from hedgekit.stats import ratio
-from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.controls import BOTH, LABEL
 from hedgekit.widgets.engine import Engine, Run
 from hedgekit.widgets.explorer import Explorer, checked
+from hedgekit.widgets.panes import words
 from hedgekit.widgets.signal_explorer import DAY_S, columns, figures, source, whole
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def estimate(name: str, fit: RatioFit) -> str:
     ]
     told = words.table(
         f"{name}: {fit.method}, {fit.n:,} observations to the end of the tape",
-        {"": True, "estimate": False, "unit or yardstick": True},
+        {"": "t", "estimate": "", "unit or yardstick": "t"},
         rows,
         "",
     )

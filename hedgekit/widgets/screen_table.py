@@ -17,9 +17,9 @@ from bokeh.models import Range1d
 from hedgekit.errors import DataError
 from hedgekit.look import BLUE, ORANGE
 from hedgekit.plots import draw
-from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.controls import message
 from hedgekit.widgets.live import LivePlot
+from hedgekit.widgets.panes import words
 from hedgekit.widgets.signal_explorer import figures, source
 
 if TYPE_CHECKING:
@@ -79,8 +79,10 @@ class ScreenTable(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self.plot = LivePlot(self._figures(), fps=60.0)
         self._said = w.HTML()
         tried = f"variance that the hedge removed out of sample · {screen.tried:,} pairs tried over {screen.n:,} prices"
-        head = f"<b>Screen</b> · {tried} · {len(screen.found):,} found, {len(screen.approved):,} approved"
-        super().__init__([w.HTML(words.page(head, "title")), self.table, self._said, self.plot], layout=w.Layout(width="100%"))
+        head = words.STYLE + words.page(
+            f"<b>Screen</b> · {tried} · {len(screen.found):,} found, {len(screen.approved):,} approved", "title"
+        )
+        super().__init__([w.HTML(head), self.table, self._said, self.plot], layout=w.Layout(width="100%"))
         self.add_class("hk-explorer")
         self.table.observe(self._on_choice, "chosen")
         self._show()

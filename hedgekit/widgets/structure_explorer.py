@@ -16,9 +16,9 @@ from hedgekit.plots import draw
 from hedgekit.step.legs import price, wanted_hedge
 from hedgekit.structures.pairs import lots
 from hedgekit.types import Kind
-from hedgekit.widgets import paper_words as words
 from hedgekit.widgets.engine import Engine, Run
 from hedgekit.widgets.explorer import Explorer, checked
+from hedgekit.widgets.panes import words
 from hedgekit.widgets.signal_explorer import source
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class StructureExplorer(Explorer):
             for symbol, role, qty, mid, value in self.position.itertuples()
         ]
         rows.append(("", "", "gross / net", "", f"{sum(map(abs, values)):,.0f}", f"{sum(values):,.0f}"))
-        heads = {"leg": True, "role": True, "side": True, "quantity": False, "mid ($)": False, "value ($)": False}
+        heads = {"leg": "t", "role": "t", "side": "t", "quantity": "", "mid ($)": "", "value ($)": ""}
         return words.table("Position at the tape's last bar, long the spread", heads, rows, "")
 
 
