@@ -46,7 +46,7 @@ def _value(name: str, value: str | None) -> str:
 
 @report_app.command("run", cls=Pairs)
 def report_run(  # noqa: PLR0913 - one for each option
-    notebook: Annotated[str, typer.Argument(help="session, revalidation, or the path of a notebook with a cell tagged parameters.")],
+    notebook: Annotated[str, typer.Argument(help="session, or the path of a notebook with a cell tagged parameters.")],
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A parameter and its value: -p journal J -p session S; repeat for more.")
     ] = None,

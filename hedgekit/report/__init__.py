@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hedgekit.report import activity, plots, sections
+    from hedgekit.report import act, activity, plots, sections
     from hedgekit.report.carried import record
     from hedgekit.report.embed import show
     from hedgekit.report.index import write_index
@@ -44,6 +44,7 @@ __all__ = [
     "ReportRun",
     "Session",
     "Summary",
+    "act",
     "activity",
     "load",
     "notebook_of",

@@ -113,6 +113,9 @@ def of_session(s: Session) -> Recorded:
         "ratio": float(plan["ratio"]),
         "ratio_lower": float(plan["ratio"]) - half,
         "ratio_upper": float(plan["ratio"]) + half,
+        "trials_before": s.trials,
+        "incidents": len(s.incidents),
+        "replay_identical": not s.parity.differs,
         "digest": m.digest,
         "economic_digest": m.economic_digest,
     }

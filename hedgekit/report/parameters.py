@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from hedgekit.errors import ConfigError
 
-TEMPLATES = {"session": "07_session_report.ipynb", "revalidation": "08_revalidation_report.ipynb"}
+TEMPLATES = {"session": "07_session_report.ipynb"}
 """Reports by their names."""
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")

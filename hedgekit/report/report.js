@@ -9,7 +9,7 @@ function paint(paper) {
   const c = dark.matches && !paper ? DARK : LIGHT;
   for (const m of models()) {
     const set = {};
-    if (m.type === "Figure") Object.assign(set, {background_fill_color: c.ground, border_fill_color: c.ground});
+    if (m.type === "Figure") Object.assign(set, {background_fill_color: c.ground, border_fill_color: c.ground, border_line_color: null});
     if (/Axis$/.test(m.type)) for (const name of ["axis_label_text_color", "major_label_text_color", "axis_line_color", "major_tick_line_color"]) set[name] = c.soft;
     if (/Axis$/.test(m.type)) set.minor_tick_line_color = null;
     if (m.type === "Grid" && m.grid_line_color !== null) set.grid_line_color = c.line;

@@ -116,7 +116,7 @@ def run_notebook(  # noqa: PLR0913 - what, where, and options with defaults
     Parameters
     ----------
     notebook : str or path
-        ``session``, ``revalidation``, or a notebook of your own with a cell tagged ``parameters``.
+        ``session``, or a notebook of your own with a cell tagged ``parameters``.
     parameters : mapping of str
         Values in place of the defaults in that cell.
     out_dir : path

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from hedgekit.errors import ConfigError
 from hedgekit.journal import Journal
 from hedgekit.params import Params
+from hedgekit.report.act import Incident, Parity, incidents_of, last_plan, parity_of
 from hedgekit.report.naked import Uneven, ladder, uneven
 from hedgekit.report.summary import Summary, figures
 from hedgekit.stats import ratio
 from hedgekit.stats.fit import RatioFit
 from hedgekit.stats.reversion import engle_granger
-from hedgekit.types import Evidence, Instrument, Reason, Record, Reject, SessionEnded, SessionStarted
+from hedgekit.trials import count, studies
+from hedgekit.types import Evidence, HedgePlan, Instrument, Reason, Reconciled, Record, Reject, SessionEnded, SessionStarted
 from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
@@ -58,6 +60,16 @@ class Session:
         The six metrics.
     summary : Summary
         The figures that the command line prints too.
+    plan : HedgePlan
+        The newest.
+    incidents : list of Incident
+        What went wrong, and what a person did, with times.
+    reconciled : int
+        Reconciliations that agreed.
+    parity : Parity
+        What a replay of the journal gave (L1).
+    study, trials : str, int
+        The study in the trial ledger that chose this variant ("" for none), and how many it tried (1).
     """
 
     name: str
@@ -78,6 +90,12 @@ class Session:
     fit: RatioFit
     verdict: Verdict
     summary: Summary
+    plan: HedgePlan
+    incidents: list[Incident]
+    reconciled: int
+    parity: Parity
+    study: str = ""
+    trials: int = 1
 
     @property
     def primary(self) -> str:
@@ -95,7 +113,7 @@ class Session:
         return self.params.bar_s
 
 
-def load(journal: str | os.PathLike[str], session: str) -> Session:
+def load(journal: str | os.PathLike[str], session: str, study: str = "") -> Session:
     """Read a session and assess it.
 
     Parameters
@@ -104,13 +122,15 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         The journal.
     session : str
         Which session of it.
+    study : str
+        The study of the trial ledger in which this variant was found; its trials are counted in the verdict.
 
     Raises
     ------
     JournalError
         If the journal or the session is not there.
     ConfigError
-        If the session is too short to report on.
+        If the session is too short to report on, or there is no such study.
     """
     with Journal.open(journal, session, mode="read") as reader:
         records: list[Record] = list(reader.records())
@@ -127,7 +147,8 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
     evidence = engle_granger(*mids)
     override = "; ".join(map(str, frames["plans"]["override"].dropna().unique())) or None
     alpha = params.significance
-    verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence, override=override, significance=alpha)
+    tried = _tried(study)
+    verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence, override=override, significance=alpha, trials=tried)
     refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
     ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
     symbols = started.instruments[0].symbol, started.instruments[-1].symbol
@@ -147,8 +168,24 @@ def load(journal: str | os.PathLike[str], session: str) -> Session:
         summary=figures(
             frames, evidence, verdict, params, apart, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests
         ),
+        plan=last_plan(records).plan,
+        incidents=incidents_of(records),
+        reconciled=sum(isinstance(r, Reconciled) and r.agrees for r in records),
+        parity=parity_of(records),
+        study=study,
+        trials=tried,
         **frames,
     )
+
+
+def _tried(study: str) -> int:
+    if not study:
+        return 1
+    found = count(study)
+    if not found:
+        msg = f"the trial ledger knows no study {study!r}: {', '.join(studies().index) or 'it has none'}"
+        raise ConfigError(msg)
+    return found
 
 
 def summarise(journal: str | os.PathLike[str], session: str) -> Summary:

@@ -38,7 +38,7 @@ ROOMS = (
     "hedgekit.report.sections",
     "hedgekit.report.embed",
     "hedgekit.stats.breaks",
-    "hedgekit.replay",
+    "hedgekit.stats.thresholds",
     "sqlalchemy.dialects.sqlite",
 )
 """What is imported beforehand."""

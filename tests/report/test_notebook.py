@@ -13,7 +13,7 @@ from hedgekit.report.parameters import TEMPLATES
 from tests.story import check_story
 
 
-@pytest.fixture(scope="module", params=[name for name in TEMPLATES if name == "session"])
+@pytest.fixture(scope="module", params=list(TEMPLATES))
 def node(request: pytest.FixtureRequest) -> NotebookNode:
     return nbformat.read(notebook_of(request.param), as_version=4)
 
@@ -30,7 +30,7 @@ def test_one_parameters_cell_with_journal_and_session(node: NotebookNode) -> Non
     tagged = [cell for cell in node.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     names = [statement.targets[0].id for statement in ast.parse(tagged[0].source).body]  # type: ignore[attr-defined]  # assignments
-    assert names == ["journal", "session"]
+    assert names == ["journal", "session", "study"]
 
 
 def test_it_reads_as_one_story(node: NotebookNode) -> None:

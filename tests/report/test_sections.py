@@ -8,7 +8,7 @@ import pytest
 from bokeh.embed import json_item
 from bs4 import BeautifulSoup
 
-from hedgekit.report import Session, activity, load, plots, sections
+from hedgekit.report import Session, act, activity, load, plots, sections
 from tests.report import made
 
 
@@ -37,6 +37,11 @@ def test_every_section_can_be_told(quiet: Session, name: str) -> None:
 @pytest.mark.parametrize("name", ["compared", "costs", "slippage", "orders", "naked", "decisions", "trades", "settled"])
 def test_every_activity_can_be_told(quiet: Session, name: str) -> None:
     assert getattr(activity, name)(quiet).data
+
+
+@pytest.mark.parametrize("name", ["weighed", "incidents", "parity", "trials", "next_steps"])
+def test_everything_to_act_on_can_be_told(quiet: Session, name: str) -> None:
+    assert getattr(act, name)(quiet).data
 
 
 @pytest.mark.parametrize("name", ["profit", "each_trade", "signal", "ratio", "delta", "costs"])
