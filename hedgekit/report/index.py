@@ -108,7 +108,8 @@ def _page(found: Sequence[Shelved], out: Path) -> str:
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     head = f'<b id="shown">{len(found)}</b> of {len(found)} runs, {failed} of them without a result; made {made}.'
     good = [(n, run) for n, run in enumerate(found) if run.figures.get("verdict")][:TREND]
-    trend = f"The newest {len(good)} sessions reported, oldest on the left; a bar is the 95% interval. Filters hold here too."
+    bars = "A bar is the 95% interval, cut where it goes far beyond all figures. Filters hold here too."
+    trend = f"The newest {len(good)} sessions reported, oldest on the left. {bars}"
     kinds = ["" if i in _WORDS else ' class="num"' for i in range(len(_HEAD))]
     top = "".join(f'<th scope="col"{kind}>{esc(name)}</th>' for kind, name in zip(kinds, _HEAD, strict=True))
     return _PAGE.format(
@@ -218,7 +219,7 @@ def _trends(good: Sequence[tuple[int, Shelved]]) -> str:
 
 
 def _panel(title: str, key: str, scale: float, found: Sequence[tuple[int, Shelved]]) -> Html:
-    wide, high, left = 330, 120, 44
+    wide, high, left = 338, 120, 54
     values = [tuple(_finite(run.figures.get(f"{key}{end}"), scale) for end in ("", "_lower", "_upper")) for _, run in found]
     points = sorted(value for value, *_ in values if value is not None)
     if not points:
