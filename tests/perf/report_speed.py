@@ -36,8 +36,8 @@ def main(reports: int) -> None:
         sets = [{"journal": str(journal), "session": "perf"}] * reports
         took = {workers: matrix(sets, out / f"w{workers}", workers) for workers in (1, 2)}
         print(f"{reports} reports: {took[1]:.1f} s with one worker, {took[2]:.1f} s with two: {took[1] / took[2]:.2f} times as fast")
-        times, load = alone * reports / took[2], os.getloadavg()[0]
-        print(f"against {reports} commands one after another (estimated): {times:.2f} times; load {load:.1f}")
+        gain = alone * reports / took[2]
+        print(f"against as many commands, one after another (estimated): {gain:.2f} times; load {os.getloadavg()[0]:.1f}")
         print("index over 1,000 runs: {:.1f} s, {:.2f} MB".format(*index(out)))
 
 
