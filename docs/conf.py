@@ -9,7 +9,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 project = "hedgekit"
 copyright = "the hedgekit authors, Apache-2.0"  # noqa: A001 - Sphinx's name
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx.ext.mathjax", "tables"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "mathml", "tables"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence", "dollarmath"]

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -38,6 +38,7 @@ from tests.exchange.shadow import QUANTUM, Shadow
 
 D = Decimal
 STEPS = 10_000
+ROUNDS = 5
 OFTEN = ["liquidation", "funded", "settled", "split", "merged", "over, liquidation", "over, fok", "over, ioc", "over, requested"]
 OFTEN += [f"{kind} {how}" for kind in Kind for how in ("taken", "made", "met by a trade")]
 OFTEN += ["refused, post_only", "refused, buying_power", "refused, wash", "accepted, the book is stale", "accepted, nothing is left o"]
@@ -351,9 +352,15 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_the_laws_hold_for_any_sequence() -> None:
-    """Of more than 10,000 steps, 60 to an exchange; both they and what happened in them are counted."""
+    """Of more than 10,000 steps, 60 to an exchange; both they and what happened in them are counted.
+
+    Which sequences come depends on the constants of all modules that happen to be loaded, so what is rare may need another round.
+    """
     Machine.tally.clear()
-    many = settings(max_examples=450, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow])
-    run_state_machine_as_test(Machine, settings=many)
+    many = settings(max_examples=300, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow], derandomize=False)
+    for number in range(ROUNDS):
+        run_state_machine_as_test(seed(number)(Machine), settings=many)  # type: ignore[no-untyped-call]
+        if all(Machine.tally[name] for name in OFTEN):
+            break
     assert Machine.tally["steps"] >= STEPS
     assert [name for name in OFTEN if not Machine.tally[name]] == [], "a law that is never put to the test proves nothing"
