@@ -15,7 +15,7 @@ import pandas as pd
 
 STYLE = """<style>
 .hk{font:13px/1.45 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,#222)}
-.hk .strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(88px,1fr));gap:2px 10px}
+.hk .strip{display:grid;grid-template-columns:repeat(9,minmax(0,1fr));gap:2px 8px}
 .hk .cell{display:flex;flex-direction:column;min-width:0}
 .hk .wide{grid-column:span 2}
 .hk .cell b{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
