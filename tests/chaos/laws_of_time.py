@@ -67,6 +67,10 @@ def _lasts(fault: Line) -> bool:
 # ------------------------------------------------- L5: who goes first
 
 
+APART = {"DERIBIT"}
+"""Venues that count questions by credits of their own, so that none of them can hold up what goes to the matching engine."""
+
+
 def first(books: Books) -> Iterator[str]:
     """Check that a close or hedge left before all but one of the less urgent requests that left after its decision."""
     decided, up_ns = books.decided(), books.recipe["model"]["up_ns"]
@@ -94,7 +98,7 @@ def _lower(line: Line, order: Line, decided: dict[str, Any]) -> bool:
     """Whether a request is of lower priority than an order."""
     kind, name = line["asked"].kind, line["asked"].name
     if kind != "order":
-        return bool(kind == "question")
+        return bool(kind == "question") and line["venue"] not in APART
     ranks = ["close", "hedge", "primary"]
     return name in decided and ranks.index(decided[name][1]["priority"]) > ranks.index(order["priority"])
 
