@@ -66,6 +66,8 @@ class LivePlot(anywidget.AnyWidget):
         A figure or layout. It belongs to the plot from now on: change it by the methods below.
     fps : float
         Most batches a second.
+    window : int
+        Batches that may be on their way to a view. Where painting takes long, one is soonest on the screen: others would only wait there.
 
     Raises
     ------
@@ -84,12 +86,12 @@ class LivePlot(anywidget.AnyWidget):
     quiet = traitlets.Unicode().tag(sync=True)
     """What a page adds when it has to say that the kernel does not answer."""
 
-    def __init__(self, layout: Model, *, fps: float = 20.0) -> None:
+    def __init__(self, layout: Model, *, fps: float = 20.0, window: int = WINDOW) -> None:
         self._document = Document()
         self._document.add_root(layout)
         self._sources = _named(self._document)
         self._plots: list[Any] = list(self._document.select({"type": Plot}))
-        self._gap_s = 1.0 / fps
+        self._gap_s, self._window = 1.0 / fps, window
         self._views: dict[str, _View] = {}
         self._pending: dict[str, dict[str, Any]] = {}
         self._set: dict[str, dict[str, Any]] = {}
@@ -207,7 +209,7 @@ class LivePlot(anywidget.AnyWidget):
         """Whether a prompt view has too much on its way."""
         now = time.monotonic()
         prompt = [view.seq for view in self._views.values() if now - view.heard_s < PROMPT_S and view.seq >= 0]
-        return bool(prompt) and self._seq - min(prompt) >= WINDOW
+        return bool(prompt) and self._seq - min(prompt) >= self._window
 
     def _flush(self) -> None:
         """Apply what waits to the kernel's copy, and send it if somebody looks."""

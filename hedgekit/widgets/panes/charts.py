@@ -45,7 +45,7 @@ class Charts:
 
     def __init__(self, params: Params) -> None:
         self._figures = paper_figures(params)
-        self.plot = LivePlot(self._figures.layout, fps=20)
+        self.plot = LivePlot(self._figures.layout, fps=12, window=1)
         self.plot.quiet = QUIET
         self._reset()
 
