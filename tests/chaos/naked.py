@@ -81,6 +81,7 @@ class Ledgers:
         self._moved = 0.0
         self._left: dict[str, Decimal] = {}
         self._happened: dict[tuple[str, str], tuple[int, float]] = {}
+        self._unheard: dict[tuple[str, str], float] = {}
         self._last = max((row.body["ts_ns"] for row in books.rows if row.body["type"] == "decision"), default=0)
         self._trade = Trade(0)
         self.trades: dict[int, Trade] = {}
@@ -97,6 +98,7 @@ class Ledgers:
             elif kind == "executed":
                 key = f"{body['venue']}:{body['symbol']}"
                 self._happened[key, body["execution_id"]] = now, self._worth(key, float(body["qty"]))
+                self._unheard[key, body["execution_id"]] = float(body["qty"])
                 self._true.add(key, body["qty"])
             elif kind == "fill":
                 self._heard(body)
@@ -105,6 +107,7 @@ class Ledgers:
             elif kind == "quote" and 0 < body["bid"] <= body["ask"]:
                 self._quoted[body["instrument"]] = now
                 self._mids[body["instrument"]] = (body["bid"] + body["ask"]) / 2
+                self._dearer()
             if kind not in _UNMEASURED | {"executed", "bound"}:
                 self._seen = dict(self._mids)
                 self._told.off = self._off(self._told, self._mids)
@@ -149,7 +152,14 @@ class Ledgers:
             self._full = body["targets"]
         self._left |= {order["order_id"]: abs(Decimal(order["qty"])) for order in body["orders"]}
 
+    def _dearer(self) -> None:
+        """Value what is executed and not heard yet at the dearest price since."""
+        for place, qty in self._unheard.items():
+            happened, worth = self._happened[place]
+            self._happened[place] = happened, max(worth, self._worth(place[0], qty))
+
     def _heard(self, body: Line) -> None:
+        self._unheard.pop((body["instrument"], body["fill_id"]), None)
         self._told.add(body["instrument"], body["qty"])
         happened, worth = self._happened.get((body["instrument"], body["fill_id"]), (body["ts_ns"], 0.0))
         worth = max(worth, self._worth(body["instrument"], float(body["qty"])))  # the targets may have changed meanwhile
