@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test docs notebooks shots sdk-test chaos clean
+.PHONY: help demo lab test docs notebooks shots sdk-test wheel-test chaos bench clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
@@ -26,9 +26,11 @@ help:
 	@echo "make docs    the documentation as a folder of pages: docs/_build/index.html"
 	@echo "make notebooks   every notebook from top to bottom with its own numbers, and how long each took"
 	@echo "make shots   a picture of every notebook and widget, light and dark, into reports/shots: ARGS=\"--only Signal\" for some"
-	@echo "make sdk-test   the venues' own SDKs, each in an environment of its own under .sdk, judge the sandbox: ARGS=\"deribit kalshi\" for some"
+	@echo "make sdk-test   client libraries of others (alpaca-py, ccxt, Kalshi's, Polymarket's), each in an environment of its own under .sdk, judge the sandbox: ARGS=\"deribit kalshi\" for some"
+	@echo "make wheel-test   the wheel alone, as a stranger installs it, on Python 3.11 and 3.13: ARGS=\"--python 3.12\" for another"
 	@echo "make chaos   sandbox and session under random faults and kills, held against the exchange's own books: RUNS=200 SEED=1 OUT=reports/chaos"
-	@echo "make clean   remove $(VENV), .sdk and everything that was built or cached; reports stay"
+	@echo "make bench   speed beside other libraries, in an environment of their own (.bench), into reports/bench.html: QUICK=1 for a few minutes"
+	@echo "make clean   remove $(VENV), .sdk, .bench and everything that was built or cached; reports stay"
 
 demo: $(VENV)/.run
 	@$(BIN)/hedgekit demo $(ARGS)
@@ -60,11 +62,19 @@ shots: $(VENV)/.test
 sdk-test: $(VENV)/.run
 	@$(BIN)/python -m tests.sdk $(ARGS)
 
+wheel-test: $(VENV)/.test
+	@$(BIN)/python -m tests.package $(ARGS)
+
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --out $(OUT) $(if $(VENUES),--venues $(VENUES)) $(ARGS)
 
+bench: $(VENV)/.test
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.postgres
+	@$(BIN)/python -m tests.perf --size $(if $(QUICK),quick,full) $(ARGS)
+
 clean:
-	@rm -rf $(VENV) .sdk build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .sdk .bench build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find hedgekit tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean. Reports stay in reports/."
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -35,12 +38,11 @@ class Numbers(Written):
 
     def lines(self) -> list[str]:
         """Return one row for each parameter."""
-        rows = ["| parameter | default | accepted | unit | rule | what it is |", "|---|---|---|---|---|---|"]
+        rows = ["| parameter | default | accepted | usual | unit | rule | what it is |", "|---|---|---|---|---|---|---|"]
         for name, of in Params.model_json_schema()["properties"].items():
             default = "none" if of.get("default") is None else of["default"]
-            rows.append(
-                f"| `{name}` | {default} | {_accepted(of)} | {of.get('unit', '')} | {of.get('rule', '')} | {of.get('description', '')} |"
-            )
+            rest = " | ".join(of.get(key, "") for key in ("unit", "rule", "description"))
+            rows.append(f"| `{name}` | {default} | {_accepted(of)} | {_usual(of)} | {rest} |")
         return [row.replace("|z|", "abs(z)") for row in rows]
 
 
@@ -68,16 +70,30 @@ def _accepted(of: dict[str, object]) -> str:
     return "yes or no" if of.get("type") == "boolean" else "text"
 
 
+def _usual(of: dict[str, Any]) -> str:
+    values = of.get("usual") or ()
+    return " to ".join(f"{value:g}" for value in values) if "minimum" in of else ""
+
+
 def _command(name: str, command: object) -> list[str]:
     if isinstance(command, TyperGroup):
-        return [line for word, inner in command.commands.items() for line in _command(f"{name} {word}", inner)]
+        return [line for word, inner in command.commands.items() if not inner.hidden for line in _command(f"{name} {word}", inner)]
     words = (command.help or "").strip().split("\n\n")  # type: ignore[attr-defined]
     rows = [f"**`{name}`**", "", *words, ""]
-    params = [one for one in command.params if one.name != "help"]  # type: ignore[attr-defined]
+    params = [one for one in command.params if one.name != "help" and not getattr(one, "hidden", False)]  # type: ignore[attr-defined]
     if params:
-        rows += ["| | |", "|---|---|"]
-        rows += [f"| `{' '.join(one.opts)}` | {' '.join((getattr(one, 'help', '') or '').split())} |" for one in params]
+        rows += ["| | default | |", "|---|---|---|"]
+        rows += [f"| `{' '.join([*one.opts, *one.secondary_opts])}` | {_default(one)} | {_words(one)} |" for one in params]
     return [*rows, ""]
+
+
+def _words(param: object) -> str:
+    return " ".join((getattr(param, "help", "") or "").split()).replace("|", "\\|")
+
+
+def _default(param: object) -> str:
+    value = getattr(param, "default", None)
+    return f"`{value}`" if isinstance(value, str | int | float | Path) and not isinstance(value, bool) and str(value) else ""
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

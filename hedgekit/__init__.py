@@ -1,4 +1,4 @@
-"""hedgekit: hedged mean reversion, from the notebook to an honest verdict.
+"""hedgekit: hedged mean reversion, from the notebook to a verdict with intervals.
 
 The names below are the whole public surface; each is loaded when first used, so
 that importing hedgekit costs nothing.

@@ -33,11 +33,15 @@ def _source_digest(rooms: tuple[str, ...]) -> str:
 
 @cache
 def _cache_dir(rooms: tuple[str, ...]) -> str | None:
-    """Return a folder of our own for machine code, or None where none can be written."""
+    """Return a folder for machine code that is this user's alone, or None where there can be none: what lies in it is run."""
     try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = base / "hedgekit" / _source_digest(rooms)
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hedgekit"
+        folder = base / _source_digest(rooms)
         folder.mkdir(parents=True, exist_ok=True)
+        for place in (base, folder):
+            if hasattr(os, "geteuid") and place.stat().st_uid != os.geteuid():
+                return None
+            place.chmod(0o700)
     except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return None
     return str(folder) if os.access(folder, os.W_OK) else None

@@ -9,6 +9,7 @@
     ├── SessionError           a paper session cannot start, go on or be reached
     ├── ReportError            a report notebook failed
     │   └── ReportTimeout      it ran out of time
+    ├── NotTold                an alert did not arrive, and is told again (hedgekit/alerts)
     └── VenueError             the venue's side: it refused, or answered nonsense
 
 A message says what was wrong, which value, and what to write instead. The

@@ -340,14 +340,14 @@ class Hedger:
 
     def _leg(self, key: str) -> int:
         if key not in self._legs:
-            msg = f"the venue sent a quote for {key!r}; this session trades {', '.join(self._legs)}"
+            msg = f"the venue spoke of {key!r}; this session trades {', '.join(self._legs)}"
             raise VenueError(msg)
         return self._legs[key]
 
     def _venue(self, name: str) -> int:
         venues = venues_of(self.instruments)
         if name not in venues:
-            msg = f"word of the venue {name!r}; this session trades at {', '.join(venues)}"
+            msg = f"a message of venue {name!r} reached a session that trades at {', '.join(venues)}"
             raise VenueError(msg)
         return venues.index(name)
 

@@ -6,15 +6,25 @@ The keyring is used if the package ``keyring`` is installed (``pip install "hedg
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from hedgekit.errors import ConfigError
 from hedgekit.venues import CLIENTS, client_of
 
 SERVICE = "hedgekit"
 """The name under which the keyring keeps them."""
+
+OTHERS = ("HEDGEKIT_CONTROL_TOKEN", "HEDGEKIT_WEBHOOK")
+"""Secrets that are no venue's."""
+
+SHORTEST = 6
+"""Shorter values are not looked for in texts: a paper account's key may be any word."""
+
+_IN_QUERY = re.compile(r"://\S*[?&](?:ssl)?password=", re.IGNORECASE)
 
 Place = Literal["environment", "keyring", "missing"]
 
@@ -25,6 +35,11 @@ class Known(NamedTuple):
     venue: str
     name: str
     place: Place
+
+
+def in_query(text: str) -> bool:
+    """Return whether a password stands after an address's ``?``, where nothing that shows the address hides it."""
+    return _IN_QUERY.search(unquote(text)) is not None
 
 
 def secret(name: str) -> str:
@@ -39,13 +54,27 @@ def secret(name: str) -> str:
     if not value:
         where = "nor in the keyring" if _installed() else 'and the package keyring is not installed (pip install "hedgekit[keyring]")'
         msg = f"{name} is not set in the environment, {where}; set it, or keep it with `hedgekit keys set {name}`"
-        raise ConfigError(msg)
+        raise ConfigError(f"{name} is not set in the environment; set it" if name in OTHERS else msg)
     return value
 
 
 def names(venue: str) -> tuple[str, ...]:
     """Return the names of a venue's credentials: the account's, then those of a key that can only read, where live prices want one."""
     return *client_of(venue).key_env, *client_of(venue).data_key_env
+
+
+def every() -> frozenset[str]:
+    """Return the names of all credentials that hedgekit knows."""
+    return frozenset([*OTHERS, *(name for venue in CLIENTS for name in names(venue))])
+
+
+def scrubbed(text: str) -> str:
+    """Return a text with each credential's value replaced by its name; PGPASSWORD too."""
+    held = {os.environ.get(name) or _of_keyring_or_none(name): name for name in sorted({*every(), "PGPASSWORD"})}
+    for value in sorted(held, key=len, reverse=True):  # one may be a part of another
+        if len(value) >= SHORTEST:
+            text = text.replace(value, f"[{held[value]}]")
+    return text
 
 
 def known(*venues: str) -> list[Known]:
@@ -95,9 +124,9 @@ def forget(name: str) -> None:
 
 
 def _check(name: str) -> None:
-    every = [known for venue in CLIENTS for known in names(venue)]
-    if name not in every:
-        msg = f"no venue has a key {name!r}; there are {', '.join(every)}"
+    there = [known for venue in CLIENTS for known in names(venue)]
+    if name not in there:
+        msg = f"no venue has a key {name!r}; there are {', '.join(there)}"
         raise ConfigError(msg)
 
 
@@ -107,6 +136,14 @@ def _installed() -> bool:
 
 def _from_keyring(name: str) -> str:
     return _keyring("read", name) if _installed() else ""
+
+
+def _of_keyring_or_none(name: str) -> str:
+    """Return what the keyring has, nothing if it is locked: what nobody can read is in no text either."""
+    try:
+        return _from_keyring(name)
+    except ConfigError:
+        return ""
 
 
 def _keyring(do: Literal["read", "keep", "forget"], name: str, value: str = "") -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 from hedgekit.errors import ConfigError
 
 HOST = "127.0.0.1"
-FIRST_PORT = 8888
 OWN = "hedgekit-notebooks"
 STORY = "05_paper_trading.ipynb"
 """A folder that has this notebook has hedgekit's notebooks."""
@@ -87,7 +86,7 @@ def command(folder: Path, port: int | None, *, browser: bool, more: Sequence[str
     if port:
         _check_free(port)
     return [
-        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--ServerApp.ip={HOST}"),
+        *(sys.executable, "-P", "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--ServerApp.ip={HOST}"),
         *([f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []),
         *([] if browser else ["--no-browser"]),
         "--LabApp.news_url=",

@@ -4,6 +4,8 @@ A child gets its parent's pipe as standard input and ends when that closes, so
 even a killed parent leaves nothing behind. Children run in process groups of
 their own: Ctrl-C reaches the parent alone, which then ends them in order.
 A :func:`detached` process is nobody's child: it outlives the notebook.
+
+All run with ``-P``: a ``random.py`` beside a notebook is the notebook's, and not imported here.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import os, sys
 if os.fork():
     os._exit(0)
 os.setsid()
-os.execv(sys.executable, [sys.executable, "-m", "hedgekit", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-P", "-m", "hedgekit", *sys.argv[1:]])
 """
 """Run by a small process between starter and started, so that no thread of a notebook's kernel is forked."""
 
@@ -76,7 +78,7 @@ def detached(arguments: Sequence[str], *, log: Path) -> None:
         Where its output goes.
     """
     with log.open("ab") as out:
-        command = [sys.executable, "-c", _STEP_ASIDE, *arguments]
+        command = [sys.executable, "-P", "-c", _STEP_ASIDE, *arguments]
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, check=True)  # noqa: S603 - our own command, no shell
 
 
@@ -96,7 +98,7 @@ class Child:
     def __init__(self, arguments: Sequence[str], *, secrets: Mapping[str, str], log: IO[bytes]) -> None:
         self.name = arguments[0]
         self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            [sys.executable, "-m", "hedgekit", *arguments, "--die-with-parent"],
+            [sys.executable, "-P", "-m", "hedgekit", *arguments, "--die-with-parent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

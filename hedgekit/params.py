@@ -253,10 +253,12 @@ class Params(BaseModel):
         if not name:
             return str(item["msg"]).removeprefix("Value error, ")
         low, high, unit, rule = cls.range_of(name)
-        allowed = f"must be {low:g} to {high:g} {unit}".rstrip() if low is not None else str(item["msg"]).lower()
+        if low is None:
+            return f"{name}={value!r}: {str(item['msg']).lower()} ({rule})"
+        whole = "a whole number, " if item["type"].startswith("int_") else ""
         usual = cls._extra(name)["usual"]
-        fix = f"; usual values: {', '.join(f'{u:g}' if isinstance(u, float | int) else u for u in usual)}" if usual else ""
-        return f"{name}={value!r}: {allowed} ({rule}){fix}"
+        fix = f"; usual values: {usual[0]:g} to {usual[1]:g}" if [*usual] != [low, high] else ""
+        return f"{name}={value!r}: must be {whole}{low:g} to {high:g} {unit}".rstrip() + f" ({rule}){fix}"
 
     @classmethod
     def _extra(cls, name: str) -> dict[str, Any]:

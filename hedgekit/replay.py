@@ -38,6 +38,8 @@ class Bars:
         self._plugin, self._stand_in = plugin, params.stand_in != "none"
         self._reviser = Reviser(params, plugin.ratios if plugin is not None and plugin.has_ratios else None)
         self._rows = Rows()
+        self._given_ns = 0
+        """Until when a plan that came from a file is in force."""
 
     @property
     def mids(self) -> Array:
@@ -45,12 +47,19 @@ class Bars:
         return self._rows.mids
 
     def add(self, event: Event, decision: Decision, bars: int) -> list[Input]:
-        """Note what was decided on an event; return what is due now, in order: the bar's score, then a new plan."""
+        """Note what was decided on an event; return what is due now, in order: the bar's score, then a new plan.
+
+        As long as a plan that came from a file is valid, no other is made in its place.
+        """
+        self._given(event)
         if bars == len(self._rows):
             return []
         self._note(decision)
         due = [] if self._plugin is None else self._plugin.score(self.mids, event.ts_ns)
         if bars != self._reviser.next_fit:
+            return due
+        if event.ts_ns <= self._given_ns:
+            self._reviser.passed()
             return due
         if self._plugin is not None:
             return [*due, *self._plugin.plan(self._reviser, self.mids, event.ts_ns)]
@@ -58,14 +67,19 @@ class Bars:
 
     def skip(self, event: Event, decision: Decision, bars: int) -> None:
         """Note an event of the journal: what was due on it, if anything, stands there already."""
+        self._given(event)
         if bars > len(self._rows):
             self._note(decision)
             if bars == self._reviser.next_fit:
                 self._reviser.passed()
         if self._plugin is not None:
             self._plugin.note(event)
-            if isinstance(event, PlanRevised):
+            if isinstance(event, PlanRevised) and not event.source:
                 self._reviser.known(len(self._rows), event.plan)
+
+    def _given(self, event: Event) -> None:
+        if isinstance(event, PlanRevised):
+            self._given_ns = event.plan.valid_until_ns if event.source else 0
 
     def _note(self, decision: Decision) -> None:
         mids = decision.mids[:-1] if self._stand_in else decision.mids  # what stands in for a leg has no part in the signal

@@ -20,6 +20,7 @@ from typing import Any, Self
 import nbformat
 import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import TimeoutError as Late
 
 from tests.browser import OfflineBrowser, OfflinePage
 
@@ -35,6 +36,13 @@ NOISE = (
     "Comm not found for comm id",  # rows that come after a reload, before Lab has found its widgets again
 )
 """What JupyterLab itself writes to the console; everything else is ours."""
+
+
+SHOWN = """
+const rows = d => [...d._all_models.values()].filter(m => m.get_length).map(m => `${m.name}: ${m.get_length()} rows`);
+[...(window.Bokeh?.documents ?? []).flatMap(rows), document.querySelector('.jp-Notebook')?.innerText].join('\\n');
+"""
+"""What a page shows: the rows of its plots' sources, and the notebook's words."""
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> Path:
@@ -128,8 +136,11 @@ class LabPage:
         )
 
     def until(self, expression: str, *, timeout_ms: int = WAIT_MS) -> None:
-        """Wait until JavaScript says true."""
-        self.page.wait_for_function(expression, timeout=timeout_ms)
+        """Wait until JavaScript says true; if it never does, say what the page showed instead."""
+        try:
+            self.page.wait_for_function(expression, timeout=timeout_ms)
+        except Late as late:
+            raise AssertionError(f"not within {timeout_ms / 1000:g} s: {expression}\n{self.js(SHOWN)}\n{self._errors}") from late
 
     def js(self, expression: str) -> Any:
         """Return what JavaScript says."""

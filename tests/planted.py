@@ -37,7 +37,6 @@ class Planted:
 
 
 AT_TARGET = Planted(beta=0.1, delta=0.03, drag=0.15, slip=0.005, reduction=0.25, ratio=1.2)
-AT_OTHER_END = Planted(beta=-0.1, delta=0.03, drag=0.15, slip=0.005, reduction=0.25, ratio=1.2)
 BETTER = Planted(beta=0.0, delta=0.02, drag=0.05, slip=0.003, reduction=0.6, ratio=2.5)
 
 

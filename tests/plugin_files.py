@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
+
+import numpy as np
+
+from hedgekit.plugins.apart import Apart
+from hedgekit.plugins.module import read
+from tests.core.core_made import ou_pair
+
+MIDS = np.exp(ou_pair(3, 400))
+"""400 bars of both legs, for a module to look at."""
 
 HONEST = """
 import numpy as np
@@ -52,3 +62,8 @@ def write(folder: Path, text: str, name: str = "mine.py") -> Path:
 def on_bars(which: str, action: str) -> str:
     """Return the honest module that does something else where the number of bars is ``which``: "== 50", "in (50, 60)"."""
     return HONEST.replace("def scores(mids):", f"def scores(mids):\n    if len(mids) {which}:\n        {action}")
+
+
+def apart(folder: Path, text: str, **options: Any) -> Apart:
+    """Start a module in a process of its own."""
+    return Apart(read(write(folder, text)), **options)

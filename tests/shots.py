@@ -21,10 +21,16 @@ from tests.lab import Lab, LabPage, write_notebook
 TEMPLATES = ("07_session_report.ipynb", "08_revalidation_report.ipynb")
 
 HEAD = """
-from hedgekit import Market, Params, SyntheticBinary, SyntheticMarket, load_sample, screen
+from decimal import Decimal
+from hedgekit import Instrument, Market, Params, SyntheticBinary, SyntheticMarket, load_sample, screen
+from hedgekit.types import Kind
 from hedgekit.widgets import *
 days = dict(bar_s=86_400, bar_offset_s=75_601, evidence_override="To look at it.")
 minutes = dict(bar_s=60, bar_offset_s=1, fit_bars=250, max_quote_age_s=60, evidence_override="To look at it.")
+perpetual = Instrument("DERIBIT", "COIN-PERPETUAL", Kind.INVERSE_PERP, Decimal("0.5"), multiplier=Decimal(10))
+coin = (Instrument("ALPACA", "COIN", lot=Decimal("0.001")), perpetual)
+alike = dict(ratio=1.0, primary_price=5_000.0, hedge_price=5_000.0, funding_hedge=0.0001, funding_s=28_800.0)
+delta = dict(structure="delta", delta_model="linear")
 """
 
 WIDGETS = {
@@ -33,11 +39,18 @@ WIDGETS = {
     "BacktestExplorer": "BacktestExplorer(SyntheticMarket(rows=5_000, row_s=60.0, seed=3), minutes, study='shots')",
     "StructureExplorer": "StructureExplorer(SyntheticBinary(rho=-1.0, rows=800, resolve_row=4_000, seed=3, size_notional=1e6),"
     " minutes | dict(structure='synthetic', loss_cap=200, notional=1_000))",
+    "InversePerpetual": "StructureExplorer(SyntheticMarket(rows=1_500, row_s=60.0, seed=4, listed=coin, **alike), minutes | delta)",
     "ScreenTable": "ScreenTable(screen(load_sample('eq_daily'), progress=False))",
     "Refused": "panel = SignalExplorer(SyntheticMarket(rows=2_000, row_s=60.0), minutes)\npanel._on_move('entry', 20.0)\npanel",
 }
 
-HEIGHT = "Math.ceil(document.querySelector('.jp-Notebook').scrollHeight + 120)"
+HEIGHT = (
+    "Math.ceil(120 + Math.max(...['.jp-Notebook', '.jp-Notebook .jp-WindowedPanel-outer']"
+    ".map(name => document.querySelector(name)?.scrollHeight ?? 0)))"
+)
+"""Whichever of the two scrolls."""
+
+TOP = "document.querySelectorAll('.jp-Notebook, .jp-Notebook .jp-WindowedPanel-outer').forEach(part => { part.scrollTop = 0 })"
 
 
 def shot(page: LabPage, out: Path, name: str) -> None:
@@ -77,9 +90,10 @@ def notebooks(lab: Lab, browser: OfflineBrowser, out: Path, only: str) -> list[s
         page.js("window.jupyterapp.commands.execute('application:toggle-left-area').then(() => 0)")
         page.run_all(wait=False)
         page.until("window.hkRan === true", timeout_ms=280_000)
-        page.page.set_viewport_size({"width": 1280, "height": min(int(page.js(HEIGHT)), 16_000)})
-        page.page.wait_for_timeout(2_000)
-        page.page.set_viewport_size({"width": 1280, "height": min(int(page.js(HEIGHT)), 16_000)})
+        for _ in range(2):  # cells have their height once they are on the screen
+            page.page.set_viewport_size({"width": 1280, "height": min(int(page.js(HEIGHT)), 16_000)})
+            page.js(TOP)
+            page.page.wait_for_timeout(2_000)
         shot(page, out, file.stem)
         failed = page.js("document.querySelectorAll(\"[data-mime-type='application/vnd.jupyter.error']\").length")
         wrong += [file.name] if failed else []

@@ -1,4 +1,4 @@
-"""One test for each rule of the article that the product does; the others are listed below with what is missing.
+"""One test for each rule of the article: those that act, A1 to A19, and that those that judge are in test_article_figures.
 
 These tests say that a rule is there and which way it points. Its edges are in the
 room of the file that implements it.
@@ -6,39 +6,30 @@ room of the file that implements it.
 
 from __future__ import annotations
 
-import re
 import sys
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
-from hedgekit import SyntheticMarket, hedger, metrics, replay, revalidate, screen, sweep
-from hedgekit import step as step_room
-from hedgekit.backtest import loop, run
+from hedgekit import SyntheticMarket, revalidate, screen
+from hedgekit.backtest import run
 from hedgekit.errors import ConfigError, LiveHostRefused
 from hedgekit.exchange.model import FillModel
-from hedgekit.hedger import routine
-from hedgekit.journal import Journal
 from hedgekit.keys import secret
 from hedgekit.net.budget import Budget
 from hedgekit.net.limiter import Limiter
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender, leave
 from hedgekit.net.transport import require_paper
-from hedgekit.paper import pair
 from hedgekit.params import Params
 from hedgekit.stats import ratio, sizing
 from hedgekit.types import (
     NS,
     Action,
     Cancelled,
-    Decision,
-    Fill,
     Instrument,
     Kind,
     Link,
@@ -50,54 +41,19 @@ from hedgekit.types import (
     Reconciled,
     Reply,
     Request,
-    SessionStarted,
     Timer,
 )
 from hedgekit.venues import client_of
 from hedgekit.venues.alpaca import Alpaca
 from hedgekit.venues.alpaca.wire import DATA
-from hedgekit.verdict import Result, assess
+from tests import test_article_figures
+from tests.article_made import fill, opened
 from tests.core.core_made import DAILY, Desk, daily_tape, ou_pair, params, plan
-from tests.core.slow_driver import SlowDriver
-from tests.histories import history
 from tests.net.orders_made import VENUE
 
 # ruff: noqa: N802 - a test is named after its rule
 
 RULES = [f"A{n}" for n in range(1, 31)]
-
-NOT_YET: dict[str, str] = {}
-LEGS = Instrument("ALPACA", "KO"), Instrument("ALPACA", "PEP")
-
-
-def opened(**changes: Any) -> tuple[Desk, Decision]:
-    """Return a desk that has entered, short KO and long PEP, and that decision."""
-    desk = Desk(**{"lookback": 10, "instruments": LEGS} | changes)
-    for i in range(9):
-        hedge = 101.0 if i % 2 else 100.0
-        desk.bar(hedge + (0.5 if i % 3 else -0.5), hedge)
-    entry = desk.bar(103.0, 100.0)
-    return desk, entry
-
-
-def fill(desk: Desk, entry: Decision, share: Decimal = Decimal(1)) -> list[Fill]:
-    """Fill a decision's orders at the price expected; return the fills."""
-    fills = [
-        Fill(
-            ts_ns=desk.now_ns,
-            order_id=order.order_id,
-            fill_id=f"f-{order.order_id}",
-            instrument=order.instrument,
-            venue_ns=desk.now_ns,
-            qty=order.qty * share,
-            price=order.expected,
-            fee=Decimal("0.01"),
-        )
-        for order in entry.orders
-    ]
-    for one in fills:
-        desk.hedger.on(one)
-    return fills
 
 
 def test_A01_z_score_signal() -> None:
@@ -388,128 +344,13 @@ def test_A19_a_silent_venue_stops_trading_and_then_both_legs_are_closed() -> Non
     assert (close.action, close.phase, len(close.orders)) == (Action.CLOSE, Phase.CLOSING, 2)
 
 
-def test_A20_a_slippage_buffer_in_profitability() -> None:
-    """A20: a buffer of 0.2 to 0.5 % in every profitability calculation."""
-    assert 0.002 <= Params.model_fields["slippage_buffer"].default <= 0.005
-    plain, buffered = (opened(slippage_buffer=b)[1] for b in (0.0, 0.003))
-    assert buffered.cost - plain.cost == pytest.approx(0.003 * 20_000)
-    assert opened(slippage_buffer=0.05)[1].reason is Reason.EDGE_BELOW_COST
-
-
-def test_A21_guard_against_over_optimisation(tmp_path: Path) -> None:
-    """A21: a search counts every trial, and the best of many on random walks is not called an edge."""
-    tape = daily_tape(11, 600, reverting=False)
-    searched = sweep(tape, {"entry": [1.0, 1.5, 2.0], "lookback": [10, 20]}, params(**DAILY).model_dump(), ledger=tmp_path, progress=False)
-    assert searched.trials == 6
-    judged = searched.guard(reps=200)
-    assert judged.trials == 6
-    assert judged.finding.value in ("NO EDGE", "CANNOT TELL")
-
-
-def test_A22_every_execution_is_logged(tmp_path: Path) -> None:
-    """A22: every execution is logged with its times, price, slippage, and what it left unhedged."""
-    desk, entry = opened()
-    with Journal.open(tmp_path / "j.db", "s", mode="write") as journal:
-        journal.append(
-            SessionStarted(ts_ns=1, session="s", instruments=LEGS, params=desk.hedger.params.model_dump(), market={}, version="0")
-        )
-        journal.append(entry)
-        for one in fill(desk, entry):
-            journal.append(msgspec.structs.replace(one, price=one.price + Decimal("0.10")))
-        journal.commit(1)
-        fills = journal.fills()
-        decisions = journal.decisions()
-    assert list(fills["price"]) == [103.095, 100.105]
-    assert list(fills["slippage"].round(6)) == [-9.7, 10.0]
-    assert fills[["ts", "venue_ts"]].notna().all(axis=None)
-    assert {"delta", "pos_primary", "pos_hedge"} <= set(decisions.columns)
-
-
-def bars(**columns: Any) -> pd.DataFrame:
-    """Return an equity frame with these columns."""
-    return pd.DataFrame(columns)
-
-
-def test_A23_hedge_ratio_accuracy() -> None:
-    """A23: the realised beta within 10 % of the target. Here the primary moved 1.1 times ratio x hedge."""
-    hedge = np.array([0.0, 0.01, -0.02, 0.005, 0.01])
-    frame = bars(mid_primary=np.exp(1.1 * 0.8 * hedge), mid_hedge=np.exp(hedge), pos_primary=1.0, pos_hedge=-1.0, ratio=[0.8] * 5)
-    assert metrics.hedge_ratio_accuracy(frame) == pytest.approx(0.1)
-
-
-def test_A24_delta_neutrality() -> None:
-    """A24: mean absolute net delta under 3 % of notional, over the bars on which something was held."""
-    frame = bars(pos_primary=[0.0, 1.0, 1.0], pos_hedge=[0.0, -1.0, -1.0], delta=[9.0, -0.02, 0.04])
-    assert metrics.delta_neutrality(frame) == pytest.approx(0.03)
-
-
-def test_A25_hedge_cost_drag() -> None:
-    """A25: hedge cost / gross P&L under 15 %; without a gross profit it is undefined."""
-    assert metrics.hedge_cost_drag(bars(cost_hedge=[1.0, 2.0], gross_hedged=[30.0, -10.0])) == pytest.approx(0.15)
-    assert np.isnan(metrics.hedge_cost_drag(bars(cost_hedge=[1.0], gross_hedged=[-5.0])))
-
-
-def test_A26_slippage() -> None:
-    """A26: expected against actual fill under 0.5 %: 10 x 100 money expected, 5 lost."""
-    assert metrics.slippage(bars(qty=[-10.0], expected=[100.0], multiplier=[1.0], slippage=[5.0])) == pytest.approx(0.005)
-
-
-def test_A27_drawdown_reduction() -> None:
-    """A27: hedged against unhedged drawdown over 25 %: 3 against 4 is exactly that."""
-    assert metrics.drawdown_reduction([5.0, 2.0, 6.0], [1.0, -3.0, 4.0]) == pytest.approx(0.25)
-
-
-def test_A28_sharpe_improvement() -> None:
-    """A28: a Sharpe ratio over 1.2 times: the same mean with half the deviation is twice."""
-    assert metrics.sharpe_improvement(np.cumsum([2.0, 0.0, 2.0, 0.0]), np.cumsum([3.0, -1.0, 3.0, -1.0])) == pytest.approx(2.0)
-
-
-def test_A29_enough_trades_before_any_verdict() -> None:
-    """A29: at least 200 trades before a metric may pass or fail; at least 50 comparable ones, hedged and unhedged."""
-    words = []
-    for trades in (199, 200):
-        h = history(trades, delta=0.001)
-        gauges = assess(h.equity, h.trades, h.fills, reps=100).gauges
-        words.append({gauge.rule: gauge.result for gauge in gauges}["A24"])
-        assert trades == 200 or {gauge.result for gauge in gauges} == {Result.CANNOT_TELL}
-    assert words == [Result.CANNOT_TELL, Result.PASS]
-
-
-def test_A30_paper_first_on_the_same_code() -> None:
-    """A30: paper trading first, on the same code: one step decides in backtest, replay and session, alike to the byte."""
-    assert loop.decide is step_room.decide
-    assert hedger.step_in is step_room.step_in  # decide, and the figures it rests on
-    assert replay.Hedger is hedger.Hedger
-    assert "from hedgekit.hedger import Hedger" in Path(pair.__file__).read_text()
-    tape, strategy = daily_tape(6, 200), params(**DAILY)
-    driver = SlowDriver(tape, strategy)
-    said = [record for record in driver.run() if isinstance(record, Decision)]
-    assert len([d for d in said if d.action is Action.OPEN]) > 1
-    assert msgspec.json.encode(run(tape, strategy, FillModel()).decisions) == msgspec.json.encode(said)
-    replayer = replay.Replayer(hedger.Hedger("backtest", tape.instruments, strategy))
-    again = hedger.Hedger("backtest", tape.instruments, strategy)
-    for event in driver.events:
-        replayer.feed(event)
-        if not routine(decision := again.on(event)):
-            replayer.feed(decision)
-    replayer.finish()
-    assert replayer.decisions == len(said)
-
-
 # ------------------------------------------------------------------- the ledger
 
 
-def test_every_rule_is_tested_or_said_to_be_missing_and_never_both() -> None:
-    here = sys.modules[__name__]
-    tested = [f"A{int(found[1])}" for name in dir(here) if (found := re.match(r"test_A(\d\d)_", name))]
-    assert len(tested) == len(set(tested))
-    assert set(tested) & set(NOT_YET) == set()
-    assert set(tested) | set(NOT_YET) == set(RULES)
-
-
-def test_every_rules_test_says_the_rule() -> None:
-    here = sys.modules[__name__]
-    for name in dir(here):
-        if found := re.match(r"test_A(\d\d)_", name):
-            assert (getattr(here, name).__doc__ or "").startswith(f"A{int(found[1])}"), name
-    assert all(reason.startswith("later: ") and len(reason) > 20 for reason in NOT_YET.values())
+def test_every_rule_has_one_test_that_says_the_rule() -> None:
+    tests = [
+        getattr(room, name) for room in (sys.modules[__name__], test_article_figures) for name in dir(room) if name.startswith("test_A")
+    ]
+    said = [(test.__doc__ or "").partition(":")[0].partition(" ")[0] for test in tests]
+    assert [f"A{int(test.__name__[6:8])}" for test in tests] == said
+    assert said == RULES

@@ -67,7 +67,7 @@ def test_a_file_reads_back_as_written(tmp_path: Path) -> None:
         ("2020-01-06,12,22", "2020-01-06,12,n.q.", "B on 2020-01-06 is 'n.q.', not a number"),
         ("2020-01-06,12,22", "2020-01-03,12,22", "row 3 .2020-01-03.* is there twice"),
         ("2020-01-03,11,21", "2019-01-03,11,21", "row 2 .2019-01-03.* comes after a later date"),
-        ("2020-01-03,11,21", "soon,11,21", "column 'date' has something that is no date"),
+        ("2020-01-03,11,21", "soon,11,21", "column 'date' has something that is not a date"),
         ("2020-01-03,11,21", ",11,21", "row 2 .NaT. has no date"),
         ("date,A,B", "day,A,B", "no column 'date'"),
         ("2020-01-03,11,21", "2020-01-03,11,21,5,6", "cannot be read as CSV"),

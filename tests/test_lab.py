@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hedgekit import lab as room
@@ -54,7 +55,7 @@ def test_what_it_refuses(elsewhere: Path) -> None:
 
 def test_it_stays_on_this_machine_and_puts_our_settings_first(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = room.command(elsewhere, None, browser=False, more=["--debug"])
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert command[:4] == [sys.executable, "-P", "-m", "jupyterlab"]
     assert {"--ServerApp.ip=127.0.0.1", "--no-browser", "--LabApp.news_url=", "--debug"} <= set(command)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
     ours, theirs = room.environment()["JUPYTER_CONFIG_PATH"].split(":")
@@ -78,4 +79,6 @@ def test_the_settings_are_in_force(elsewhere: Path, browser: OfflineBrowser) -> 
         page.close()
         family = running.kernels()
         assert len(family) == 1
+        sockets = [one for process in (psutil.Process(running.process.pid), *family) for one in process.net_connections("inet")]
+        assert {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN} == {room.HOST}
     assert not any(kernel.is_running() for kernel in family), "no kernel is left"

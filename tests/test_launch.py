@@ -1,15 +1,19 @@
-"""Signals are not lost where Python would swallow them."""
+"""Signals are not lost where Python would swallow them, and children are hedgekit's own."""
 
 from __future__ import annotations
 
 import gc
+import json
 import signal
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 
-from hedgekit.launch import signals_held
+from hedgekit.launch import Child, detached, signals_held
+from hedgekit.venues.alpaca import Alpaca
+from tests.lab import wait_for
 
 
 class Node:
@@ -54,3 +58,14 @@ def test_another_thread_holds_nothing() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def test_no_child_imports_what_lies_in_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own modules are called random, calendar, code; a notebook's neighbours may be as well."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "random.py").write_text("raise SystemExit('this is mine')\n")
+    keys = dict.fromkeys((*Alpaca.key_env, "HEDGEKIT_CONTROL_TOKEN"), "x")
+    with (tmp_path / "log").open("wb") as log, Child(["sandbox"], secrets=keys, log=log) as child:
+        assert "ALPACA" in json.loads(child.line())["accounts"]
+    detached(["paper", "--help"], log=tmp_path / "detached")
+    wait_for(lambda: "Paper sessions" in (tmp_path / "detached").read_text(), what="the detached command says nothing")

@@ -25,6 +25,7 @@ from hedgekit.types import (
     Link,
     MarketStatus,
     Order,
+    Payment,
     Phase,
     PlanRevised,
     Reason,
@@ -143,10 +144,8 @@ class Watch:
         match record:
             case Decision():
                 self._decided(record)
-            case Fill():
-                self._answered(record)
-                if self._books.new(record):
-                    self._books.add(record, None)
+            case Fill() | Payment():
+                self._booked(record)
             case Ack() | Reject() | Cancelled():
                 self._answered(record)
             case Link() | Switch():
@@ -161,6 +160,14 @@ class Watch:
                 self._shut = dict.fromkeys((instrument.key for instrument in record.instruments), False)
             case SessionEnded():
                 self.ended = True
+
+    def _booked(self, record: Fill | Payment) -> None:
+        if isinstance(record, Payment):
+            self._books.pay(record)
+            return
+        self._answered(record)
+        if self._books.new(record):
+            self._books.add(record, None)
 
     def _told(self, record: PlanRevised | Command) -> None:
         if isinstance(record, PlanRevised):

@@ -16,13 +16,20 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from hedgekit.alerts.alert import Alert
 from hedgekit.errors import ConfigError, HedgekitError
 
 TIMEOUT_S = 10.0
 """Real seconds that a command or a webhook may take."""
 
 _OK = range(200, 300)
+
+
+class Message(Protocol):
+    """What a sink tells: anything that JSON can be made of, named by an id; an :class:`~hedgekit.alerts.alert.Alert` for one."""
+
+    @property
+    def id(self) -> str:
+        """Told twice, it is the same one."""
 
 
 class NotTold(HedgekitError):
@@ -35,7 +42,7 @@ class Sink(Protocol):
     name: str
     """Under this its alerts wait, and its failures are spoken of: no secret may be in it."""
 
-    async def tell(self, alert: Alert) -> None:
+    async def tell(self, alert: Message) -> None:
         """Tell one alert, or raise :class:`NotTold`."""
 
 
@@ -53,7 +60,7 @@ class Log:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._path = None if path is None else Path(path)
 
-    async def tell(self, alert: Alert) -> None:
+    async def tell(self, alert: Message) -> None:
         """Write the line."""
         try:
             await asyncio.to_thread(self._write, msgspec.json.encode(alert).decode() + "\n")
@@ -94,7 +101,7 @@ class Command:
             raise ConfigError(msg)
         self._argv, self._timeout_s = tuple(argv), timeout_s
 
-    async def tell(self, alert: Alert) -> None:
+    async def tell(self, alert: Message) -> None:
         """Run it; any exit code but 0 is a failure."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -152,7 +159,7 @@ class Webhook:
         """Show where to, not with which token."""
         return f"<Webhook {self.shown}>"
 
-    async def tell(self, alert: Alert) -> None:
+    async def tell(self, alert: Message) -> None:
         """Post it; any answer but 2xx is a failure."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": alert.id}
         try:

@@ -69,6 +69,17 @@ class Grid:
             self.found[key] = _scores(kind, self.logs, lookback, ratio, first, end)
         return self.found[key]
 
+    def scores_by(self, kind: int, lookback: int, plans: np.ndarray, digest: bytes) -> tuple[Array, Array]:
+        """Return z and sd of every bar, shape (bars,), each on the ratio of its time; NaN before the first. ``digest`` names the plans."""
+        key = (kind, lookback, digest)
+        if key not in self.found:
+            z, sd = np.full((2, len(self.close_ns)), math.nan)
+            for plan, end in zip(plans, [*plans["bars"][1:], len(z)], strict=True):
+                first = plan["bars"]
+                z[first:end], sd[first:end] = _scores(kind, self.logs, lookback, plan["ratio"], first, end)
+            self.found[key] = z, sd
+        return self.found[key]
+
 
 def grid_of(tape: Tape, p: np.void, ws_ns: int) -> Grid:
     """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes."""

@@ -16,7 +16,7 @@ from hedgekit.backtest import loop
 from hedgekit.backtest.booking import deal, legs_of
 from hedgekit.backtest.carry import carried
 from hedgekit.backtest.grid import grid_key, grid_of
-from hedgekit.backtest.passes import Pass
+from hedgekit.backtest.passes import Known, Pass
 from hedgekit.compiled import making
 from hedgekit.plugins.checks import scores_of
 from hedgekit.stats.revise import Reviser
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-Plans = dict[tuple[object, ...], "HedgePlan | Grid | Scores"]
-"""What combinations on one tape share: hedge plans, the tape's bars, and a user's scores of them."""
+Plans = dict[tuple[object, ...], "HedgePlan | Grid | Scores | Series"]
+"""What combinations on one tape share: hedge plans and the whole series of them, the tape's bars, and a user's scores of them."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,6 +54,14 @@ class Curves:
     unhedged: Array
     hedged_at_mids: Array
     trades: int
+
+
+class Series(NamedTuple):
+    """All plans of a tape, in order, as the step is told them."""
+
+    plans: list[HedgePlan]
+    known: Known
+    next_fit: int
 
 
 class Passed(NamedTuple):
@@ -89,16 +97,24 @@ def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
             known["scores", *key] = scores_of(scores, grid.mids)
         told = cast("Scores", known["scores", *key])
     work = Pass(tape, params, model, words=False, grid=grid, scores=told)
-    reviser, plans = Reviser(params, ratios), []
+    every = ("series", *plan_key(params, 0))
+    if every in known:  # an earlier combination has met them all: the pass need not stop at each
+        series = cast("Series", known[every])
+        work.go(series.next_fit, series.known)
+        return Passed(work, series.plans)
+    reviser, plans, at = Reviser(params, ratios), list["HedgePlan"](), list[int]()
     while work.go(reviser.next_fit) == loop.REVISE:
+        at.append(work.bars)
         key = plan_key(params, work.bars)
         if key in known:
             reviser.passed()
         else:
             known[key] = reviser.revise(work.mids, work.close_ns)
-        plans.append(known[key])
-        work.revise(plans[-1])  # type: ignore[arg-type] # as above
-    return Passed(work, plans)  # type: ignore[arg-type] # as above
+        plans.append(cast("HedgePlan", known[key]))
+        work.revise(plans[-1])
+    if shared is not None:
+        known[every] = Series(plans, Known(plans, at, grid, len(tape.instruments), params.significance), reviser.next_fit)
+    return Passed(work, plans)
 
 
 def curves(tape: Tape, params: Params, model: FillModel, plans: Plans, plugin: Plugin | None = None) -> Curves:

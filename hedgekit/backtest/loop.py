@@ -29,6 +29,7 @@ from hedgekit.rules.state import (
     IN_BAND,
     LEGS_MAX,
     NOTED,
+    PLAN,
     QUOTE,
     SCORE,
     STOP_CMD,
@@ -67,6 +68,8 @@ CURSOR = np.dtype(
         ("stopped", _i),
         ("words", _i),  # 1: log every decision and take every step; 0: log what was filled, and glide
         ("timer", _i),  # bar timers so far
+        ("plans", _i),  # of the known plans, how many the step has heard
+        ("due", _i),  # 1: the next of them is what the step hears now
         ("kept", _f, (2, LEGS_MAX)),  # quotes before a row that is being looked at
         ("kept_ns", _i, (LEGS_MAX,)),
         ("logged", _i),
@@ -89,6 +92,15 @@ CURSOR = np.dtype(
     ],
     align=True,
 )
+KNOWN = np.dtype(
+    [
+        *(("bars", _i), ("ts_ns", _i)),  # how many bars have closed when it is due, and when the last of them did
+        *(("ratio", _f, (LEGS_MAX,)), ("half_life", _f), ("until_ns", _i), ("trusted", _i)),
+    ],
+    align=True,
+)
+"""A hedge plan that is known before the pass begins."""
+
 DELAYS = np.dtype([("ws_ns", _i), ("up_ns", _i), ("reply_ns", _i)], align=True)
 LOG = np.dtype(
     [
@@ -224,6 +236,17 @@ def _next(c, o, log):
 
 
 @compiled
+def _plan(c, o, p, plan):
+    """Let the step hear a known plan, as a revision at the newest bar."""
+    o.kind, o.leg, o.ts_ns, o.until_ns, o.flag = PLAN, 0, plan.ts_ns, plan.until_ns, plan.trusted
+    o.a, o.b = 0.0, plan.half_life
+    for leg in range(p.n_legs):
+        o.ratio[leg] = plan.ratio[leg]
+    c.plans += 1
+    c.due = 0
+
+
+@compiled
 def _row(c, p, d, t):
     """Tell of a row's fills first, then of its quotes."""
     row = c.row
@@ -272,6 +295,18 @@ def _bar(c, s):
 
 
 @compiled
+def _full(c, s, log):
+    return c.logged + ROOM > len(log[0]) or s.trade + ROOM > len(log[2]) or (c.words and c.said + ROOM > len(log[1]))
+
+
+@compiled
+def _hear_known(c, k):
+    """Let the step hear the plan that is due next, if it is known; whether it is."""
+    c.due = 1 if c.plans < len(k) else 0
+    return c.due == 1
+
+
+@compiled
 def _crowded(c, n_legs):
     most = 0
     for leg in range(n_legs):
@@ -304,7 +339,17 @@ def _advance(c, s, p, d, t):
 
 
 @compiled
-def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, g: Record, next_fit: int) -> int:
+def _onward(c, s, p, d, t, g, fit):
+    """Glide, then let the next thing happen; False if all is over."""
+    if not c.words:
+        glide(c, s, p, d, t, g, fit)
+    return _advance(c, s, p, d, t)
+
+
+@compiled
+def go(
+    c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, g: Record, k: Record, next_fit: int
+) -> int:
     """Go on until the tape is over, a ratio is due, the log is nearly full or a queue is; return which.
 
     The step is called in one place only: compiling it into several would take minutes.
@@ -315,27 +360,31 @@ def go(c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: 
     t : tuple of arrays
         Times (n,), bids, asks, bid sizes and ask sizes (n, legs); a user's own scores and their sd (bars,), empty if there are none.
     g : tuple of arrays
-        The bars and their scores on the present ratio: see ``glide.py``.
+        The bars and their scores on the ratio of their time: see ``glide.py``.
+    k : array of KNOWN
+        Plans that are known, in their order; none returns at each that is due.
     next_fit : int
-        Number of closed bars at which a ratio is due.
+        Number of closed bars at which the ratio after the known ones is due.
     """
     while True:
-        if c.logged + ROOM > len(log[0]) or s.trade + ROOM > len(log[2]) or (c.words and c.said + ROOM > len(log[1])):
+        if _full(c, s, log):
             return FULL
-        if c.head == c.tail:
+        fit = k[c.plans].bars if c.plans < len(k) else next_fit
+        if c.due:
+            _plan(c, o, p, k[c.plans])
+        elif c.head == c.tail:
             if _crowded(c, p.n_legs):
                 return CROWDED
-            if not c.words:
-                glide(c, s, p, d, t, g, next_fit)
-            if not _advance(c, s, p, d, t):
+            if not _onward(c, s, p, d, t, g, fit):
                 return FINISHED
             continue  # a row may bring no message
-        _next(c, o, log)
+        else:
+            _next(c, o, log)
         observe(c, s, p, o, out, log, d)
         if o.kind == TIMER and out.bar:
             c.timer += 1
         closed = o.kind == TIMER and _bar(c, s)
         if closed and p.signal == USER:
             tell(c, SCORE, 0, 0, o.ts_ns, o.ts_ns, t[5][c.bars - 1], t[6][c.bars - 1], 0.0, 0)
-        elif (closed or o.kind == SCORE) and c.bars == next_fit:
+        elif (closed or o.kind == SCORE) and c.bars == fit and not _hear_known(c, k):
             return REVISE

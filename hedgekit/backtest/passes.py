@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOG = 2048
 _NONE: Array = np.zeros(0)
+_NO_PLANS = np.zeros(0, loop.KNOWN)
 
 
 def _longer(log: np.ndarray) -> np.ndarray:
@@ -38,6 +40,32 @@ def _check_scores(scores: tuple[Array, Array], bars: int) -> None:
             wanted = f"signal='user' needs one score for each of the {bars} bars" if bars else "scores are for signal='user'"
             msg = f"scores: {name} has shape {values.shape}; {wanted}: give run_backtest(..., scores=...), or another signal"
             raise ConfigError(msg)
+
+
+class Known:
+    """The plans of a tape, found by an earlier pass: they depend on the tape and on no threshold.
+
+    Parameters
+    ----------
+    plans : list of HedgePlan
+        In the order in which they were due.
+    bars : list of int
+        How many bars had closed at each.
+    grid : Grid
+        The tape's bars.
+    legs : int
+        How many instruments are traded.
+    significance : float
+        As in Params.
+    """
+
+    def __init__(self, plans: list[HedgePlan], bars: list[int], grid: Grid, legs: int, significance: float) -> None:
+        self.plans = np.zeros(len(plans), loop.KNOWN)
+        for row, plan, at in zip(self.plans, plans, bars, strict=True):
+            told = pack_plan(plan, legs, significance)
+            row["bars"], row["ts_ns"], row["until_ns"] = at, grid.close_ns[at - 1], told["until_ns"]
+            row["ratio"], row["half_life"], row["trusted"] = told["ratio"], told["b"], told["flag"]
+        self.digest = hashlib.sha256(self.plans.tobytes()).digest()
 
 
 class Pass:
@@ -81,19 +109,22 @@ class Pass:
         self.log, self.said = np.zeros(_LOG, loop.LOG), np.zeros(_LOG if self.c["words"] else 1, OUT)
         self.trips = np.zeros(_LOG, loop.TRIP)
 
-    def go(self, next_fit: int) -> int:
-        """Run until something is due; return what."""
+    def go(self, next_fit: int, known: Known | None = None) -> int:
+        """Run until something is due that is not known; return what."""
         tape, grid = self.tape, self.grid
         arrays = (tape.ts_ns, tape.bid, tape.ask, tape.bid_size, tape.ask_size, *self.scores)
         first, last = int(self.c["bars"]), min(next_fit, len(grid.close_ns))
         kind, lookback = int(self.p["signal"]), int(self.p["lookback"])
         z: Array = np.full(0 if self.c["words"] else max(last - first, 0), math.nan)
         sd = z
-        if self.s["has_plan"] and not self.c["words"]:
+        if known is not None and not self.c["words"]:
+            first, (z, sd) = 0, grid.scores_by(kind, lookback, known.plans, known.digest)
+        elif self.s["has_plan"] and not self.c["words"]:
             z, sd = grid.scores(kind, lookback, self.s["ratio"], first, max(last, first))
         glides = (grid.row, grid.ns, grid.fresh, grid.last, grid.logs, z, sd, first)
+        plans = _NO_PLANS if known is None else known.plans
         while True:
-            why = loop.go(self.c, self.s, self.p, self.o, self.out, self._logs, self.d, arrays, glides, next_fit)
+            why = loop.go(self.c, self.s, self.p, self.o, self.out, self._logs, self.d, arrays, glides, plans, next_fit)
             if why == loop.CROWDED:
                 msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
                 raise DataError(msg)

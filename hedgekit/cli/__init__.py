@@ -6,11 +6,9 @@ An error of ours is one line on stderr and exit code 2; a traceback is a bug.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +17,10 @@ import typer
 from hedgekit.cli.alerting import alerts
 from hedgekit.cli.journals import journal_app
 from hedgekit.cli.keeping import app as keys_app
-from hedgekit.cli.reports import Out, report_app
-from hedgekit.cli.setting import paper_set
+from hedgekit.cli.reports import Out, WithParent, report_app, watch
+from hedgekit.cli.running import run_until_stopped
+from hedgekit.cli.schedules import schedule_app
+from hedgekit.cli.setting import paper_plan, paper_set
 from hedgekit.errors import HedgekitError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="hedgekit",
-    help="Hedged mean reversion: paper-trade a pair, journal everything, and say honestly whether the hedge helped.",
+    help="Hedged mean reversion: paper-trade a pair, journal everything, and say whether the hedge helped.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,13 +37,14 @@ app = typer.Typer(
 app.add_typer(journal_app, name="journal")
 app.add_typer(keys_app, name="keys")
 app.add_typer(report_app, name="report")
+app.add_typer(schedule_app, name="schedule")
 app.command("alerts")(alerts)
 
-WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
 PluginFile = Annotated[
     Path | None, typer.Option("--plugin", help="Python file with a signal or hedge of your own: scores(mids), ratios(mids).")
 ]
 PluginHash = Annotated[str | None, typer.Option("--plugin-sha256", help="SHA-256 that the plugin's file must have.")]
+PlanPath = Annotated[Path | None, typer.Option("--plan", help="Plan file to begin with: `hedgekit report run revalidation` writes one.")]
 
 
 @app.command()
@@ -68,7 +69,7 @@ def sandbox(  # noqa: PLR0913 - one for each option
         str,
         typer.Option(
             help='Recipe of the prices, as JSON. Its "kind" is recorded (sample closes, the default), synthetic, file (order books, top of '
-            "book or closes of your own), or with --live feed (a public stream). README has examples; see also pydoc hedgekit.data."
+            "book or closes of your own), or with --live feed (a venue's stream). README has examples; python -m pydoc hedgekit.data, all."
         ),
     ] = "{}",
     venue: Annotated[str, typer.Option(help="Serve this venue alone; by default every venue of the market, each on its own port.")] = "",
@@ -83,13 +84,15 @@ def sandbox(  # noqa: PLR0913 - one for each option
     ] = None,
     speed: Annotated[
         str | None,
-        typer.Option(help="Rows of the tape a second, as 20; live also 60x, in its own time. As fast as the session can; live 20."),
+        typer.Option(
+            help="Rows of the tape a second (20), or live a multiple of its own time (60x). By default as fast as the session can; live 20."
+        ),
     ] = None,
     faults: Annotated[
         str, typer.Option(help="What is to go wrong: a JSON list of faults (hedgekit.exchange.faults), or a file that holds one.")
     ] = "[]",
     seed: Annotated[int | None, typer.Option(help="Let faults happen at random, the same ones for the same seed.")] = None,
-    mean_faults: Annotated[float | None, typer.Option(help="How many random faults over the tape, in the mean; 10.")] = None,
+    mean_faults: Annotated[float | None, typer.Option(help="Expected number of random faults, with --seed; 10.")] = None,
     log: Annotated[Path | None, typer.Option(help="New folder for the exchange's own record: requests, ledger, faults.")] = None,
     *,
     live: Annotated[bool, typer.Option("--live", help="Do not wait for a session: the tape plays in the machine's time.")] = False,
@@ -97,13 +100,14 @@ def sandbox(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run the sandbox exchange on 127.0.0.1: the venues' own protocols, recorded, made or live prices, paper money.
 
-    Prints its addresses as one line of JSON, and runs until it is stopped. Each account's keys are taken from the environment
-    (`hedgekit keys check` has their names), and so is HEDGEKIT_CONTROL_TOKEN; any text will do.
+    Prints its addresses as one line of JSON, and runs until it is stopped. Each account's keys are taken from the environment,
+    not from the keyring (`hedgekit keys check` has their names), and so is HEDGEKIT_CONTROL_TOKEN. For recorded and made prices any
+    text of six characters or more will do; a live feed of Alpaca or Kalshi is opened with the real key.
     """
     from hedgekit.sandbox.options import Options, cash_of, faults_at_random, faults_of, market_of, model_of, source_of, speed_of
     from hedgekit.sandbox.server import serve
 
-    _watch(die_with_parent)
+    watch(die_with_parent)
     source, (rows, times), (everywhere, at) = source_of(market_of(market), live=live), speed_of(speed), cash_of(cash or ())
     options = Options(
         venue=venue,
@@ -119,7 +123,7 @@ def sandbox(  # noqa: PLR0913 - one for each option
         faults=(*faults_of(faults), *faults_at_random(seed, mean_faults, source)),
         log=None if log is None else str(log),
     )
-    _run(serve(source, options), stopped=0)
+    run_until_stopped(serve(source, options), stopped=0)
 
 
 paper_app = typer.Typer(help="Paper sessions: start one, list them, tell one what to do, kill it.", no_args_is_help=True)
@@ -145,8 +149,8 @@ def paper_run(
     """
     from hedgekit.paper import Session, SessionConfig
 
-    _watch(die_with_parent)
-    typer.echo("\n".join(_run(Session(*(SessionConfig.load(config) for config in configs)).run())))
+    watch(die_with_parent)
+    typer.echo("\n".join(run_until_stopped(Session(*(SessionConfig.load(config) for config in configs)).run())))
 
 
 @paper_app.command("start")
@@ -159,12 +163,14 @@ def paper_start(  # noqa: PLR0913 - one for each option
     account: Annotated[str, typer.Option(help="Sessions of one account exclude each other.")] = "paper",
     plugin: PluginFile = None,
     plugin_sha256: PluginHash = None,
+    plan: PlanPath = None,
 ) -> None:
     """Start a paper session that runs on its own, against a sandbox exchange of its own."""
     import msgspec
 
     from hedgekit import desk
     from hedgekit.errors import ConfigError
+    from hedgekit.plans import PlanFile
     from hedgekit.sandbox.options import market_of
 
     try:
@@ -173,7 +179,8 @@ def paper_start(  # noqa: PLR0913 - one for each option
         msg = f"--params {params[:80]!r}: {error}; write for example '{{\"entry\": 2}}'"
         raise ConfigError(msg) from None
     mine = _loaded(plugin, plugin_sha256)
-    typer.echo(desk.start(market_of(market), numbers, speed=speed, account=account, plugin=mine).session)
+    first = None if plan is None else PlanFile.load(plan)
+    typer.echo(desk.start(market_of(market), numbers, speed=speed, account=account, plugin=mine, plan=first).session)
     if mine is not None:
         typer.echo(f"plugin {mine.name}, sha256 {mine.sha256}")
 
@@ -218,6 +225,7 @@ _verb("close", "Give a killed session up: end its sandbox and set the account fr
 
 
 paper_app.command("set", context_settings={"ignore_unknown_options": True})(paper_set)
+paper_app.command("plan")(paper_plan)
 
 
 def _running() -> str:
@@ -228,7 +236,8 @@ def _running() -> str:
     found = desk.sessions()
     names = list(found.loc[found["state"].isin(["starting", "running", "killed", "failed"]), "session"])
     if len(names) != 1:
-        msg = f"{len(names)} sessions could be meant ({', '.join(names) or 'none runs'}); name one, see hedgekit paper list"
+        several = f"{len(names)} sessions could be meant ({', '.join(names)}); name one, see hedgekit paper list"
+        msg = several if names else "no session is running; name one that has ended (hedgekit paper list), or start one from a notebook"
         raise ConfigError(msg)
     return str(names[0])
 
@@ -314,35 +323,6 @@ def _assignment(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name, value
-
-
-def _watch(die: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    if die:
-        from hedgekit.launch import die_with_parent
-
-        die_with_parent()
-
-
-def _run(main: Coroutine[Any, Any, Any], *, stopped: int = 128 + signal.SIGTERM) -> Any:  # noqa: ANN401 - whatever it returns
-    """Run a coroutine; SIGTERM and Ctrl-C cancel it, so that everything is closed in order; then the exit code is ``stopped``."""
-
-    async def cancellable() -> Any:  # noqa: ANN401 - as above
-        task = asyncio.ensure_future(main)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-        return await task
-
-    try:
-        import uvloop
-    except ImportError:
-        runner = asyncio.Runner()
-    else:
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    with runner:
-        try:
-            return runner.run(cancellable())
-        except asyncio.CancelledError:
-            raise SystemExit(stopped) from None
 
 
 def _interrupt(number: int, _: object) -> None:

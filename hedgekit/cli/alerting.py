@@ -50,7 +50,7 @@ def alerts(  # noqa: PLR0913 - one for each option
 
     name = session or only(journal)
     sinks: list[Sink] = [Log(log)]
-    sinks += [Command(_words(command))] if command is not None else []
+    sinks += [Command(words(command))] if command is not None else []
     sinks += [Webhook(webhook)] if webhook is not None else []
     memory, lock = _beside(journal, name)
     kept = Place(_needed(place or memory), name)
@@ -64,7 +64,8 @@ def alerts(  # noqa: PLR0913 - one for each option
         raise typer.Exit(1)
 
 
-def _words(command: str) -> list[str]:
+def words(command: str) -> list[str]:
+    """Return program and arguments of a command, as a shell would part them."""
     import shlex
 
     from hedgekit.errors import ConfigError

@@ -1,9 +1,10 @@
-"""``hedgekit journal``: look into a journal, check that nobody changed it, decide it again."""
+"""``hedgekit journal``: look into a journal, check that nobody changed it, decide it again, archive it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +12,11 @@ import typer
 if TYPE_CHECKING:
     from hedgekit.journal import Journal
 
-JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, or an SQLAlchemy URL.")]
+JournalPath = Annotated[str, typer.Argument(help="SQLite file of a journal, an SQLAlchemy URL, or an archive's folder.")]
 SessionName = Annotated[str | None, typer.Option("--session", help="Which session; the only one by default.")]
 
 journal_app = typer.Typer(
-    help="Look into a journal: show it, check that nobody changed it, decide it again. Exit code 1: it is not as it should be.",
+    help="Look into a journal: show it, check it, decide it again; keep it for years. Exit code 1: it is not as it should be.",
     no_args_is_help=True,
 )
 
@@ -90,6 +91,74 @@ def journal_migrate(journal: JournalPath) -> None:
     from hedgekit.journal import migrate
 
     migrate(journal)
+
+
+@journal_app.command("export")
+def journal_export(
+    journal: JournalPath,
+    out: Annotated[Path, typer.Argument(help="New folder: one Parquet file for each table, and their checksums.")],
+    session: SessionName = None,
+) -> None:
+    """Write a session's tables for analysis: orders, fills, decisions, equity, trades, plans."""
+    from hedgekit.journal import archive
+
+    with _book(journal, session) as book:
+        done = archive.export({name: getattr(book, name)() for name in archive.TABLES}, out)
+        typer.echo(f"{book.session}: {len(archive.TABLES)} tables in {done}")
+
+
+@journal_app.command("archive")
+def journal_archive(
+    journal: JournalPath,
+    out: Annotated[Path, typer.Argument(help="Folder of archives; the session gets a folder of its name in it.")],
+    session: SessionName = None,
+) -> None:
+    """Keep a whole session in Parquet with checksums: it verifies, replays and reports from there as from its journal."""
+    from hedgekit.journal.archive import archive, read
+    from hedgekit.journal.store import Store
+
+    with _book(journal, session) as book:
+        store = Store(journal, write=False)
+        try:
+            to = archive(store, book.session, out)
+        finally:
+            store.engine.dispose()
+        told, _ = read(to)
+        end = "" if told.ended else "; it has not ended, so it cannot be pruned yet"
+        typer.echo(f"{told.session}: {told.records} records, head {told.head}, in {to}{end}")
+
+
+@journal_app.command("prune")
+def journal_prune(
+    journal: JournalPath,
+    archives: Annotated[list[Path], typer.Argument(help="Archives of sessions that are to be removed from the journal.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without, only what would be removed is told.")] = False,
+) -> None:
+    """Remove sessions that have ended and that an archive holds whole; each archive is checked again, record by record."""
+    from hedgekit.errors import JournalError
+    from hedgekit.journal import archive
+    from hedgekit.journal.store import Store
+
+    store, refused, removed = Store(journal, write=yes, make=False), 0, 0
+    try:
+        for folder in archives:
+            try:
+                told = archive.prune(store, folder) if yes else archive.prunable(store, folder)
+            except JournalError as error:
+                refused += 1
+                typer.echo(f"hedgekit: {error}", err=True)
+                continue
+            removed += yes
+            typer.echo(f"{told.session}: {told.records} records {'removed' if yes else 'would be removed'}; {folder} holds them")
+        if removed and not archive.shrink(store) and store.file:
+            typer.echo("the file is in use and keeps its size; what was removed is room for new records")
+    finally:
+        store.engine.dispose()
+    if not yes and len(archives) > refused:
+        typer.echo("nothing was removed: say --yes")
+    if refused:
+        raise typer.Exit(1)
 
 
 def only(journal: str) -> str:

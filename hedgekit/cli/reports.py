@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from hedgekit.report import ReportRun
     from hedgekit.report.matrix import Outcome
 
 report_app = typer.Typer(
@@ -20,6 +21,7 @@ report_app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
+WithParent = Annotated[bool, typer.Option("--die-with-parent", hidden=True)]
 FAILED, LATE = 1, 124
 
 
@@ -46,7 +48,7 @@ def _value(name: str, value: str | None) -> str:
 
 @report_app.command("run", cls=Pairs)
 def report_run(  # noqa: PLR0913 - one for each option
-    notebook: Annotated[str, typer.Argument(help="session, or the path of a notebook with a cell tagged parameters.")],
+    notebook: Annotated[str, typer.Argument(help="session, revalidation, or the path of a notebook with a cell tagged parameters.")],
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A parameter and its value: -p journal J -p session S; repeat for more.")
     ] = None,
@@ -61,30 +63,50 @@ def report_run(  # noqa: PLR0913 - one for each option
     dask: Annotated[str | None, typer.Option(help="Run a matrix on this Dask cluster: the scheduler's address, tcp://HOST:PORT.")] = None,
     *,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print to PDF too; needs Chromium or Chrome.")] = False,
+    die_with_parent: WithParent = False,
 ) -> None:
     """Run a report: an executed notebook, one HTML page that opens offline, its figures as JSON, and at will a PDF.
 
     What a misspelt parameter may have meant is told before anything runs. A failed run keeps what it did in report.failed.ipynb.
     """
-    from hedgekit.errors import ReportError, ReportTimeout
-    from hedgekit.report import run_matrix, run_notebook
-
-    given = dict(_pair(text) for text in param or [])
+    watch(die_with_parent)
+    given = dict(pair(text) for text in param or [])
+    lean()
     if matrix is not None:
+        from hedgekit.report import run_matrix
         from hedgekit.report.matrix import combinations
 
         sets = [given | values for values in combinations(matrix)]
         with _cluster(dask):
             _tell(run_matrix(notebook, sets, out, name, workers=workers, pdf=pdf, timeout_s=timeout))
         return
-    try:
-        done = run_notebook(notebook, given, out, name, pdf=pdf, timeout_s=timeout)
-    except ReportError as error:
-        typer.echo(f"hedgekit: {error}", err=True)
-        raise typer.Exit(LATE if isinstance(error, ReportTimeout) else FAILED) from None
-    if "summary" in done.metrics:
-        typer.echo(f"{done.summary.text()}\n")
+    done = _one(notebook, given, out, name, pdf=pdf, timeout_s=timeout)
+    if done.text:
+        typer.echo(f"{done.text}\n")
     typer.echo(f"report: {done.path_html}")
+    if done.path_plan is not None:
+        typer.echo(f"plan: {done.path_plan}: {_says(done.path_plan)}")
+
+
+def _one(notebook: str, given: dict[str, Any], out: Path, name: str | None, **options: Any) -> ReportRun:  # noqa: ANN401 - those of run_notebook
+    """Run one report. The process of its kernel starts first: it imports while we do."""
+    from hedgekit.report.warm import POSIX, Warm
+
+    with Warm() if POSIX else nullcontext() as warm:
+        from hedgekit.errors import ReportError, ReportTimeout
+        from hedgekit.report import run_notebook
+
+        try:
+            return run_notebook(notebook, given, out, name, warm=warm, **options)
+        except ReportError as error:
+            typer.echo(f"hedgekit: {error}", err=True)
+            raise typer.Exit(LATE if isinstance(error, ReportTimeout) else FAILED) from None
+
+
+def _says(plan: Path) -> str:
+    from hedgekit.plans import PlanFile
+
+    return PlanFile.load(plan).text()
 
 
 @contextmanager
@@ -129,7 +151,26 @@ def report_index(folder: Annotated[Path, typer.Argument(help="Folder with the ru
     typer.echo(f"index: {write_index(folder)}")
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def watch(die: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """End with the parent, if so told."""
+    if die:
+        from hedgekit.launch import die_with_parent
+
+        die_with_parent()
+
+
+def lean() -> None:
+    """Spare this process a second: jsonschema, which nbformat loads, builds a grammar of international addresses that no notebook has.
+
+    Before anything of it is imported.
+    """
+    import sys
+
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # so Python says that it is not there; jsonschema does without
+
+
+def pair(text: str) -> tuple[str, Any]:
+    """Return name and value of ``name=value``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         msg = f"{text!r} is no parameter; write for example -p session demo"

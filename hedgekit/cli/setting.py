@@ -1,7 +1,8 @@
-"""``hedgekit paper set``: change numbers of a session that runs."""
+"""``hedgekit paper set`` and ``plan``: change numbers or the hedge plan of a session that runs."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,3 +23,16 @@ def paper_set(
         raise ConfigError(msg) from None
     desk.attach(session).set(changes)
     typer.echo(f"set: {session}: {', '.join(f'{name}={value:g}' for name, value in changes.items())}")
+
+
+def paper_plan(
+    session: Annotated[str, typer.Argument(help="Which session, as `hedgekit paper list` names it.")],
+    file: Annotated[Path, typer.Argument(help="Plan file, as `hedgekit report run revalidation` writes it.")],
+) -> None:
+    """Let a running session trade by another hedge plan. One that is another pair's, damaged, expired or from the future is refused."""
+    from hedgekit import desk
+    from hedgekit.plans import PlanFile
+
+    told = PlanFile.load(file)
+    desk.attach(session).revise(told)
+    typer.echo(f"plan: {session}: {told.text()}")

@@ -18,6 +18,7 @@ price is p0 (1 - p0); iid bounce of s on n prints adds 2 n s^2).
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 
 import msgspec
@@ -25,6 +26,7 @@ import numpy as np
 import pandas as pd
 import scipy  # scipy.special loads at its first use: who plays no binary need not wait for it
 
+from hedgekit.data.books import Books
 from hedgekit.data.market import described, listed_pair
 from hedgekit.data.process import reverting, row_times, stream
 from hedgekit.data.ranges import (
@@ -41,7 +43,7 @@ from hedgekit.data.ranges import (
 )
 from hedgekit.data.tape import Array, Tape, quotes_around
 from hedgekit.errors import ConfigError
-from hedgekit.types import Fees, Instrument, Kind
+from hedgekit.types import NS, Fees, Instrument, Kind
 
 _RANGES = {
     **dict.fromkeys(("p_primary", "p_hedge"), INSIDE_ONE),
@@ -80,12 +82,17 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     row_s, start, seed
         Seconds between rows, first row (UTC), seed of everything random (PCG64).
 
+    settles : bool
+        Whether both contracts are settled, one row after the tape's last, at the outcome that the truth holds. If the resolution is later
+        than that (``resolve_row``), it is the outcome that is drawn with the last fair price as its probability.
+
     Notes
     -----
     Quotes stay inside [tick, 1 - tick]. Where bid or ask would be outside, the leg has no quote (NaN) in that row:
     a quote moved to the bound would buy or sell at better than fair, which is a gift of the generator. The tape
     ends before the resolution; :meth:`truth` has what each contract pays then. ``instruments()`` are of kind
-    ``binary``: the backtest and the event replay take them, the sandbox does not yet.
+    ``binary``: the backtest and the event replay take them, and the sandbox at Kalshi and Polymarket. A backtest of the tape
+    values what is held at the end at the last mid; the event replay of :meth:`books` and the sandbox pay it out if it ``settles``.
     """
 
     primary: str = "BINA"
@@ -107,6 +114,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
     fee_per_contract: str = "0"
     venue: str = "SIM"
     listed: tuple[Instrument, ...] = ()
+    settles: bool = False
 
     def instruments(self) -> tuple[Instrument, Instrument]:
         """Return the two contracts, primary first; a price of 1 is one unit of money."""
@@ -148,6 +156,20 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             description=f"{' and '.join(leg.symbol for leg in self.instruments())}, synthetic binary contracts, seed {self.seed}",
         )
 
+    def books(self) -> Books:
+        """Return the tape as books of one level, with the official outcome if it ``settles``.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`tape`.
+        """
+        books = Books.of_tape(self.tape())
+        if not self.settles:
+            return books
+        paid = tuple(int(each) for each in self._fair(self._scores())[-1])
+        return dataclasses.replace(books, payout=paid, settle_ns=int(books.ts_ns[-1]) + round(self.row_s * NS))
+
     def truth(self) -> pd.DataFrame:
         """Return what was planted, row by row, indexed as the tape (tz-aware UTC).
 
@@ -185,6 +207,7 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
             else "Observed prices are fair, so that there is nothing to earn but costs to pay"
         )
         names = " and ".join(leg.symbol for leg in self.instruments())
+        noise += ". Both are settled at their outcome a row after the last" if self.settles else ""
         story = (
             f"Synthetic binary contracts {names}: fair prices are exact martingales from {self.p_primary:g} and "
             f"{self.p_hedge:g} that resolve to 0 or 1, information correlated {self.rho:g}; seed {self.seed}. {noise}. Quotes and "

@@ -70,7 +70,8 @@ def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date:
     try:
         index = pd.DatetimeIndex(pd.to_datetime(frame[date], utc=True), name=date)
     except ValueError as error:
-        msg = f"{path.name}: column {date!r} has something that is no date: {str(error).splitlines()[0]}"
+        said = str(error).splitlines()[0]
+        msg = f"{path.name}: column {date!r} has something that is not a date: {said}; write dates as 2015-01-31"
         raise DataError(msg) from None
     return check_closes(frame[wanted].set_axis(index), path.name)
 
@@ -101,7 +102,7 @@ def check_closes(closes: pd.DataFrame, name: str = "closes") -> pd.DataFrame:
     """
     index = pd.DatetimeIndex(closes.index)
     if not len(index):
-        msg = f"{name}: no rows"
+        msg = f"{name}: no rows; give at least one date with a price"
         raise DataError(msg)
     for bad, what, fix in (
         (index.isna(), "has no date", "give every row a date"),

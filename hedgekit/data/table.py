@@ -61,7 +61,7 @@ class Table:
             if column not in table.columns:
                 table._lacks(known, frame)
         if not len(frame):
-            msg = f"{name}: no rows"
+            msg = f"{name}: no rows; give at least one for each leg"
             raise DataError(msg)
         table.refuse(table.rows["side"].isna(), "has no symbol; give each row one")
         return _timed(cls(table.rows.assign(side=table.rows["side"].astype(str)), name))

@@ -6,6 +6,8 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,16 @@ from hedgekit.data import Recipe, Recorded, SyntheticMarket
 from hedgekit.desk.home import check_account, home, occupant, taken
 from hedgekit.desk.session import PaperSession
 from hedgekit.desk.state import ALIVE, RESTARTABLE, Folder, Status
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, SessionError
+from hedgekit.journal.store import check_name
 from hedgekit.launch import detached
 from hedgekit.paper.config import SessionConfig
 from hedgekit.params import Params
+from hedgekit.plans import PlanFile
 from hedgekit.plugins.module import Plugin, check_signal
+
+PLAN = "plan.json"
+"""The plan file's copy in a session's folder."""
 
 _STAMP = r"-\d{8}T\d{6}Z(-\d+)?"
 
@@ -38,6 +45,7 @@ def start(  # noqa: PLR0913 - each with its default
     account: str = "paper",
     folder: str | os.PathLike[str] | None = None,
     plugin: Plugin | None = None,
+    plan: PlanFile | None = None,
 ) -> PaperSession:
     """Start a paper session against a sandbox exchange of its own; return at once.
 
@@ -45,6 +53,7 @@ def start(  # noqa: PLR0913 - each with its default
     ----------
     market : Market, Recorded, SyntheticMarket or SyntheticBinary, optional
         What the prices do; the synthetic market by default. A recorded file is pinned by its hash: if it changes, it is another market.
+        Its instruments trade at ALPACA: the desk makes keys for that venue alone; those of others must be in the environment.
     params : Params or dict, optional
         The strategy's numbers.
     speed : float or None
@@ -58,17 +67,21 @@ def start(  # noqa: PLR0913 - each with its default
     plugin : Plugin, optional
         A user's own signal or hedge (:func:`hedgekit.plugins.load`); with scores, the signal is "user" unless ``params`` says otherwise.
         The session runs from a copy in its own folder, so that the file may be changed meanwhile.
+    plan : PlanFile, optional
+        The hedge plan to begin with (:meth:`hedgekit.plans.PlanFile.load`), instead of waiting for ``fit_bars`` bars. As long as
+        it is valid the session makes none of its own.
 
     Returns
     -------
     PaperSession
-        The new session; or, if the account is trading just this (same market, numbers, speed and plugin), the one that runs: a cell
+        The new session; or, if the account is trading just this (same market, numbers, speed, plugin and plan), the one that runs: a cell
         that is run twice starts one session.
 
     Raises
     ------
     ConfigError, DataError
-        If the market, a number, the speed or the account's name is wrong.
+        If the market, a number, the speed or the account's name is wrong, or the plan is another pair's, retired, expired or from
+        the future at the market's first row.
     SessionError
         If the account is in use by another session.
     """
@@ -80,11 +93,12 @@ def start(  # noqa: PLR0913 - each with its default
     root, recipe = home(folder), msgspec.json.encode(market)
     running = _lasting(account, folder)
     if running is not None:
-        same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed, "" if plugin is None else plugin.sha256)
+        hashes = "" if plugin is None else plugin.sha256, None if plan is None else plan.checksum
+        same = running.folder.market.read_bytes() == recipe and _asked(running) == (numbers, speed, *hashes)
         if running.alive and same:
             return running
         raise taken(_lock(root, account))
-    made = _make(root, account, market, numbers, speed, plugin)
+    made = _make(root, account, market, numbers, speed, plugin, plan)
     detached(["paper", "host", str(made.path)], log=made.path / "host.log")
     return PaperSession(made)
 
@@ -96,8 +110,10 @@ def attach(session: str, *, folder: str | os.PathLike[str] | None = None) -> Pap
     ------
     SessionError
         If there is none of that name.
+    JournalError
+        If that cannot be a session's name.
     """
-    return PaperSession(Folder(home(folder) / "sessions" / session))
+    return PaperSession(Folder(home(folder) / "sessions" / check_name(session)))
 
 
 def current(account: str = "paper", *, folder: str | os.PathLike[str] | None = None) -> PaperSession | None:
@@ -132,7 +148,14 @@ def sessions(*, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
 
 def statuses(*, folder: str | os.PathLike[str] | None = None) -> list[Status]:
     """Return how each session of this user is, the newest first."""
-    found = [PaperSession(Folder(path)).status() for path in (home(folder) / "sessions").iterdir() if (path / "state.json").exists()]
+    found = []
+    for path in (home(folder) / "sessions").iterdir():
+        if not path.name.startswith(".") and (path / "state.json").exists():  # a draft is no session, also if its start died
+            try:
+                found.append(PaperSession(Folder(path)).status())
+            except SessionError:
+                if (path / "state.json").exists():  # else it has gone while we looked
+                    raise
     return sorted(found, key=lambda status: status.started_ns, reverse=True)
 
 
@@ -161,10 +184,11 @@ def _lasting(account: str, folder: str | os.PathLike[str] | None) -> PaperSessio
     return found
 
 
-def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None, str]:
+def _asked(running: PaperSession) -> tuple[dict[str, Any], float | None, str, str | None]:
     """Return what a session was started with."""
     config = SessionConfig.load(running.folder.config)
-    return config.params, running.folder.written().speed, config.plugin_sha256
+    plan = config.plan_file()
+    return config.params, running.folder.written().speed, config.plugin_sha256, None if plan is None else plan.checksum
 
 
 def _booting(root: Path, account: str) -> PaperSession | None:
@@ -175,13 +199,19 @@ def _booting(root: Path, account: str) -> PaperSession | None:
 
 
 def _make(  # noqa: PLR0913 - what a session is made of
-    root: Path, account: str, market: Recipe, numbers: dict[str, Any], speed: float | None, plugin: Plugin | None
+    root: Path,
+    account: str,
+    market: Recipe,
+    numbers: dict[str, Any],
+    speed: float | None,
+    plugin: Plugin | None,
+    plan: PlanFile | None,
 ) -> Folder:
     """Make a session's folder, whole before it can be seen."""
     tape = market.tape()
-    path = _free(root / "sessions", account)
-    draft = path.with_name(f".{path.name}")
-    draft.mkdir(mode=0o700)
+    if plan is not None:
+        plan.taken([instrument.key for instrument in tape.instruments], int(tape.ts_ns[0]))
+    path, draft = _reserved(root / "sessions", account)
     files = Folder(draft)
     config = SessionConfig(
         session=path.name,
@@ -195,7 +225,10 @@ def _make(  # noqa: PLR0913 - what a session is made of
         gauges=str(path / files.gauges.name),
         plugin="" if plugin is None else str(path / "plugin" / plugin.name),
         plugin_sha256="" if plugin is None else plugin.sha256,
+        plan="" if plan is None else str(path / PLAN),
     )
+    if plan is not None:
+        plan.save(draft / PLAN)
     if plugin is not None:
         (draft / "plugin").mkdir(mode=0o700)
         (draft / "plugin" / plugin.name).write_bytes(plugin.code)
@@ -207,10 +240,15 @@ def _make(  # noqa: PLR0913 - what a session is made of
     return Folder(path)
 
 
-def _free(parent: Path, account: str) -> Path:
+def _reserved(parent: Path, account: str) -> tuple[Path, Path]:
+    """Return where a new session will be, and the folder in which it is made, which keeps its name from any other process."""
     stem = f"{account}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    number, path = 1, parent / stem
-    while path.exists() or path.with_name(f".{path.name}").exists():
-        number += 1
-        path = parent / f"{stem}-{number}"
-    return path
+    for number in count(1):
+        path = parent / (stem if number == 1 else f"{stem}-{number}")
+        draft = path.with_name(f".{path.name}")
+        with suppress(FileExistsError):
+            draft.mkdir(mode=0o700)
+            if not path.exists():
+                return path, draft
+            draft.rmdir()
+    raise AssertionError  # there is no end of numbers

@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -62,11 +63,14 @@ class Courier:
             answers = asyncio.run(_pass_on(control, self._token, wishes))
         except (HedgekitError, TimeoutError) as error:
             answers = [str(error) or "the sandbox does not answer"] * len(wishes)
+        except (OSError, msgspec.MsgspecError, KeyError) as error:  # a wish for a fault must not end the session
+            answers = [f"the sandbox gave no answer that can be read ({type(error).__name__}: {error})"] * len(wishes)
         now = time.time_ns()
         found = [Faulted(wish.ref, now, wish.text, answer) for wish, answer in zip(wishes, answers, strict=True)]
         draft = self._told.with_name(f".{self._told.name}.{os.getpid()}")
-        draft.write_bytes(msgspec.json.encode([*faulted(self._told), *found][-KEPT:]))
-        draft.replace(self._told)
+        with suppress(OSError):  # a full disk: the faults have been passed on, and only their answers are lost
+            draft.write_bytes(msgspec.json.encode([*faulted(self._told), *found][-KEPT:]))
+            draft.replace(self._told)
         self._spool.done([wish.ref for wish in wishes])
 
 

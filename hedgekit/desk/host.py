@@ -85,7 +85,9 @@ class Host:
         """Tell the session where the sandbox is; return where its control port is."""
         config = msgspec.json.decode(self.folder.config.read_bytes())
         config |= {name: ready[name] for name in ("accounts", "control")}
-        self.folder.config.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
+        draft = self.folder.config.with_name(f".{self.folder.config.name}.{os.getpid()}")
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
+        draft.replace(self.folder.config)  # who reads it at this moment gets the old one or the new one, whole
         return str(ready["control"])
 
     def _trade(self, sandbox: Child) -> State:

@@ -21,13 +21,14 @@ from hedgekit.paper.commands import Spool, changes_of
 from hedgekit.paper.config import SessionConfig
 from hedgekit.paper.gauges import Gauges
 from hedgekit.params import Params
+from hedgekit.plans import PlanFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hedgekit.journal import Standing
 
-COMMANDS = ("pause", "resume", "flatten", "stop", "set")
+COMMANDS = ("pause", "resume", "flatten", "stop", "set", "plan")
 """What a person can tell a session."""
 
 _POLL_S = 0.1
@@ -155,6 +156,30 @@ class PaperSession:
         """
         return self._tell("set", msgspec.json.encode(changes_of(_written(changes), self.params(now))).decode())
 
+    def revise(self, file: PlanFile | str | os.PathLike[str]) -> str:
+        """Let the session trade by a plan file from now on (A5). Return the command's ref.
+
+        The plan stands in the journal behind its command, and a replay takes it at the same record. What is held is hedged anew
+        at the next look if that is worth its cost (A16). As long as the plan is valid the session makes none of its own. One that is
+        expired or from the future by the session's own time is refused there, and its journal says why.
+
+        Parameters
+        ----------
+        file : path or PlanFile
+            As ``hedgekit report run revalidation`` writes it.
+
+        Raises
+        ------
+        ConfigError
+            If it is no plan file, damaged, another pair's, or retires the pair.
+        SessionError
+            If nobody listens.
+        """
+        told = file if isinstance(file, PlanFile) else PlanFile.load(file)
+        instruments = SessionConfig.load(self.folder.config).instruments
+        told.taken([instrument.key for instrument in instruments], told.decided_at_ns)  # its times are judged by the session's clock
+        return self._tell("plan", told.encode().decode())
+
     def params(self, now: Standing | None = None) -> Params:
         """Return the numbers in force now: those that it was started with, and what was set since."""
         if now is None or not now.started:
@@ -190,7 +215,7 @@ class PaperSession:
         if now.state not in ALIVE:
             msg = f"fault: session {self.session!r} is {now.state}; a fault befalls a session that runs"
             raise SessionError(msg)
-        return self._faults.send("fault", msgspec.json.encode({"op": "fault", "kind": kind, "at": "now"} | about).decode())
+        return self._faults.send("fault", msgspec.json.encode({"at": "now"} | about | {"op": "fault", "kind": kind}).decode())
 
     def faults(self) -> list[Faulted]:
         """Return what became of the newest faults that were asked for."""
@@ -275,7 +300,7 @@ class PaperSession:
             msg = f"session {self.session!r} is {now.state} ({now.detail or 'no more to say'}) before what was waited for"
             raise SessionError(msg)
         if time.monotonic() > deadline:
-            msg = f"session {self.session!r} did not come to what was waited for in time; it is {now.state}"
+            msg = f"session {self.session!r}, {now.state}, has not come to what was waited for; wait longer, or look at its log"
             raise SessionError(msg)
 
 

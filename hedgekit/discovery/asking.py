@@ -14,7 +14,7 @@ import aiohttp
 from tqdm import tqdm
 
 from hedgekit.errors import SessionError, VenueError
-from hedgekit.net.transport import require_paper
+from hedgekit.net.transport import body_of, require_paper
 
 R = TypeVar("R")
 
@@ -88,7 +88,7 @@ async def _page(http: aiohttp.ClientSession, ask: Ask, hosts: list[str], what: s
     for tried in range(TRIES):
         try:
             async with http.get(url, params=ask.query, allow_redirects=False) as reply:
-                body, status, after = await reply.read(), reply.status, reply.headers.get("Retry-After", "")
+                body, status, after = await body_of(reply), reply.status, reply.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError) as error:
             msg = f"cannot ask {ask.base} for {what}: {type(error).__name__}; is the address right, and the network there?"
             raise SessionError(msg) from None

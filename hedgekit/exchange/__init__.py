@@ -26,6 +26,7 @@ from hedgekit.exchange.model import (
     Rejected,
     Report,
     Reports,
+    Reversed,
     Status,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "Rejected",
     "Report",
     "Reports",
+    "Reversed",
     "Settlement",
     "Status",
     "Summary",

@@ -24,7 +24,6 @@ from hedgekit.exchange.model import (
     OPEN,
     Accepted,
     Converted,
-    Executed,
     FillModel,
     Funding,
     NewOrder,
@@ -32,6 +31,7 @@ from hedgekit.exchange.model import (
     Refusal,
     Rejected,
     Reports,
+    Reversed,
     Status,
 )
 from hedgekit.exchange.orders import Orders
@@ -338,7 +338,7 @@ class Exchange:
         contract = self.ledger.contracts[key]
         contract.instrument = self.instruments[key] = replace(contract.instrument, tick=tick)
 
-    def reverse(self, execution_id: str, ts_ns: int) -> Executed:
+    def reverse(self, execution_id: str, ts_ns: int) -> Reversed:
         """Book a fill back that came to nothing after all: the same, with quantity and fee negated, and an id of its own.
 
         The order keeps what it had filled: a venue that loses a trade does not bring its order back.
@@ -354,14 +354,14 @@ class Exchange:
             msg = f"reverse({execution_id!r}): give an execution that was booked and not reversed yet"
             raise ConfigError(msg)
         self._move(ts_ns)
-        qty, fee = fill.qty.copy_negate(), fill.fee.copy_negate()
+        qty, fee = EXACT.minus(fill.qty), EXACT.minus(fill.fee)  # of no fee 0, not -0
         before = self.ledger.profit(fill.instrument)
         position = self.ledger.post(replace(fill, ts_ns=ts_ns, venue_ns=ts_ns, fill_id=undo, qty=qty, fee=fee))
         profit = EXACT.subtract(self.ledger.profit(fill.instrument), before)
         state = self._orders.by_client(fill.order_id)
         if state is None:
             raise AssertionError(fill.order_id)  # a fill has an order
-        return Executed(ts_ns, state, undo, qty, fill.price, fee, position, profit=profit)
+        return Reversed(ts_ns, state, undo, qty, fill.price, fee, position, profit=profit)
 
     # ------------------------------------------------------------- internals
 

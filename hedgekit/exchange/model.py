@@ -173,6 +173,10 @@ class Executed(msgspec.Struct, frozen=True, tag="executed"):
     profit: Decimal = Decimal(0)
 
 
+class Reversed(Executed, frozen=True, tag="reversed"):
+    """A fill that came to nothing after all is booked back: its opposite. The order keeps what it had filled."""
+
+
 class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
     """The order is over: ``requested``, ``ioc``, ``fok``, ``expired``, ``settled`` or ``liquidation``."""
 

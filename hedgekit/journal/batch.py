@@ -33,7 +33,7 @@ MARKET = frozenset({tag(Quote), tag(Timer)})
 """What may share a row: what comes often, and mostly without a decision of its own."""
 
 FEWEST, LARGEST = 8, 1_000
-"""Records in a batch. Fewer cost more time to compress than a row each, and more save nothing (``tests/perf/journal_feed.py``)."""
+"""Records in a batch. Fewer cost more time to compress than a row each, and more save nothing (``tests/perf/journal_writes.py``)."""
 
 LEVEL = 1
 """zlib's: level 6 takes twice the time for a fifth less on disk."""

@@ -23,7 +23,6 @@ from hedgekit.journal.news import (
     GapRow,
     News,
     PlanRow,
-    ReconciledRow,
     Standing,
     ms,
 )
@@ -44,7 +43,6 @@ from hedgekit.types import (
     MarketStatus,
     Payment,
     PlanRevised,
-    Reconciled,
     Record,
     Reject,
     SessionEnded,
@@ -236,7 +234,7 @@ class _Fresh:
     """What one stretch of records brought."""
 
     def __init__(self) -> None:
-        names = ("marks", "fills", "decisions", "holds", "commands", "gaps", "plans", "reconciliations")
+        names = ("marks", "fills", "decisions", "holds", "commands", "gaps", "plans")
         self.rows: dict[str, list[Any]] = {name: [] for name in names}
         self.points: list[tuple[float, ...]] = []
         self.changes: dict[str, Any] = {}
@@ -270,11 +268,7 @@ def _plan(record: PlanRevised, fresh: _Fresh) -> None:
     fresh.changes["plan"] = row
 
 
-def _reconciled(record: Reconciled, fresh: _Fresh) -> None:
-    fresh.rows["reconciliations"].append(ReconciledRow(ms(record.ts_ns), record.agrees, record.positions, record.cash))
-
-
 _PAUSES = {"pause": True, "flatten": True, "resume": False}
 """Commands that stop entries or allow them again, as ``step`` takes them."""
 
-_TOLD: dict[type[Event], Callable[[Any, _Fresh], None]] = {Command: _command, Gap: _gap, PlanRevised: _plan, Reconciled: _reconciled}
+_TOLD: dict[type[Event], Callable[[Any, _Fresh], None]] = {Command: _command, Gap: _gap, PlanRevised: _plan}

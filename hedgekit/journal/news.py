@@ -139,16 +139,6 @@ class PlanRow:
     override: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReconciledRow:
-    """The venue's own word on positions and cash, and whether it was ours."""
-
-    ts: float
-    agrees: bool
-    positions: Mapping[str, Decimal]
-    cash: Decimal
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Standing:
     """Where a session stands, by all that was read so far.
@@ -272,7 +262,7 @@ class News:
     bars : dict of str to array of float64, each of shape (new bars,)
         One point for each bar that closed, as in ``Journal.equity()``: ts (ms), z, ratio, delta, mids and positions of primary and
         hedge, cumulative money net of costs (``hedged``, ``unhedged``), and how far each lies below its highest so far (``dd_``, <= 0).
-    marks, fills, decisions, commands, gaps, plans, reconciliations : tuple
+    marks, fills, decisions, commands, gaps, plans : tuple
         In the order of the journal; ``decisions`` are those that were no "hold".
     holds : tuple of DecisionRow
         Of the "hold" decisions, the first of each run with one reason.
@@ -289,7 +279,6 @@ class News:
     commands: tuple[CommandRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
     plans: tuple[PlanRow, ...] = ()
-    reconciliations: tuple[ReconciledRow, ...] = ()
     records: int = 0
 
     def __bool__(self) -> bool:

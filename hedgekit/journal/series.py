@@ -114,11 +114,11 @@ class Series:
         return "replace"
 
     def _thin(self) -> None:
-        """Thin all but the newest half of the room, to at most a quarter of it: so there is room for a while."""
-        old = len(self._row) - self._capacity // 2
+        """Thin all but the newest eighth of the room, to at most five eighths of it: so there is room for a while."""
+        old = len(self._row) - self._capacity // 8
         while True:
             kept = extremes(list(self._table[1:, :old]), self._row[:old] // self._width)
-            if len(kept) <= self._capacity // 4:
+            if len(kept) <= 5 * self._capacity // 8:
                 break
             self._width *= 2
         keep = np.concatenate([kept, np.arange(old, len(self._row))])

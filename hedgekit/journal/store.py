@@ -19,8 +19,9 @@ from urllib.parse import quote
 from sqlalchemy import URL, Column, Connection, Engine, Select, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from hedgekit import keys
 from hedgekit.errors import JournalError
-from hedgekit.journal import batch, schema
+from hedgekit.journal import archive, batch, schema
 from hedgekit.journal.codec import decode
 from hedgekit.journal.lock import this_process
 from hedgekit.journal.schema import EVENTS, IDLE
@@ -113,6 +114,9 @@ def locate(where: str | os.PathLike[str]) -> URL:
     raw = os.fspath(where)
     if "://" not in raw:
         return URL.create("sqlite", database=str(Path(raw).expanduser().resolve()))
+    if keys.in_query(raw):
+        msg = "the journal's address has a password after the '?', where errors would show it: put it in ~/.pgpass or PGPASSWORD"
+        raise JournalError(msg)
     try:
         url = make_url(raw)
         url.get_dialect().import_dbapi()
@@ -136,7 +140,7 @@ class Store:
     Parameters
     ----------
     where : str or path
-        A file path (SQLite) or any SQLAlchemy URL.
+        A file path (SQLite), any SQLAlchemy URL, or an archive's folder (to read).
     write : bool
         Open for writing, bringing an older journal up to date.
     make : bool
@@ -147,11 +151,12 @@ class Store:
 
     def __init__(self, where: str | os.PathLike[str], *, write: bool, make: bool = True, follow: dict[str, str] | None = None) -> None:
         self.url = locate(where)
+        self._archive = Path(str(self.url.database)) if archive.is_archive(where) else None
         self.file = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.name = str(self.file) if self.file else self.url.render_as_string(hide_password=True)
         self.write, self._make = write, write and make
         self._follow = follow
-        if self.file:
+        if self.file and (self._archive is None or write):
             self._check_file(self.file)
         self.engine = self._engine()
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
@@ -170,7 +175,8 @@ class Store:
                 msg = f"{file}: no such journal; check the path (a session makes its journal when it starts)"
                 raise JournalError(msg)
             if file.is_dir():
-                msg = f"{file}: is a directory; name a file in it, for example {file / 'journal.db'}"
+                usual = f"a directory; name a file in it, for example {file / 'journal.db'}"
+                msg = f"{file}: is {'an archive, which is for reading only' if self._archive else usual}"
                 raise JournalError(msg)
         except OSError as error:
             msg = f"{file}: cannot be reached: {error.strerror}; name a file in a directory that you may use"
@@ -182,6 +188,8 @@ class Store:
             raise JournalError(msg)
 
     def _engine(self) -> Engine:
+        if self._archive is not None:
+            return archive.engine(self._archive, self._tune)
         if self.file is None:
             options = {"connect_args": self._postgres()} if self.url.get_backend_name() == "postgresql" else {}
             return create_engine(self.url, hide_parameters=True, **options)

@@ -1,8 +1,13 @@
-"""An audit: what became of every order that the venue may have, what was executed, and what is held (L3)."""
+"""An audit: what became of every order that the venue may have, what was executed, and what is held (L3).
+
+What is held takes several answers, and an execution may come between any two of them, told late at that. So all is asked, and once all
+is answered, asked again, until two rounds in a row say the same: then it was so at the moment between the two.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from hedgekit.net.life import Life, Outcome
 from hedgekit.types import NS, Cancelled, Input, Reconciled, Reply, Request, State, Venue
@@ -34,7 +39,8 @@ class Audit:
         self._venue, self._lives, self.full = venue, lives, full
         self._orders = {name for name, life in lives.items() if life.posted}
         self._states: dict[str, State] = {}
-        self._held: dict[str, Reply] = {}
+        self._said: dict[str, Reply] = {}
+        self._seen: tuple[dict[str, Decimal], Decimal] | None = None
         self.over = self.again = False
 
     def begin(self) -> list[Request]:
@@ -70,15 +76,19 @@ class Audit:
         else:
             self._ends(outcome, ts_ns)
 
-    def held(self, request: Request, reply: Reply, ts_ns: int) -> list[Input]:
-        """Take an answer on what is held; return the :class:`Reconciled` when all have come."""
-        asked = [one.path for one in self._venue.holdings()]
-        self._held[request.path] = reply
-        self.over = len(self._held) == len(asked)
+    def held(self, request: Request, reply: Reply, ts_ns: int) -> Outcome:
+        """Take an answer on what is held; return what to ask next, or the :class:`Reconciled` once two rounds of questions agree."""
+        self._said[request.path] = reply
+        questions = self._venue.holdings()
+        if len(self._said) < len(questions):
+            return Outcome()
+        before, self._seen = self._seen, self._venue.held_of([self._said[one.path] for one in questions])
+        self._said = {}
+        self.over = before == self._seen
         if not self.over:
-            return []
-        positions, cash = self._venue.held_of([self._held[path] for path in asked])
-        return [Reconciled(ts_ns=ts_ns, positions=positions, cash=cash, agrees=True, venue=self._venue.name)]
+            return Outcome(requests=[*questions])
+        positions, cash = self._seen
+        return Outcome([Reconciled(ts_ns=ts_ns, positions=positions, cash=cash, agrees=True, venue=self._venue.name)])
 
     def _behind(self, events: Iterable[Input] = (), *, listed: bool = False) -> bool:
         """Whether executions that the venue counts are not told yet; if it does not count them, whether they are not ``listed`` yet."""

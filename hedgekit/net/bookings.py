@@ -2,7 +2,8 @@
 
 Sans-I/O. Venues tell it in a log or a list, not on the account's socket, or on a socket that may have been down. So the log is
 asked for at the start, after a lost socket, a moment after each execution (Deribit books a perpetual's funding with the
-trade that changes the position) and every hour while anything is held. Each time from where it was known whole to now, page by page; all
+trade that changes the position), once each execution is final (Polymarket may take one back) and every hour while anything is
+held. Each time from where it was known whole to now, page by page; all
 that it tells is handed over at once, so that a process that is killed between two pages has taken none of it and asks again.
 What is there twice, because the spans overlap, is told twice: who books it knows by its id what is booked.
 """
@@ -12,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from hedgekit.errors import VenueError
-from hedgekit.types import NS, Booked, Fill, Reply, Request, Venue, Word
+import msgspec
+
+from hedgekit.net.life import refused
+from hedgekit.types import NS, Booked, Fill, Reply, Request, Settled, TakenBack, Venue, Word
 
 PERIOD_NS = 3600 * NS
 """How often it is asked while anything is held."""
@@ -43,6 +46,7 @@ class Bookings:
         self._soon_ns: int | None = None
         self._asked_ns = 0
         self._asks = venue.booked(0, 0, "") is not None
+        self._final_ns = 0
 
     @property
     def open(self) -> bool:
@@ -62,9 +66,23 @@ class Bookings:
             self._soon_ns = at_ns if self._soon_ns is None else min(self._soon_ns, at_ns)
 
     def note(self, event: object) -> None:
-        """Follow an event: an execution may have come with funding."""
-        if self._traded and isinstance(event, Fill) and event.cause == "trade" and event.instrument.startswith(f"{self._venue.name}:"):
+        """Follow an event: an execution may have come with funding, or be taken back."""
+        if not isinstance(event, Fill) or event.cause != "trade" or not event.instrument.startswith(f"{self._venue.name}:"):
+            return
+        if self._traded:
             self.wanted(event.ts_ns + _AFTER_NS)
+        if self._venue.provisional_ns:
+            self._final_ns = event.ts_ns + self._venue.provisional_ns
+            self.wanted(self._final_ns)
+
+    def restore(self, event: object) -> None:
+        """Follow an event of a journal; asked is at the start anyway."""
+        self.note(event)
+        self._soon_ns = None
+
+    def due(self, now_ns: int) -> bool:
+        """Whether it is asked now, or has not been answered."""
+        return self._waits is not None or (self._soon_ns is not None and self._soon_ns <= now_ns)
 
     def soon_ns(self) -> int | None:
         """Return when to ask; None if there is no reason to, or while an answer is awaited."""
@@ -80,6 +98,8 @@ class Bookings:
         if not due:
             return []
         self._soon_ns, self._asked_ns, self._until_ns, self._found = None, now_ns, now_ns, []
+        if self._final_ns > now_ns:
+            self.wanted(self._final_ns)
         return self._page("")
 
     def _page(self, page: str) -> list[Request]:
@@ -100,16 +120,21 @@ class Bookings:
         if word in (Word.UNKNOWN, Word.BUSY):  # it is asked again
             return [], []
         if word is not Word.DONE:
-            code, message = self._venue.error_of(reply)
-            msg = f"the venue refused the question for what it has booked ({code}): {message}"
-            raise VenueError(msg, status=reply.status, code=code)
+            raise refused(self._venue, "the question for what it has booked", reply)
         booked, more = self._venue.booked_of(request, reply, now_ns)
         self._found += booked
         if more:
             return [], self._page(more)
         self._waits, self._known_ns = None, self._until_ns
         found, self._found = sorted(self._found, key=lambda one: (one.venue_ns, one.instrument)), []
-        return found, []
+        return [_told(one, now_ns) for one in found], []
+
+
+def _told(one: Booked, now_ns: int) -> Booked:
+    """Return what was booked as told now: its page may have come earlier, and a journal's time does not go back."""
+    if isinstance(one, TakenBack):
+        return TakenBack(*(msgspec.structs.replace(fill, ts_ns=now_ns) for fill in one))
+    return one._replace(ts_ns=now_ns) if isinstance(one, Settled) else msgspec.structs.replace(one, ts_ns=now_ns)
 
 
 def shares(amount: Decimal, held: Iterable[float]) -> list[Decimal]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hedgekit.types import NS, Fill, Input, Order, Reject, Request
+from hedgekit.errors import VenueError
+from hedgekit.types import NS, Fill, Input, Order, Reject, Reply, Request, Venue
 
 _LONGEST_NS = 300 * NS
 _BACKOFF_NS, _BACKOFF_MAX_NS = NS // 2, 30 * NS
@@ -88,3 +89,9 @@ class Backoff:
     def over(self) -> None:
         """Begin anew after an answer: the venue is there."""
         self._tries.clear()
+
+
+def refused(venue: Venue, what: str, reply: Reply) -> VenueError:
+    """Return the error of a venue that has refused what no venue should: a question, or a cancel of a living order."""
+    code, message = venue.error_of(reply)
+    return VenueError(f"the venue refused {what} ({code}): {message}", status=reply.status, code=code)

@@ -17,14 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NoReturn
 
 import msgspec
 
-from hedgekit.errors import VenueError
 from hedgekit.hedger import in_turn
 from hedgekit.net.audit import Audit
-from hedgekit.net.life import SILENCE_NS, Backoff, Life, Outcome
+from hedgekit.net.life import SILENCE_NS, Backoff, Life, Outcome, refused
 from hedgekit.types import (
     NS,
     Ack,
@@ -83,7 +81,7 @@ class Outbox:
 
     def ranked(self, request: Request) -> Request:
         """Return a request with the priority that it has now: after a silence, closes wait for what is asked of the venue."""
-        waits = self._unsure and request.priority is Priority.QUERY and request.purpose not in ("quotes", "booked")
+        waits = self._unsure and request.priority is Priority.QUERY and request.purpose not in ("quotes", "booked", "status")
         return msgspec.structs.replace(request, priority=Priority.CLOSE) if waits else request
 
     # --------------------------------------------------------------- what to send
@@ -184,7 +182,7 @@ class Outbox:
         if word is Word.UNKNOWN:
             return Outcome(again_ns=self._backoff.next_ns(request))
         self._backoff.over()
-        if request.purpose == "booked":  # read by who asked
+        if request.purpose in ("booked", "status"):  # read by who asked
             return Outcome()
         means = {"submit": self._on_submitted, "void": self._on_void, "cancel": self._on_cancelled, "lookup": self._on_found}
         means |= {"fills": self._on_fills, "positions": self._on_account, "account": self._on_account}
@@ -229,7 +227,7 @@ class Outbox:
         if word is Word.DONE:
             return Outcome()
         if word is not Word.ENDED:
-            self._refused(f"to cancel order {request.order_id!r}", reply)
+            raise refused(self.venue, f"to cancel order {request.order_id!r}", reply)
         return Outcome(requests=self.audit() if request.order_id in self._open else [])
 
     def _on_found(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
@@ -245,7 +243,7 @@ class Outbox:
             self._names |= {state.venue_id: order_id} if state.venue_id else {}
             outcome.requests = [] if asked else self.audit()
         elif word is not Word.MISSING or (life is not None and life.known and life.denied >= _DENIALS):
-            self._refused(f"the look-up of order {order_id!r}", reply)
+            raise refused(self.venue, f"the look-up of order {order_id!r}", reply)
         elif life is not None and life.known:  # it is there; what answers look-ups has not heard of it yet
             life.denied += 1
             return Outcome(again_ns=(NS << life.denied) // 4)
@@ -293,7 +291,7 @@ class Outbox:
     def _on_fills(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
         """Take over every execution of ours that the stream has not told, then the ends of orders that are wholly told."""
         if word is not Word.DONE:
-            self._refused(f"the question for {request.purpose}", reply)
+            raise refused(self.venue, f"the question for {request.purpose}", reply)
         found, more = self.venue.fills_of(reply)
         named = [(self._names.get(one.venue_order_id), one) for one in found if one.key not in self._fills]
         outcome = Outcome([one.fill(name, ts_ns) for name, one in named if name in self._open])
@@ -308,17 +306,12 @@ class Outbox:
 
     def _on_account(self, request: Request, reply: Reply, word: Word, ts_ns: int) -> Outcome:
         if word is not Word.DONE:
-            self._refused(f"the question for {request.purpose}", reply)
-        outcome = Outcome()
-        if self._audit is not None:
-            outcome.events = self._audit.held(request, reply, ts_ns)
-            self._conclude(outcome)
+            raise refused(self.venue, f"the question for {request.purpose}", reply)
+        if self._audit is None:
+            return Outcome()
+        outcome = self._audit.held(request, reply, ts_ns)
+        self._conclude(outcome)
         return outcome
-
-    def _refused(self, what: str, reply: Reply) -> NoReturn:
-        code, message = self.venue.error_of(reply)
-        msg = f"the venue refused {what} ({code}): {message}"
-        raise VenueError(msg, status=reply.status, code=code)
 
     # ----------------------------------------------------------- silent orders
 

@@ -22,6 +22,11 @@ from hedgekit.types import Login, Reply, Request
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _LOGIN_S = 10.0
+GOODBYE_S = 2.0
+"""Real seconds for a venue's answer to the end of a socket."""
+LARGEST = 16 * 2**20
+"""Bytes of an answer or a frame that are read; what is longer is no venue's."""
+
 _REDIRECT = range(300, 400)
 _LIMITS = ("retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-limit")
 """Headers by which venues speak of their rate limits; no other header is kept."""
@@ -65,6 +70,17 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError from error
+
+
+async def body_of(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer's body, or words of our own in place of one without an end."""
+    body = b""
+    while part := await response.content.readany():
+        body += part
+        if len(body) > LARGEST:
+            response.close()
+            return b'{"message":"the venue answered with more than 16 MiB; hedgekit reads no more of it"}'
+    return body
 
 
 class Count:
@@ -140,7 +156,7 @@ class Rest:
             url = self._bases[request.purpose == "quotes"] + request.path
             async with self._http.request(request.method, url, data=request.body, headers=headers, allow_redirects=False) as response:
                 told = {name: response.headers[name] for name in _LIMITS if name in response.headers}
-                reply = Reply(response.status, await response.read(), told)
+                reply = Reply(response.status, await body_of(response), told)
         except (aiohttp.ClientError, OSError):
             reply = Reply(0)
         if reply.status in _REDIRECT:
@@ -187,7 +203,7 @@ class Stream:
         http = aiohttp.ClientSession(timeout=_NO_TIMEOUT, trace_configs=[trace])
         stream: Self | None = None
         try:
-            stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=16 * 2**20, heartbeat=heartbeat_s), http, name)
+            stream = cls(await http.ws_connect(url, headers=headers, max_msg_size=LARGEST, heartbeat=heartbeat_s), http, name)
             if login is not None:
                 await asyncio.wait_for(stream._log_in(login), _LOGIN_S)
         except BaseException as error:
@@ -240,10 +256,19 @@ class Stream:
 
         self._reader = asyncio.get_running_loop().create_task(read())
 
-    async def close(self) -> None:
-        """Stop reading and close the connection."""
+    def leave(self) -> None:
+        """Stop reading at once: not a frame more is handed over."""
         if self._reader is not None:
             self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
-        await self._socket.close()
-        await self._http.close()
+
+    async def close(self) -> None:
+        """Stop reading and close the connection; whoever goes on sending instead of a goodbye is left after :data:`GOODBYE_S`."""
+        self.leave()
+        try:
+            if self._reader is not None:
+                await asyncio.gather(self._reader, return_exceptions=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):  # aiohttp's own begins anew with each frame
+                    await self._socket.close()
+        finally:
+            await self._http.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from hashlib import sha256
 from itertools import count
@@ -15,6 +15,7 @@ from hedgekit.errors import SessionError
 from hedgekit.journal.lock import FileLock
 from hedgekit.keys import secret
 from hedgekit.net.bookings import Bookings
+from hedgekit.net.life import refused
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
 from hedgekit.net.transport import Count, Rest, require_paper
@@ -24,12 +25,16 @@ from hedgekit.paper.feeds import Feeds
 from hedgekit.paper.heart import Heart
 from hedgekit.paper.hours import Tradable
 from hedgekit.paper.pacer import Inbox
-from hedgekit.paper.pulse import Pulse
-from hedgekit.types import Kind, Switch, Word
+from hedgekit.paper.pulse import Pulse, Told
+from hedgekit.types import NS, Kind, Switch, Word
 from hedgekit.venues import client_of
 
 if TYPE_CHECKING:
     from hedgekit.types import Instrument, Link, MarketStatus, Quote, Record, Reply, Request
+
+
+_PAUSED_NS = 60 * NS
+"""How often it is asked whether something that is paused can be traded again."""
 
 
 class Account:
@@ -69,6 +74,7 @@ class Account:
         self.bookings = Bookings(self.client, traded=any(one.kind in (Kind.LINEAR_PERP, Kind.INVERSE_PERP) for one in instruments))
         self._access, self._breaker_s, self._live = access, breaker_s, live
         self._now_ns = 0
+        self._status_ns: int | None = None
         self.feeds: Feeds
 
     @contextmanager
@@ -80,7 +86,7 @@ class Account:
     async def begin(  # noqa: PLR0913 - the session's own
         self,
         session: str,
-        records: Iterable[Record],
+        records: Sequence[Record],
         now_ns: int,
         inbox: Inbox,
         label: Callable[[int], dict[str, str]],
@@ -89,6 +95,10 @@ class Account:
     ) -> None:
         """Make what it sends with; nothing is sent or opened yet."""
         self._now_ns, access = now_ns, self._access
+        for record in records:
+            self.bookings.restore(record)
+        if self.client.statuses() is not None and (self._live or not records):  # a tape stood still while nobody was there
+            self._status_ns = now_ns
         self._rest = Rest(access.rest, self._signed, inbox.on_reply, label, quotes_url=access.quotes, count=numbers)
         open_.push_async_callback(self._rest.close)
         self._limiter = limiter_of(self.client, session, access.requests_per_minute, records, now_ns, live=self._live)
@@ -123,7 +133,7 @@ class Account:
 
     def idle_ns(self, *, exposed: bool) -> int | None:
         """When to ask for no other reason than that time has passed: no reason for a tape to go on."""
-        times = (self._asking_ns(exposed=exposed), self.bookings.period_ns(exposed=exposed))
+        times = (self._asking_ns(exposed=exposed), self.bookings.period_ns(exposed=exposed), self._status_ns)
         return min((at for at in times if at is not None), default=None)
 
     def _asking_ns(self, *, exposed: bool) -> int | None:
@@ -133,7 +143,7 @@ class Account:
 
     def asked(self, *, exposed: bool) -> list[Request]:
         """Return the questions for which it is time."""
-        booked = self.bookings.ask(self._now_ns, exposed=exposed)
+        booked = [*self.bookings.ask(self._now_ns, exposed=exposed), *self._standing()]
         due = self._asking_ns(exposed=exposed)
         if due is None or due > self._now_ns:
             return booked
@@ -141,6 +151,37 @@ class Account:
         self.feeds.asked(self._now_ns)
         question = self.client.latest()
         return booked if question is None else [*booked, question]
+
+    def reopened(self) -> Sequence[Told]:
+        """Note that the market feed was opened again: what it said meanwhile was missed, and live is asked for."""
+        if self._live and self.client.statuses() is not None:
+            self._status_ns = self._now_ns
+        return self.pulse.reopened(self._now_ns)
+
+    def _standing(self) -> list[Request]:
+        """Return the question whether what is traded can be traded, at the start, and again while something is paused."""
+        if self._status_ns is None or self._status_ns > self._now_ns:
+            return []
+        self._status_ns, question = None, self.client.statuses()
+        return [] if question is None else [question]
+
+    def stated(self, asked: Request, reply: Reply) -> tuple[Sequence[Told], list[Request]]:
+        """Take the answer; return what has changed by it, and the next question.
+
+        Raises
+        ------
+        VenueError
+            If the question is refused: nothing that we send should be.
+        """
+        word = self.client.word_of(asked, reply)
+        if word in (Word.UNKNOWN, Word.BUSY):  # it is asked again
+            return [], []
+        if word is not Word.DONE:
+            raise refused(self.client, "the question whether its markets are open", reply)
+        found, more = self.client.statuses_of(asked, reply, self._now_ns)
+        if any(status.status == "paused" for status in found):  # it is not told by every venue when that is over
+            self._status_ns = self._now_ns + _PAUSED_NS
+        return [told for status in found for told in self.pulse.heard(status)], [] if more is None else [more]
 
     def answered(self, asked: Request, reply: Reply) -> Sequence[Link | Switch]:
         """Take an answer for what it says of how the venue is heard, and hears us."""

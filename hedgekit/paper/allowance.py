@@ -23,13 +23,14 @@ def limiter_of(venue: Venue, session: str, per_minute: int, records: Iterable[Re
     """Return the limiter of an account; its jitter is drawn from the session's name.
 
     On a tape time stands still between two processes, and what was decided in the last minutes is counted as sent. At
-    live speed a restarted session does not know what the one before it has asked beside that: all counts as used up.
+    live speed a restarted session does not know what the one before it has asked, before its first decision too: all counts as used up.
     """
     seed = int.from_bytes(hashlib.sha256(session.encode()).digest()[:8])
     allowed = venue.budgets(per_minute)
     budgets = [Budget(**budget | {"reserve": {Priority(name): kept for name, kept in budget["reserve"].items()}}) for budget in allowed]
-    decisions = [record for record in records if isinstance(record, Decision)]
-    limiter = Limiter(budgets, np.random.default_rng(seed), spent_ns=now_ns if live and decisions else None)
+    told = list(records)
+    decisions = [record for record in told if isinstance(record, Decision)]
+    limiter = Limiter(budgets, np.random.default_rng(seed), spent_ns=now_ns if live and told else None)
     for decision in decisions if not live else ():
         if decision.ts_ns > now_ns - _MEMORY_NS:
             here = [order for order in decision.orders if order.instrument.partition(":")[0] == venue.name]

@@ -9,7 +9,7 @@ import msgspec
 
 from hedgekit.net.bookings import shares
 from hedgekit.paper.pair import Pair
-from hedgekit.types import Booked, Payment, Settled
+from hedgekit.types import Booked, Payment, Settled, TakenBack
 
 
 def book(found: Iterable[Booked], pairs: Sequence[Pair]) -> None:
@@ -20,15 +20,27 @@ def book(found: Iterable[Booked], pairs: Sequence[Pair]) -> None:
     """
     for one in found:
         here = [pair for pair in pairs if one.instrument in pair.hedger.positions]
-        if isinstance(one, Settled):
+        if isinstance(one, Settled | TakenBack):
             for pair in here:
                 if not pair.ended:
-                    pair.settled(one)
+                    pair.settled(one) if isinstance(one, Settled) else _take_back(one, pair)
             continue
         left = one.amount - sum((pair.payments.get(one.key, Decimal(0)) for pair in here), Decimal(0))
         owed = [pair for pair in here if not pair.ended and one.key not in pair.payments]
         if left and owed:
             _share(one, left, owed)
+
+
+def _take_back(told: TakenBack, pair: Pair) -> None:
+    """Book a reversal that was not told; where its execution was not either, the order is not over, and what became of it is asked."""
+    venue = told.instrument.partition(":")[0]
+    outbox = pair.outboxes[venue]
+    if told.undone.order_id.rsplit("-", 2)[0] != pair.config.session or not outbox.fresh(told.undone):
+        return
+    if outbox.fresh(told.executed):
+        pair.ask(venue)
+    else:
+        pair.apply(told.undone)
 
 
 def _share(payment: Payment, amount: Decimal, pairs: Sequence[Pair]) -> None:

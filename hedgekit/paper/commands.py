@@ -5,8 +5,8 @@ durable in the journal. No lock is involved, so a sender that is stopped or
 killed at any point can neither hold the session up nor leave half a command.
 The file's name is the command's ``ref``: a session that was killed between
 commit and removal finds it in its journal and does not apply it twice. What a
-command says beside its name (a ``set`` has the numbers to change) is the file's
-text.
+command says beside its name (a ``set`` has the numbers to change, a ``plan`` a
+plan file's content) is the file's text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from hedgekit.errors import ConfigError, SessionError
+from hedgekit.plans import PlanFile
+from hedgekit.types import Command, PlanRevised
 
 if TYPE_CHECKING:
     from hedgekit.params import Params
@@ -53,6 +55,33 @@ def changes_of(text: str, params: Params) -> dict[str, float | int]:
         raise ConfigError(msg) from None
     changed = params.changed(wanted)
     return {name: getattr(changed, name) for name in sorted(wanted)}
+
+
+def granted(wish: Wish, params: Params, instruments: Sequence[str], now_ns: int) -> tuple[Command | PlanRevised, ...]:
+    """Return the events that a wish becomes: its command, which says why if it is refused, and the plan that it brings.
+
+    Parameters
+    ----------
+    wish : Wish
+    params : Params
+        The numbers in force.
+    instruments : sequence of str
+        Keys of the session's legs, primary first.
+    now_ns : int
+        The session's present moment.
+    """
+    try:
+        if wish.name == "set":
+            return (Command(ts_ns=now_ns, name="set", ref=wish.ref, changes=changes_of(wish.text, params)),)
+        told = Command(ts_ns=now_ns, name=wish.name, ref=wish.ref)
+        return (told, revised(PlanFile.decode(wish.text), instruments, now_ns)) if wish.name == "plan" else (told,)
+    except ConfigError as error:
+        return (Command(ts_ns=now_ns, name=wish.name, ref=wish.ref, refusal=str(error)),)
+
+
+def revised(file: PlanFile, instruments: Sequence[str], now_ns: int) -> PlanRevised:
+    """Return the event by which a session takes a plan file; ConfigError if it may not (:meth:`hedgekit.plans.PlanFile.taken`)."""
+    return PlanRevised(ts_ns=now_ns, plan=file.taken(instruments, now_ns), source=file.sha256)
 
 
 class Spool:

@@ -9,6 +9,7 @@ import msgspec
 
 from hedgekit.errors import ConfigError
 from hedgekit.params import Params
+from hedgekit.plans import PlanFile
 from hedgekit.plugins.apart import LIMIT_S
 from hedgekit.plugins.module import Source, read
 from hedgekit.rules.guard import Limits
@@ -73,6 +74,8 @@ class SessionConfig(msgspec.Struct, frozen=True):
         The hash that the file must have; empty for any, which the journal then pins.
     plugin_limit_s : float
         How long to wait for one answer of it, real seconds.
+    plan : str
+        Plan file that the session begins with (:mod:`hedgekit.plans`); empty for none: then it makes its own when it has enough bars.
     limits : Limits
         Pre-trade limits, over all accounts (:class:`hedgekit.rules.guard.Limits`).
     """
@@ -89,6 +92,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     plugin: str = ""
     plugin_sha256: str = ""
     plugin_limit_s: float = LIMIT_S
+    plan: str = ""
     limits: Limits = Limits()
 
     @property
@@ -140,6 +144,16 @@ class SessionConfig(msgspec.Struct, frozen=True):
             If the file is missing or has another hash.
         """
         return read(self.plugin, self.plugin_sha256 or None) if self.plugin else None
+
+    def plan_file(self) -> PlanFile | None:
+        """Return the plan file that the session begins with, None if there is none.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing or damaged.
+        """
+        return PlanFile.load(self.plan) if self.plan else None
 
     def save(self, path: Path) -> Path:
         """Write the configuration as JSON and return its path."""

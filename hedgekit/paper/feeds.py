@@ -52,6 +52,7 @@ class Feeds:
         self._now_ns = 0
         self._answered_ns = self._asked_ns = 0
         self._silent: set[str] = set()
+        self._parting: set[asyncio.Task[None]] = set()
         self._seats = {"trade": _Seat(access.stream, "trade-updates"), "md": _Seat(access.data, "market-data")}
 
     async def open(self, now_ns: int, *, restarted: bool = False, down: bool = False) -> None:
@@ -106,7 +107,7 @@ class Feeds:
         for name in names:
             seat = self._seats[name]
             if seat.stream is not None:
-                await seat.stream.close()
+                await self._part(seat.stream)
             seat.stream, seat.again_ns, seat.lost_ns = None, now_ns, now_ns
 
     async def mend(self, now_ns: int, *, hurry: bool = False) -> list[str]:
@@ -177,8 +178,21 @@ class Feeds:
             seat.again_ns = now_ns
         return silent, back
 
+    async def _part(self, stream: Stream) -> None:
+        """Close a socket; live nobody waits for the venue's part in it, which would hold up every order."""
+        if not self._live:
+            await stream.close()
+            return
+        stream.leave()
+        task = asyncio.get_running_loop().create_task(stream.close())
+        self._parting.add(task)
+        task.add_done_callback(self._parting.discard)
+
     async def close(self) -> None:
         """Close both."""
+        for task in [*self._parting]:
+            task.cancel()
+        await asyncio.gather(*self._parting, return_exceptions=True)
         for seat in self._seats.values():
             if seat.attempt is not None:
                 seat.attempt.cancel()

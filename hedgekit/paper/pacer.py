@@ -14,7 +14,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,11 +84,11 @@ class Box:
 
     Parameters
     ----------
-    changed : asyncio.Event
-        Set when something new is there.
+    changed : callable
+        Called when something new is there.
     """
 
-    def __init__(self, changed: asyncio.Event) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
         self.trade: deque[tuple[Feed[Update], bytes | str]] = deque()
         self.quotes: deque[tuple[int, Feed[MarketEvent], bytes | str]] = deque()
         self.ended: set[str] = set()
@@ -99,23 +98,26 @@ class Box:
     def on_trade(self, feed: Feed[Update], frame: bytes | str) -> None:
         """Keep a frame of the account's feed."""
         self.trade.append((feed, frame))
-        self._changed.set()
+        self._changed()
 
     def on_quotes(self, feed: Feed[MarketEvent], frame: bytes | str) -> None:
         """Keep a market-data frame, with the number of messages in it."""
-        several = frame[:1] in ("[", b"[")
-        self.quotes.append((len(_COUNT.decode(frame)) if several else 1, feed, frame))
-        self._changed.set()
+        try:
+            messages = len(_COUNT.decode(frame)) if frame[:1] in ("[", b"[") else 1
+        except msgspec.MsgspecError:  # what is wrong with it says who reads it; here it would end the reader without a word
+            messages = 1
+        self.quotes.append((messages, feed, frame))
+        self._changed()
 
     def on_end(self, name: str) -> None:
         """Remember that a socket is over."""
         self.ended.add(name)
-        self._changed.set()
+        self._changed()
 
     def wake(self) -> None:
         """Make an instant of nothing."""
         self.woken = True
-        self._changed.set()
+        self._changed()
 
     @property
     def empty(self) -> bool:
@@ -163,23 +165,34 @@ class Inbox:
 
     def __init__(self, venues: Iterable[str]) -> None:
         self.replies: dict[int, Reply] = {}
-        self._changed = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self.boxes = {venue: Box(self._changed) for venue in venues}
 
     def on_reply(self, number: int, reply: Reply) -> None:
         """Keep an answer."""
         self.replies[number] = reply
-        self._changed.set()
+        self._changed()
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
         return not self.replies and all(box.empty for box in self.boxes.values())
 
-    async def changed(self) -> None:
-        """Wait for something new."""
-        self._changed.clear()
-        await self._changed.wait()
+    async def changed(self, within_s: float | None = None) -> None:
+        """Wait for something new, or for so long. A bare future: a task and a time-out around it would delay each hedge (A11)."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        alarm = None if within_s is None else loop.call_later(within_s, self._changed)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if alarm is not None:
+                alarm.cancel()
+
+    def _changed(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class TapePacer:
@@ -276,6 +289,9 @@ class TapePacer:
 class LivePacer:
     """The machine's clock: whatever has arrived is an instant, and so is a timer that is due.
 
+    A clock that is set back stops nothing: time goes on from where it was. One that is set forward is followed, as after a sleep of the
+    machine.
+
     Parameters
     ----------
     inbox : Inbox
@@ -285,7 +301,7 @@ class LivePacer:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._number = 0
-        self._now_ns = 0
+        self._zero = time.time_ns() - time.monotonic_ns()
 
     @staticmethod
     def label(_: int) -> dict[str, str]:
@@ -312,14 +328,13 @@ class LivePacer:
         """Wait for a message, a timer or a command."""
         inbox, looked = self._inbox, time.monotonic()
         timer_ns = min((at for at in (timer_ns, idle_ns) if at is not None), default=None)
-        while inbox.empty and not (timer_ns is not None and timer_ns <= time.time_ns()):
+        while inbox.empty and not (timer_ns is not None and timer_ns <= self._time()):
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 if called():
                     break
-            left = LOOK_S if timer_ns is None else min(LOOK_S, max(timer_ns - time.time_ns(), 0) / NS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(inbox.changed(), left)
+            left = LOOK_S if timer_ns is None else min(LOOK_S, max(timer_ns - self._time(), 0) / NS)
+            await inbox.changed(left)
         self._number += 1
         news = {venue: box.take_all() for venue, box in inbox.boxes.items()}
         instant = Instant(self._number, self._time(), sorted(inbox.replies.items()), news)
@@ -327,9 +342,10 @@ class LivePacer:
         return instant
 
     def _time(self) -> int:
-        """Return the machine's time; it never goes back."""
-        self._now_ns = max(self._now_ns, time.time_ns())
-        return self._now_ns
+        """Return the machine's time; it never goes back, and never stands still."""
+        steady = time.monotonic_ns()
+        self._zero = max(self._zero, time.time_ns() - steady)
+        return self._zero + steady
 
 
 Pacer = TapePacer | LivePacer

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hedgekit.errors import ConfigError, SessionError
+from hedgekit.errors import SessionError
 from hedgekit.hedger import Hedger, routine
 from hedgekit.journal import Gather, Journal
 from hedgekit.net.outbox import Outbox
 from hedgekit.net.sender import Sender
 from hedgekit.paper.account import Account
-from hedgekit.paper.commands import Spool, Wish, changes_of
+from hedgekit.paper.commands import Spool, Wish, granted, revised
 from hedgekit.paper.config import CONTROL_TOKEN_ENV, SessionConfig
 from hedgekit.paper.pinned import check_pinned
 from hedgekit.plugins.apart import Apart
@@ -52,9 +52,7 @@ if TYPE_CHECKING:
 STOPPED, TAPE_ENDED = "stopped", "tape ended"
 """Why a session ends in order: a person stopped it, or there are no more prices."""
 
-_RECONCILE_TRIES = 5
-_RECONCILE_NS = NS
-_WAITING_NS = 30 * NS
+_RECONCILE_TRIES, _RECONCILE_NS, _WAITING_NS = 5, NS, 30 * NS
 """How long until the venue is asked again: while it disagrees, and while both legs cannot be closed yet."""
 
 
@@ -77,14 +75,15 @@ class Pair:
         self.accounts = {venue: accounts[venue] for venue in config.venues}
         self.outboxes = {venue: Outbox(account.client) for venue, account in self.accounts.items()}
         self.senders: dict[str, Sender] = {}
-        self.module = config.module()
+        self.module, self.plan = config.module(), config.plan_file()
+        self._keys = [instrument.key for instrument in config.instruments]
         self.ending = ""
         self.restarted = self.ended = False
-        self.reached = 0
+        self.reached = self._now_ns = 0
         self.intent = False
         self.alarm: Command | None = None
-        self._now_ns = 0
         self._reconcile_ns: int | None = None
+        self.waiting_ns: int | None = None  # when to ask again what is held, which cannot be closed yet: for it no tape goes on
         self._settled: dict[str, Settled] = {}
         self.payments: dict[tuple[str, str], Decimal] = {}
         self._paid_ns: dict[str, int] = {}
@@ -163,6 +162,8 @@ class Pair:
             sender.ask(self.outboxes[venue].resume())  # before anything is decided: the venue may have each of these
             begun_ns = now_ns if self._begun_ns is None else self._begun_ns
             self.accounts[venue].bookings.begin(begun_ns, self._paid_ns.get(venue), now_ns)
+        if self.plan is not None and not self.restarted:  # of a later one the journal knows
+            self.apply(revised(self.plan, self._keys, now_ns))
 
     def resume(self) -> None:
         """Ask what became of everything; at live speed say that the market went on without us, and wait for what is held."""
@@ -192,7 +193,7 @@ class Pair:
             sender.note(event)
         for account in self.accounts.values():
             account.bookings.note(event)
-        self.alarm = self._guard.note(event) or self.alarm
+        self.alarm = self._guard.note(event, self.config.session) or self.alarm
         decision = self.hedger.on(event)
         if not routine(decision):
             self.journal.append(decision)
@@ -220,7 +221,7 @@ class Pair:
                 self.apply(ended)
         self.apply(told)
         if isinstance(told, Link) and self.hedger.phase is Phase.RECOVERING:
-            self._reconcile_ns = None  # asked at once, not when the last question's time is up
+            self._reconcile_ns = self.waiting_ns = None  # asked at once, not when the last question's time is up
 
     def settled(self, told: Settled) -> None:
         """Take what is held of a contract out at what it pays, once that is final; nothing of it can be traded any more."""
@@ -302,16 +303,27 @@ class Pair:
             if self.answers or self.hedger.phase is not Phase.RECOVERING:  # shut: asked again once it opens
                 self.apply(event if not elsewhere else msgspec.structs.replace(event, positions={key: left[key] for key in ours}))
             if self.hedger.phase is Phase.RECOVERING and not (self.hedger.working or self._untold):  # else asked again once nothing works
-                self._reconcile_ns = self._now_ns + _WAITING_NS
+                self.waiting_ns = self._now_ns + _WAITING_NS
             return
-        tries = self._disagreed[event.venue] = self._disagreed.get(event.venue, 0) + 1
-        if tries < _RECONCILE_TRIES and self.outboxes[event.venue].traded:
+        if self._asked_again(event.venue):
             self._reconcile_ns = self._now_ns + _RECONCILE_NS
             return
         self.journal.append(msgspec.structs.replace(event, agrees=False))
         self.journal.commit(self.reached)
         msg = f"{event.venue} holds {theirs or 'nothing'}, the journal says {ours or 'nothing'}; flatten the account or use another"
         raise SessionError(msg)
+
+    def _asked_again(self, venue: str) -> bool:
+        """Whether a venue that tells other positions may still be about to tell us why: by an execution, or by what it has booked."""
+        tries, bookings = self._disagreed.get(venue, 0), self.accounts[venue].bookings
+        if not self.outboxes[venue].traded:
+            return False
+        if not tries:
+            bookings.wanted(self._now_ns)
+        elif bookings.due(self._now_ns):
+            return True
+        self._disagreed[venue] = tries + 1
+        return tries + 1 < _RECONCILE_TRIES
 
     def wake(self) -> None:
         """Tell the Hedger the time, as often as it has asked to be told by now."""
@@ -320,10 +332,10 @@ class Pair:
 
     def recover(self) -> None:
         """Ask what is held once every venue is heard and nothing of ours works any more (L6); ask again if one disagreed."""
-        again = self._reconcile_ns is not None and self._reconcile_ns <= self._now_ns
+        times = [at for at in (self._reconcile_ns, self.waiting_ns) if at is not None]
         waits = self.hedger.phase is Phase.RECOVERING and self.answers and not self.hedger.working
-        if again or (waits and self._reconcile_ns is None and not any(outbox.auditing for outbox in self.outboxes.values())):
-            self._reconcile_ns = None
+        if any(at <= self._now_ns for at in times) or (waits and not times and not any(one.auditing for one in self.outboxes.values())):
+            self._reconcile_ns = self.waiting_ns = None
             self._ask_all()
 
     def commit(self, number: int, *, durable: bool) -> None:
@@ -339,14 +351,13 @@ class Pair:
         """Return the commands that wait and were not applied."""
         return [wish for wish in self._spool.waiting() if wish.ref not in self._applied] if self._spool else []
 
-    def granted(self, wish: Wish) -> Command:
-        """Return the command that a wish becomes; of numbers that may not be changed so, what says why it is refused."""
-        if wish.name != "set":
-            return Command(ts_ns=self._now_ns, name=wish.name, ref=wish.ref)
-        try:
-            return Command(ts_ns=self._now_ns, name="set", ref=wish.ref, changes=changes_of(wish.text, self.hedger.params))
-        except ConfigError as error:
-            return Command(ts_ns=self._now_ns, name="set", ref=wish.ref, refusal=str(error))
+    def grant(self, wish: Wish) -> None:
+        """Apply what a wish becomes; what cannot be granted is journalled with the reason."""
+        for event in granted(wish, self.hedger.params, self._keys, self._now_ns):
+            if isinstance(event, Command):
+                self.command(event)
+            else:
+                self.apply(event)
 
     def command(self, command: Command) -> None:
         """Apply a command; before the end it is asked once more what was booked."""

@@ -135,15 +135,22 @@ class Session:
             if not self._trading:
                 msg = f"session {self.config.session!r} has ended; start a new one under another name"
                 raise SessionError(msg)
-            records = list(merge(*stories, key=lambda record: record.ts_ns))
-            for record in records:
-                self._guard.restore(record)
-                if isinstance(record, Link | MarketStatus | Quote | Switch):
-                    self._at_venue(record).restore(record)
-            stop = self._guard.stopped
-            for pair, story in zip(self.pairs, stories, strict=True):
-                pair.alarm = None if stop in story else stop  # killed between two commits, or a pair that is new to a stopped account
+            records = self._retold(stories)
+            stories.clear()  # this frame stays while the session runs, and a journal may be long
             yield records
+
+    def _retold(self, stories: list[list[Record]]) -> list[Record]:
+        """Bring the accounts to where the journals of the pairs end; return the records of all in order of time."""
+        named = [[(record, pair.config.session) for record in story] for pair, story in zip(self.pairs, stories, strict=True)]
+        records = list(merge(*named, key=lambda one: one[0].ts_ns))
+        for record, owner in records:
+            self._guard.restore(record, owner)
+            if isinstance(record, Link | MarketStatus | Quote | Switch):
+                self._at_venue(record).restore(record)
+        stop = self._guard.stopped
+        for pair, story in zip(self.pairs, stories, strict=True):
+            pair.alarm = None if stop in story else stop  # killed between two commits, or a pair that is new to a stopped account
+        return [record for record, _ in records]
 
     async def _paced(self, inbox: Inbox, open_: AsyncExitStack) -> Pacer:
         if not self.config.control:
@@ -230,7 +237,7 @@ class Session:
         pair.wake()
         wishes = pair.wishes()
         for wish in wishes:
-            pair.command(pair.granted(wish))
+            pair.grant(wish)
         pair.recover()
         return bool(wishes)
 
@@ -316,6 +323,11 @@ class Session:
                     found, more = self.accounts[venue].bookings.reply(asked, reply, self._now_ns)
                     sender.ask(more)
                     book(found, self.pairs)
+                if asked is not None and asked.purpose == "status":
+                    told, again = self.accounts[venue].stated(asked, reply)
+                    sender.ask(again)
+                    for one in told:
+                        self._tell(one)
                 for link in [] if asked is None else self.accounts[venue].answered(asked, reply):
                     self._tell(link)
 
@@ -337,7 +349,7 @@ class Session:
         opened = await account.feeds.mend(self._now_ns, hurry="rest" in news.back)
         if "md" in opened:
             since_ns = account.pulse.heard_ns
-            told = account.pulse.reopened(self._now_ns)
+            told = account.reopened()
             for pair in pairs:
                 pair.apply(Gap(ts_ns=self._now_ns, since_ns=since_ns))
             for status in told:
@@ -377,5 +389,6 @@ class Session:
         looks = (outbox.look_ns() for pair in self._trading for outbox in pair.outboxes.values())
         changes = (account.pulse.change_ns(self._now_ns) for account in self.accounts.values())
         beats = (account.heart.next_ns(self._senders_of(account)) for account in self.accounts.values())
-        times = (*self._asking_ns(), *changes, *looks, *beats)
+        waits = (pair.waiting_ns for pair in self._trading)
+        times = (*self._asking_ns(), *changes, *looks, *beats, *waits)
         return min((at for at in times if at is not None), default=None)

@@ -133,7 +133,7 @@ class Watched:
             self.stopped = event.ref.endswith(_STOPPED)
             self._failures[of] += 1
             self._failed = of == "scores"
-        elif isinstance(event, PlanRevised):
+        elif isinstance(event, PlanRevised) and not event.source:
             self._failures["ratios"] = 0
         elif isinstance(event, Score):
             given = math.nan if event.z is None else event.z, math.nan if event.sd is None else event.sd

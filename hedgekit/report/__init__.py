@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hedgekit.report import act, activity, plots, sections
+    from hedgekit.report import act, activity, decided, moved, plots, revalidation, sections
     from hedgekit.report.carried import record
     from hedgekit.report.embed import show
     from hedgekit.report.index import write_index
@@ -46,10 +46,13 @@ __all__ = [
     "Summary",
     "act",
     "activity",
+    "decided",
     "load",
+    "moved",
     "notebook_of",
     "plots",
     "record",
+    "revalidation",
     "run_matrix",
     "run_notebook",
     "run_report",

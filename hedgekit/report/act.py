@@ -17,7 +17,7 @@ from hedgekit.report.words import NOTHING, Html, bp, count, esc, label, money, n
 from hedgekit.stats.breaks import revalidate
 from hedgekit.stats.reversion import ou
 from hedgekit.stats.thresholds import bertram
-from hedgekit.types import NS, Command, Decision, Gap, Link, MarketStatus, PlanRevised, Reason, Reconciled, Record, Reject
+from hedgekit.types import NS, Command, Decision, Fill, Gap, Link, MarketStatus, PlanRevised, Reason, Reconciled, Record, Reject, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +29,8 @@ SHOWN = 40
 TAKEN = ("open", "rebalance", "repair")
 _STATES = {"down": "fell silent", "frozen": "its prices stood still", "restarted": "the session was started again"}
 
-
-_BREAKER = {Reason.VENUE_SILENT, Reason.NAKED_LIMIT, Reason.CUT_BACK, Reason.STOOD_IN}
+BASKET = "a basket is not judged here, only a pair; refit it with hedgekit.stats.ratio"
+_BY_ITSELF = {Reason.VENUE_SILENT, Reason.NAKED_LIMIT, Reason.CUT_BACK, Reason.STOOD_IN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,12 @@ def _at_once(r: Record) -> Incident | None:  # noqa: PLR0911 - one for each kind
         case Reject():
             return Incident(r.ts_ns, f"order refused ({r.code}): {r.message}")
         case Command() if r.ref:
-            return Incident(r.ts_ns, f"command: {r.name}")
-        case Decision() if r.reason in _BREAKER:
+            return Incident(r.ts_ns, f"command: {r.name}{f', refused: {r.refusal}' if r.refusal else ''}")
+        case Fill(cause="reversal"):
+            return Incident(r.ts_ns, f"execution taken back by the venue: {-r.qty:+} {r.instrument} at {r.price}")
+        case Fill(cause="settlement"):
+            return Incident(r.ts_ns, f"contract settled: {r.instrument} at {r.price}")
+        case Decision() if r.reason in _BY_ITSELF:
             return Incident(r.ts_ns, f"{label(r.reason)}: {label(r.action)}, trade {r.trade}")
     return None
 
@@ -91,6 +95,8 @@ def _lasting(r: Record) -> tuple[str, str] | None:
     """Return what began, or an empty text for what ended, and of what."""
     if isinstance(r, Link):
         return r.venue, "" if r.state == "up" else f"{r.venue}: {_STATES[r.state]}"
+    if isinstance(r, Switch):
+        return f"{r.venue} switch", "" if r.state == "held" else f"{r.venue}: took no beat of the dead man's switch"
     if isinstance(r, MarketStatus):
         return r.instrument, f"{r.instrument}: {r.status}" if r.status in {"halted", "paused"} else ""
     return None
@@ -126,8 +132,8 @@ def weighed(s: Session) -> HTML:
 
 def incidents(s: Session) -> HTML:
     """List what went wrong, with times; say so if nothing did."""
+    agreed = f" {count(s.reconciled, 'reconciliation')} agreed." if s.reconciled else ""
     if not s.incidents:
-        agreed = f" {count(s.reconciled, 'reconciliation')} agreed." if s.reconciled else ""
         return HTML(f"<p>No fault, no silence, no refusal, no command.{agreed}</p>")
     kinds = Counter(incident.what.partition(":")[0].partition("(")[0].strip() for incident in s.incidents)
     line = f"{count(len(s.incidents), 'incident')}: {', '.join(f'{n} x {kind}' for kind, n in kinds.most_common(6))}."
@@ -135,7 +141,6 @@ def incidents(s: Session) -> HTML:
         (_at(i.ts_ns), "until the end" if i.seconds < 0 else span(i.seconds) if i.seconds else "", i.what) for i in s.incidents[-SHOWN:]
     ]
     more = f"The newest {SHOWN} of {len(s.incidents)}" if len(s.incidents) > SHOWN else ""
-    agreed = f" {count(s.reconciled, 'reconciliation')} agreed."
     return HTML(f"<p>{esc(line + agreed)}</p>{table(('time (UTC)', 'lasted', 'what'), rows, words=range(3), caption=more)}")
 
 
@@ -169,7 +174,10 @@ def next_steps(s: Session) -> HTML:
 
 def _ratio(s: Session) -> tuple[object, ...]:
     plan = s.plan
-    now = f"{num(plan.ratio)} (plan of {_at(plan.fitted_at_ns)[:10]})"
+    origin = "plan file" if s.given and s.given[-1].plan == plan else "plan"
+    now = f"{num(plan.ratio)} ({origin} of {_at(plan.fitted_at_ns)[:10]})"
+    if len(s.hedges) > 1:
+        return "hedge ratio", now, "keep until its expiry", BASKET
     prices = s.equity[["mid_primary", "mid_hedge"]]
     try:
         with warnings.catch_warnings():
@@ -184,6 +192,8 @@ def _ratio(s: Session) -> tuple[object, ...]:
 def _thresholds(s: Session) -> tuple[object, ...]:
     p = s.params
     now = f"entry {num(p.entry)}, target {num(p.target)}, stop {num(p.stop)} sd"
+    if len(s.hedges) > 1:
+        return "thresholds", now, "leave", BASKET
     frame = s.equity[["mid_primary", "mid_hedge"]].tail(max(s.plan.n, 60))
     spread = np.log(frame["mid_primary"].to_numpy()) - s.plan.ratio * np.log(frame["mid_hedge"].to_numpy())
     try:

@@ -158,7 +158,7 @@ def _uneven(s: Session, u: Uneven) -> tuple[object, ...]:
     n = s.summary.naked
     return (
         u.trade,
-        when(pd.Timestamp(u.opened_ns, unit="ns", tz="UTC"), s.bar_s),
+        Html(f'<span class="nowrap">{esc(when(pd.Timestamp(u.opened_ns, unit="ns", tz="UTC"), s.bar_s))}</span>'),
         money(u.money_s),
         span(u.money_s / n.notional),
         f"{u.money_s / n.budget_s:,.2f} x" if n.budget_s else NOTHING,

@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hedgekit.errors import ConfigError
-from hedgekit.report.mime import METRICS_MIME, SUMMARY_MIME
+from hedgekit.report.mime import METRICS_MIME, PLAN_MIME, SUMMARY_MIME
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -66,7 +66,7 @@ def _scalar(name: str, value: object) -> float | int | str | bool | None:
 
 
 def recorded(node: NotebookNode) -> dict[str, Any]:
-    """Return what an executed notebook's outputs carry: figures and curves of all of them, and a session's summary if one was shown."""
+    """Return what an executed notebook's outputs carry: figures and curves; a session's summary (also as text) and a plan file if shown."""
     figures: dict[str, Any] = {}
     curves: dict[str, Any] = {}
     found: dict[str, Any] = {"figures": figures, "curves": curves}
@@ -78,6 +78,9 @@ def recorded(node: NotebookNode) -> dict[str, Any]:
                 curves |= data[METRICS_MIME]["curves"]
             if SUMMARY_MIME in data:
                 found["summary"] = json.loads(data[SUMMARY_MIME])
+                found["text"] = data["text/plain"]
+            if PLAN_MIME in data:
+                found["plan"] = data[PLAN_MIME]
     return found
 
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
+import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
@@ -71,6 +73,16 @@ class _Exporter(HTMLExporter):
         yield "markdown2html", lambda source: MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
 
 
+@cache
+def _exporter() -> _Exporter:
+    return _Exporter(template_name="basic", **_EXPORT)  # type: ignore[no-untyped-call] # as above
+
+
+def prepare() -> None:
+    """Read and compile the templates, which the first page would."""
+    page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("$x$")]), title="")
+
+
 def page(node: NotebookNode, *, title: str) -> str:
     """Return the whole page of an executed notebook: outputs and prose, without code.
 
@@ -81,8 +93,7 @@ def page(node: NotebookNode, *, title: str) -> str:
     title : str
         The page's title.
     """
-    exporter = _Exporter(template_name="basic", **_EXPORT)  # type: ignore[no-untyped-call] # as above
-    body, _ = exporter.from_notebook_node(_without_widgets(node))
+    body, _ = _exporter().from_notebook_node(_without_widgets(node))
     body = re.sub(r"(\s*\n){3,}", "\n\n", body)
     js = bokehjs() if "hk-plot" in body else ""
     return _PAGE.format(policy=_POLICY, title=html.escape(title), css=css(), bokehjs=js, body=body, behaviour=behaviour() if js else "")

@@ -53,6 +53,7 @@ _PAGE = """<!DOCTYPE html>
 {filters}
 <section id="trends"><h2>Trends</h2><p class="hk-sub">{trend}</p><div class="hk-trends">{trends}</div></section>
 <h2>Runs</h2>
+<p class="hk-sub">Curves: hedged <span class="key h"></span>, unhedged <span class="key u"></span>.</p>
 <div class="hk-scroll"><table class="hk runs"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>
 </main>
 <script>{script}</script>
@@ -125,13 +126,19 @@ def _page(found: Sequence[Shelved], out: Path) -> str:
     )
 
 
+def _word(run: Shelved) -> str:
+    """Return a session's verdict, a revalidation's decision; else how the run ended."""
+    said = str(run.figures.get("verdict") or run.figures.get("decision") or run.told.get("status", ""))
+    return "DONE" if said == "completed" else said.upper()
+
+
 def _facets(run: Shelved) -> dict[str, str]:
     f = run.figures
     return {
         "kind": str(run.told.get("kind", "")),
         "strategy": str(f.get("strategy", "")),
         "venue": str(f.get("venue", "")),
-        "verdict": str(f.get("verdict", "")) or str(run.told.get("status", "")).upper(),
+        "verdict": _word(run),
     }
 
 
@@ -148,8 +155,8 @@ def _row(run: Shelved, out: Path) -> str:
     f, told = run.figures, run.told
     data = " ".join(f'data-{name}="{esc(value)}"' for name, value in _facets(run).items())
     status = str(told.get("status", ""))
-    why = f'<div class="soft">{esc(str(told.get("error", ""))[:300])}</div>' if status != "completed" else ""
-    word = chip(str(f["verdict"])) if f.get("verdict") else chip(status.upper() if status != "completed" else "DONE")
+    error = str(told.get("error", "")).partition("; what ran is in ")[0]  # its file is linked
+    why = f'<div class="soft">{esc(error[:300])}</div>' if status != "completed" else ""
     pair = f"{esc(f['primary'])} / {esc(f['hedge'])}" if f.get("primary") else ""
     where = f'<div class="soft">{esc(f.get("strategy", ""))} at {esc(f.get("venue", ""))}</div>' if f.get("venue") else ""
     at = quote(run.folder.relative_to(out).as_posix())
@@ -157,12 +164,11 @@ def _row(run: Shelved, out: Path) -> str:
     title = esc(told.get("run", run.folder.name))
     name = f'<a href="{at}/{quote(run.files["page"])}">{title}</a>' if "page" in run.files else title
     cells = [
-        _td(esc(str(told.get("started", ""))[:19].replace("T", " ")), "nowrap"),
+        _td(esc(str(told.get("started", ""))[:16].replace("T", " ")), "nowrap"),
         _td(f'{name}<div class="soft">{esc(told.get("kind", ""))}</div>'),
         _td(pair + where),
-        _td(word + why),
-        _td(esc(money(f.get("pnl_hedged"))), "num"),
-        _td(esc(money(f.get("pnl_unhedged"))), "num"),
+        _td(chip(_word(run)) + why),
+        *(_td(esc(money(f.get(name))) if f.get("verdict") else "", "num") for name in ("pnl_hedged", "pnl_unhedged")),
         _td(_spark([run.curves.get("unhedged", []), run.curves.get("hedged", [])], ("u", "h"))),
         _td(_spark([run.curves.get("drawdown", [])], ("d",))),
         *(_td(_figure(f, rule), "num") for rule in RULES),

@@ -18,9 +18,8 @@ import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 
-from hedgekit.venues import CLIENTS, client_of
+from hedgekit.report.warm import without_secrets
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
@@ -38,6 +37,10 @@ if TYPE_CHECKING:
 
 _SOCKET_PATH_MAX = 80
 """Longest folder whose sockets still fit the system's limit (104 to 108 bytes for the whole path)."""
+
+
+_NEIGHBOURS = "--IPKernelApp.exec_lines=__import__('hedgekit.report.warm', fromlist=['neighbours']).neighbours()"
+"""What a kernel runs first. It is started with ``-P``, or a ``json.py`` beside the notebook would be imported by Jupyter itself."""
 
 
 class _ThisPython(KernelSpecManager):
@@ -49,22 +52,11 @@ class _ThisPython(KernelSpecManager):
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         return KernelSpec(
-            argv=[sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[sys.executable, "-P", "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}", _NEIGHBOURS],
             env={"IPYTHONDIR": self.folder, "PYTHONPATH": os.pathsep.join(paths), "HEDGEKIT_REPORT": "1"},
             display_name=kernel_name,
             language="python",
         )
-
-
-@cache
-def _secrets() -> frozenset[str]:
-    names = (name for venue in CLIENTS for name in client_of(venue).key_env)
-    return frozenset([*names, "HEDGEKIT_CONTROL_TOKEN", "HEDGEKIT_WEBHOOK"])
-
-
-def _without_secrets(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the venues' credentials: a report reads journals, and what a kernel has not it cannot show (L9)."""
-    return {name: value for name, value in env.items() if name not in _secrets()}
 
 
 class _Fork(LocalProvisioner):
@@ -97,7 +89,7 @@ def ipc_kernel(warm: Warm | None = None) -> Iterator[type[AsyncKernelManager]]:
                 started.append(self)
 
             async def _async_pre_start_kernel(self, **kwargs: Any) -> tuple[list[str], dict[str, Any]]:  # noqa: ANN401 - as above
-                kwargs["env"] = _without_secrets(kwargs.get("env") or os.environ)
+                kwargs["env"] = without_secrets(kwargs.get("env") or os.environ)
                 if warm is not None and self.provisioner is None:
                     self.kernel_id = self.kernel_id or str(uuid.uuid4())
                     self.provisioner = _Fork(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)

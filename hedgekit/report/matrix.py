@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hedgekit.errors import ConfigError, HedgekitError, ReportError, ReportTimeout
+from hedgekit.errors import ConfigError, HedgekitError, ReportTimeout
 from hedgekit.report.parameters import checked, notebook_of
 from hedgekit.report.run import plain, run_notebook
 from hedgekit.report.warm import POSIX, Warm
@@ -135,6 +135,6 @@ def _one(path: str, values: dict[str, Any], out: str, name: str | None, pdf: boo
     """Run one report inside a worker."""
     try:
         done = run_notebook(path, values, out, name, pdf=pdf, progress=False, timeout_s=timeout_s, warm=_own_warm())
-    except (ReportError, ConfigError) as error:
+    except (HedgekitError, OSError) as error:
         return Outcome(values, None, str(error), isinstance(error, ReportTimeout))
     return Outcome(values, done.folder)

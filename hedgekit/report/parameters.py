@@ -17,9 +17,10 @@ from typing import Any
 import nbformat
 from sqlalchemy.engine import make_url
 
+from hedgekit import keys
 from hedgekit.errors import ConfigError
 
-TEMPLATES = {"session": "07_session_report.ipynb"}
+TEMPLATES = {"session": "07_session_report.ipynb", "revalidation": "08_revalidation_report.ipynb"}
 """Reports by their names."""
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -112,7 +113,7 @@ def checked(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
             msg = f"{notebook.name} has no parameter {name!r}{_meant(name, defaults)}; {takes}"
             raise ConfigError(msg)
     values = {name: _of_kind(name, value, defaults[name]) for name, value in given.items()}
-    if "journal" in defaults and "session" in defaults:
+    if "journal" in defaults and "session" in defaults and str(values.get("journal", defaults["journal"])):
         values |= _session_of(*(str(values.get(name, defaults[name])) for name in ("journal", "session")))
     return values
 
@@ -166,7 +167,7 @@ def where(journal: str | os.PathLike[str]) -> str:
     text = os.fspath(journal)
     if "://" not in text:
         return str(Path(text).resolve())
-    if make_url(text).password is not None:
+    if keys.in_query(text) or make_url(text).password is not None:
         msg = "the journal's URL has a password in it, which would be written into the notebook: put it in ~/.pgpass or PGPASSWORD"
         raise ConfigError(msg)
     return text

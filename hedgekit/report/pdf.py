@@ -58,7 +58,7 @@ def print_pdf(program: str, page: Path, to: Path) -> None:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - the user's browser
         except subprocess.TimeoutExpired:
-            msg = f"{program} did not print {page.name} within {PATIENCE_S:g} s"
+            msg = f"{program} did not print {page.name} within {PATIENCE_S:g} s; try again, or leave the PDF out"
             raise ReportError(msg) from None
         if done.returncode or not fresh.is_file():
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -84,10 +84,15 @@ def ratio(s: Session) -> figure:
     frame.index = pd.DatetimeIndex(plans["ts"])
     frame.loc[s.equity.index[-1]] = frame.iloc[-1]
     source = _source(frame)
-    title = f"Hedge ratio, {len(plans):,} plans, each from past bars only"
+    own = len(plans) - len(s.given)
+    title = f"Hedge ratio, {own:,} {'plan' if own == 1 else 'plans'} from past bars only"
+    title += f", {len(s.given)} from a file (diamonds)" if s.given else ""
     plot = _figure(title, f"$ of {s.hedge} per $ of {s.primary}", height=260, x_range=_whole(s))
     plot.varea_step("ts", "low", "high", source=source, color=SKY, alpha=0.4, step_mode="after", legend_label="95% interval")
     shown = plot.step("ts", "ratio", source=source, color=BLUE, line_width=2, mode="after", legend_label="ratio")
+    if s.given:
+        at, ratios = [_ms(pd.Timestamp(plan.ts_ns, unit="ns", tz="UTC")) for plan in s.given], [plan.plan.ratio for plan in s.given]
+        plot.scatter(at, ratios, marker="diamond", size=14, color=ORANGE, legend_label="from a file")
     plot.add_layout(Span(location=1.0, dimension="width", line_dash="dashed", line_color=GREY))
     plot.y_range = Range1d(start=min(0.0, float(frame["low"].min())), end=max(1.1, float(frame["high"].max()) * 1.1))
     _hover(plot, shown, [("ratio", "@ratio{0.000}"), ("interval", "@low{0.000} to @high{0.000}")])

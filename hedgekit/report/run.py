@@ -5,6 +5,7 @@ with the executed notebook and its figures beside it. A run is a folder:
 
     report.html, report.ipynb, metrics.json    all three, whole, or as they were before
     report.pdf                                 if it was asked for
+    plan.json                                  of a revalidation: the plan file that a session can load
     run.json                                   what was run, when, and how it ended; written last
     report.failed.ipynb                        what did run of a run that failed, its failing cell marked
 """
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hedgekit.errors import ConfigError, HedgekitError, ReportError, ReportTimeout
 from hedgekit.report.parameters import TEMPLATES, checked, notebook_of
 from hedgekit.report.pdf import browser, print_pdf
+from hedgekit.report.process import birth
 from hedgekit.report.warm import POSIX, Warm
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 PAGE, NOTEBOOK, FAILED, METRICS, RUN, PDF = "report.html", "report.ipynb", "report.failed.ipynb", "metrics.json", "run.json", "report.pdf"
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class ReportRun:
         The contents of ``metrics.json``.
     seconds : float
         How long it took.
+    path_plan : Path or None
+        The plan file, if the notebook decided on one.
+    text : str
+        The session's summary as text; empty if the notebook showed none.
     """
 
     folder: Path
@@ -61,6 +68,8 @@ class ReportRun:
     path_pdf: Path | None
     metrics: dict[str, Any]
     seconds: float
+    path_plan: Path | None = None
+    text: str = ""
 
     @property
     def summary(self) -> Summary:
@@ -116,7 +125,7 @@ def run_notebook(  # noqa: PLR0913 - what, where, and options with defaults
     Parameters
     ----------
     notebook : str or path
-        ``session``, or a notebook of your own with a cell tagged ``parameters``.
+        ``session``, ``revalidation``, or a notebook of your own with a cell tagged ``parameters``.
     parameters : mapping of str
         Values in place of the defaults in that cell.
     out_dir : path
@@ -158,6 +167,7 @@ class _Run:
         self.notebook, self.parameters, self.folder, self.timeout_s = notebook, parameters, folder, timeout_s
         self.started = datetime.now(UTC)
         self.begun = time.monotonic()
+        self.decided, self.text = False, ""
 
     def go(self, warm: Warm | None, printer: str | None, *, progress: bool) -> ReportRun:
         self.note("running")
@@ -173,34 +183,20 @@ class _Run:
         self.note("completed")
         at = self.folder
         paths = at / PAGE, at / NOTEBOOK, at / METRICS, (at / PDF if printer else None)
-        return ReportRun(at, *paths, metrics, time.monotonic() - self.begun)
+        plan = at / PLAN if self.decided else None
+        return ReportRun(at, *paths, metrics, time.monotonic() - self.begun, plan, self.text)
 
     def note(self, status: str, error: str = "") -> None:
         """Write down how the run stands."""
-        ended = None if status == "running" else datetime.now(UTC).isoformat(timespec="milliseconds")
-        told = {
-            "schema": SCHEMA,
-            "run": self.folder.name,
-            "kind": _kind(self.notebook),
-            "notebook": self.notebook.name,
-            "parameters": self.parameters,
-            "status": status,
-            "error": error,
-            "started": self.started.isoformat(timespec="milliseconds"),
-            "ended": ended,
-            "seconds": round(time.monotonic() - self.begun, 3),
-            "version": version("hedgekit"),
-            "host": platform.node(),
-            "pid": os.getpid(),
-        }
-        write(self.folder / RUN, json.dumps(told, indent=1, default=str))
+        stated(self.folder, self.notebook, self.parameters, status, error, self.started)
 
     def _keep(self, node: NotebookNode, printer: str | None) -> dict[str, Any]:
         """Make every file beside the old ones, then put them in their places."""
         from hedgekit.report.carried import recorded  # noqa: PLC0415 - as above
-        from hedgekit.report.html import page  # noqa: PLC0415 - loaded while the kernel's process loads
+        from hedgekit.report.html import page  # noqa: PLC0415 - as above
 
         metrics = {"schema": SCHEMA, "kind": _kind(self.notebook), **recorded(node)}
+        plan, self.text = metrics.pop("plan", None), metrics.pop("text", "")
         title = f"{self.parameters.get('session') or self.folder.name}: {_kind(self.notebook)} report"
         fresh = self.folder / f".{PAGE}.{os.getpid()}.html"
         fresh.write_text(page(node, title=title), encoding="utf-8")
@@ -212,6 +208,9 @@ class _Run:
             fresh.unlink(missing_ok=True)
         (self.folder / FAILED).replace(self.folder / NOTEBOOK)
         write(self.folder / METRICS, json.dumps(metrics, indent=1))
+        if plan is not None:
+            write(self.folder / PLAN, plan)
+            self.decided = True
         return metrics
 
     def _execute(self, warm: Warm | None, *, progress: bool) -> NotebookNode:
@@ -221,8 +220,10 @@ class _Run:
         from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415 - as above
 
         from hedgekit.report import engine  # noqa: PLC0415 - as above
+        from hedgekit.report.html import prepare  # noqa: PLC0415 - as above
         from hedgekit.report.kernel import ipc_kernel  # noqa: PLC0415 - as above
 
+        prepare()  # the kernel's process is not ready yet, so this costs no time
         partial, end = self.folder / FAILED, time.monotonic() + self.timeout_s
         options: dict[str, Any] = {
             "engine_name": engine.NAME,
@@ -252,6 +253,36 @@ class _Run:
         index = _mark(partial, told)
         msg = f"the report stopped at cell {index + 1} ({_first_line(partial, index)}): {why}; what ran is in {partial}"
         raise (ReportTimeout if late else ReportError)(msg)
+
+
+def stated(folder: Path, notebook: Path, parameters: Mapping[str, Any], status: str, error: str, started: datetime) -> None:  # noqa: PLR0913 - what is to be said
+    """Write ``run.json``: what was run, when, and how it stands."""
+    now = datetime.now(UTC)
+    told = {
+        "schema": SCHEMA,
+        "run": folder.name,
+        "kind": _kind(notebook),
+        "notebook": notebook.name,
+        "parameters": parameters,
+        "status": status,
+        "error": error,
+        "started": started.isoformat(timespec="milliseconds"),
+        "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
+        "seconds": round((now - started).total_seconds(), 3),
+        "version": version("hedgekit"),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "born": birth(os.getpid()),
+    }
+    write(folder / RUN, json.dumps(told, indent=1, default=str))
+
+
+def told_of(folder: Path) -> dict[str, Any]:
+    """Return what a run's folder tells of it; nothing if there is none, or it cannot be read."""
+    try:
+        return dict(json.loads((folder / RUN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _kind(notebook: Path) -> str:

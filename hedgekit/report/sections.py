@@ -34,7 +34,7 @@ from hedgekit.report.words import (
 
 if TYPE_CHECKING:
     from hedgekit.report.session import Session
-    from hedgekit.types import Command
+    from hedgekit.types import Command, PlanRevised
     from hedgekit.verdict import Gauge
 
 CONVENTIONS = (
@@ -67,14 +67,14 @@ SILENT = ("description", "digest", "rows", "primary", "hedge", "venue", "price_f
 
 def head(s: Session) -> HTML:
     """Title and one line that says what was run."""
-    m = s.summary
+    m, hedges = s.summary, " and ".join(s.hedges)
     what = "" if s.params.structure == "pairs" else f" ({s.params.structure})"
     line = (
         f"Paper session <b>{esc(s.name)}</b>{what}, {when(m.first, s.bar_s)} to {when(m.last, s.bar_s)} UTC, "
         f"{count(m.bars)} bars of {length(m.bar_s, m.bar_ticks)}, {count(m.trades, 'closed trade')}, "
         f"{money(s.params.notional)} of {esc(s.primary)} each; {esc(m.ended or 'not ended: an unfinished session')}."
     )
-    return HTML(f'<h1>{esc(s.primary)} hedged with {esc(s.hedge)}</h1><p class="hk-sub">{line}</p>')
+    return HTML(f'<h1>{esc(s.primary)} hedged with {esc(hedges)}</h1><p class="hk-sub">{line}</p>')
 
 
 def banner(s: Session) -> HTML:
@@ -158,6 +158,7 @@ def evidence(s: Session) -> HTML:
     """Tell what the tests say of the pair, and under which override it was traded."""
     e, m = s.evidence, s.summary
     alpha = s.params.significance
+    one = "The first hedge alone: one" if len(s.hedges) > 1 else "One"
     holds = e.p_value is not None and e.p_value < alpha
     says = "rejected: the pair looks cointegrated" if holds else "not rejected: no evidence that the pair is cointegrated"
     rows = [
@@ -172,7 +173,7 @@ def evidence(s: Session) -> HTML:
             "variance that the hedge removes",
             pct(s.fit.effectiveness),
             "",
-            f"One ratio of {s.fit.ratio:.2f} over all bars (it knows the future); dollar for dollar: {pct(s.fit.naive_effectiveness)}",
+            f"{one} ratio of {s.fit.ratio:.2f} over all bars (it knows the future); dollar for dollar: {pct(s.fit.naive_effectiveness)}",
         ),
     ]
     told = [note(warning) for warning in e.warnings]
@@ -225,7 +226,7 @@ def notes(s: Session) -> HTML:
         "Paper fills are optimistic: no queue, no market impact, no refused short sale, no borrowing cost, no halted market.",
         f"Profit at mid prices ({money(m.hedged.gross)} hedged) cannot be had; at executable prices it was {money(m.hedged.pnl)}.",
         "Intervals come from resampling this one history in blocks; another history can differ by more.",
-        "This page knows of one trial. If other parameters or pairs were tried before, the best of them looks better than it is.",
+        _tried(s),
         "A stop cannot cap a gap: what a trade lost beyond it stands in the trades table.",
         "The journal cannot know prices between the quotes it holds, nor what a real venue would have done.",
     ]
@@ -234,10 +235,25 @@ def notes(s: Session) -> HTML:
     if m.open_trades:
         many = count(m.open_trades, "trade is", "trades are")
         items.insert(2, f"{many} still open: marked at mids in the P&L, not among the closed trades.")
+    items = [*map(_given, s.given), *items]
     items = [
         f"{_change(command)}; the parameters, bands and corridor on this page are those of the start." for command in s.changed
     ] + items
     return HTML(bullets(items))
+
+
+def _tried(s: Session) -> str:
+    if s.study:
+        return f"{count(s.trials, 'variant')} of study {s.study!r} were tried before; what was tried outside it, this page does not know."
+    return "This page knows of one trial. If other parameters or pairs were tried before, the best of them looks better than it is."
+
+
+def _given(revised: PlanRevised) -> str:
+    """Say that a ratio came from a file, which, and when."""
+    at, plan = pd.Timestamp(revised.ts_ns, unit="ns", tz="UTC"), revised.plan
+    until = pd.Timestamp(plan.valid_until_ns, unit="ns", tz="UTC")
+    what = f"From {at:%Y-%m-%d %H:%M:%S} UTC a plan file gave the hedge ratio: {plan.ratio:.4g}, valid until {until:%Y-%m-%d}"
+    return f"{what}, SHA-256 {revised.source}. What data it was fitted on, this journal does not hold."
 
 
 def _change(command: Command) -> str:

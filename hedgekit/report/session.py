@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hedgekit.errors import ConfigError
 from hedgekit.journal import Journal
+from hedgekit.journal.performance import legs_named
 from hedgekit.params import Params
 from hedgekit.report.act import Incident, Parity, incidents_of, last_plan, parity_of
 from hedgekit.report.naked import Uneven, ladder, uneven
@@ -16,7 +17,19 @@ from hedgekit.stats import ratio
 from hedgekit.stats.fit import RatioFit
 from hedgekit.stats.reversion import engle_granger
 from hedgekit.trials import count, studies
-from hedgekit.types import Command, Evidence, HedgePlan, Instrument, Reason, Reconciled, Record, Reject, SessionEnded, SessionStarted
+from hedgekit.types import (
+    Command,
+    Evidence,
+    HedgePlan,
+    Instrument,
+    PlanRevised,
+    Reason,
+    Reconciled,
+    Record,
+    Reject,
+    SessionEnded,
+    SessionStarted,
+)
 from hedgekit.verdict import Verdict, assess
 
 if TYPE_CHECKING:
@@ -55,15 +68,17 @@ class Session:
     ladder : dict of Reason to int
         How often each step of the ladder and of the breaker was taken (A18, A19).
     evidence : Evidence
-        Engle-Granger over all bars.
+        Engle-Granger over all bars and all hedges.
     fit : RatioFit
-        One hedge ratio over all bars; for comparison only, it knows the future.
+        One hedge ratio over all bars, of a basket that of its first hedge alone; for comparison only, it knows the future.
     verdict : Verdict
         The six metrics.
     summary : Summary
         The figures that the command line prints too.
     plan : HedgePlan
         The newest.
+    given : tuple of PlanRevised
+        Plans that came from a file, at the start or in flight.
     incidents : list of Incident
         What went wrong, and what a person did, with times.
     reconciled : int
@@ -94,6 +109,7 @@ class Session:
     verdict: Verdict
     summary: Summary
     plan: HedgePlan
+    given: tuple[PlanRevised, ...]
     incidents: list[Incident]
     reconciled: int
     parity: Parity
@@ -107,8 +123,13 @@ class Session:
 
     @property
     def hedge(self) -> str:
-        """Symbol of the hedge leg."""
-        return self.instruments[-1].symbol
+        """Symbol of the hedge leg; of a basket the first."""
+        return self.instruments[1].symbol
+
+    @property
+    def hedges(self) -> tuple[str, ...]:
+        """Symbols of all hedges: several of a basket; an instrument that stands in is none."""
+        return tuple(instrument.symbol for instrument in _legs(self.instruments, self.params)[1:])
 
     @property
     def bar_s(self) -> float:
@@ -147,14 +168,15 @@ def load(journal: str | os.PathLike[str], session: str, study: str = "") -> Sess
         raise ConfigError(msg)
     params = Params.make(**started.params)
     mids = equity["mid_primary"].to_numpy(), equity["mid_hedge"].to_numpy()
-    evidence = engle_granger(*mids)
+    legs = legs_named(len(_legs(started.instruments, params)))
+    evidence = engle_granger(mids[0], equity[[f"mid_{name}" for name in legs[1:]]].to_numpy())  # as Backtest.verdict has it
     override = "; ".join(map(str, frames["plans"]["override"].dropna().unique())) or None
     alpha = params.significance
     tried = _tried(study)
     verdict = assess(equity, frames["trades"], frames["fills"], evidence=evidence, override=override, significance=alpha, trials=tried)
     refused = Counter((r.code, r.message) for r in records if isinstance(r, Reject))
     ended = next((r.reason for r in records if isinstance(r, SessionEnded)), None)
-    symbols = started.instruments[0].symbol, started.instruments[-1].symbol
+    symbols = started.instruments[0].symbol, started.instruments[1].symbol
     apart = uneven(records, started.instruments, params)
     return Session(
         name=session,
@@ -173,6 +195,7 @@ def load(journal: str | os.PathLike[str], session: str, study: str = "") -> Sess
             frames, evidence, verdict, params, apart, session=session, symbols=symbols, ended=ended, records=len(records), digests=digests
         ),
         plan=last_plan(records).plan,
+        given=tuple(record for record in records if isinstance(record, PlanRevised) and record.source),
         incidents=incidents_of(records),
         reconciled=sum(isinstance(r, Reconciled) and r.agrees for r in records),
         parity=parity_of(records),
@@ -180,6 +203,11 @@ def load(journal: str | os.PathLike[str], session: str, study: str = "") -> Sess
         trials=tried,
         **frames,
     )
+
+
+def _legs(instruments: tuple[Instrument, ...], params: Params) -> tuple[Instrument, ...]:
+    """Return the legs that the plan weighs: the instrument that stands in for one is the last, and none of them."""
+    return instruments if params.stand_in == "none" else instruments[:-1]
 
 
 def _tried(study: str) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hedgekit.report.run import FAILED, METRICS, NOTEBOOK, PAGE, PDF, RUN
+from hedgekit.report.process import birth
+from hedgekit.report.run import FAILED, METRICS, NOTEBOOK, PAGE, PDF, PLAN, RUN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = {"page": PAGE, "pdf": PDF, "notebook": NOTEBOOK, "partial": FAILED, "figures": METRICS}
+FILES = {"page": PAGE, "pdf": PDF, "notebook": NOTEBOOK, "partial": FAILED, "figures": METRICS, "plan": PLAN}
 _OF_RUN = ("run", "kind", "notebook", "status", "error", "started", "ended", "seconds", "version")
 
 
@@ -30,7 +32,7 @@ class Shelved:
     figures, curves : dict
         Of ``metrics.json``; empty if the run did not complete.
     files : dict of str to str
-        What there is: ``page``, ``pdf``, ``notebook``, ``partial``, ``figures``, as names in the folder.
+        What there is: ``page``, ``pdf``, ``notebook``, ``partial``, ``figures``, ``plan``, as names in the folder.
     """
 
     folder: Path
@@ -87,7 +89,7 @@ def _read(path: Path) -> Shelved:
         return Shelved(
             folder, {"run": folder.name, "status": "failed", "error": f"{RUN} cannot be read: {error}", "started": ""}, {}, {}, files
         )
-    if told.get("status") == "running" and told.get("host") == platform.node() and not _alive(int(told.get("pid", 0))):
+    if told.get("status") == "running" and told.get("host") == platform.node() and not _alive(told):
         told |= {"status": "killed", "error": "its process is gone and did not say how it ended"}
     metrics: dict[str, Any] = {}
     if told.get("status") == "completed":
@@ -98,14 +100,8 @@ def _read(path: Path) -> Shelved:
     return Shelved(folder, told, metrics.get("figures", {}), metrics.get("curves", {}), files)
 
 
-def _alive(pid: int) -> bool:
-    """Tell whether a process of this machine is there; where that cannot be asked (Windows), say yes."""
-    if os.name != "posix" or pid <= 0:
-        return os.name != "posix"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _alive(told: Mapping[str, Any]) -> bool:
+    """Tell whether the process that wrote this is there; its number alone may be another's by now, after a reboot for one."""
+    pid = told.get("pid")
+    now = birth(pid) if isinstance(pid, int) else ""
+    return bool(now) and told.get("born", now) == now

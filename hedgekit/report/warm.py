@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import logging
 import os
 import random
 import signal
@@ -26,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hedgekit import keys
 from hedgekit.errors import ReportError
 
 ROOMS = (
@@ -37,6 +39,7 @@ ROOMS = (
     "hedgekit.report.plots",
     "hedgekit.report.sections",
     "hedgekit.report.embed",
+    "bokeh.embed",
     "hedgekit.stats.breaks",
     "hedgekit.stats.thresholds",
     "sqlalchemy.dialects.sqlite",
@@ -44,6 +47,23 @@ ROOMS = (
 """What is imported beforehand."""
 
 POSIX = hasattr(os, "fork")
+
+_EMPTY = "keyring.backends.null.Keyring"
+"""The package's own keyring that has nothing and keeps nothing."""
+
+
+def neighbours() -> None:
+    """Let a notebook import what lies in its working folder, which is looked for after Python's own modules and before installed ones."""
+    sys.path.insert(next((n for n, place in enumerate(sys.path) if place.endswith("-packages")), len(sys.path)), str(Path.cwd()))
+
+
+def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without credentials, and with a keyring that is empty.
+
+    A report reads journals, and what a kernel has not it cannot show (L9).
+    """
+    hidden = keys.every()
+    return {name: value for name, value in env.items() if name not in hidden} | {"PYTHON_KEYRING_BACKEND": _EMPTY}
 
 
 class Forked:
@@ -93,13 +113,13 @@ class Warm:
     def __init__(self, *, rehearse: bool = False) -> None:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-        self._lock = threading.Lock()
-        command = [sys.executable, "-Xfrozen_modules=off", "-m", "hedgekit.report.warm", *(["--rehearse"] if rehearse else [])]
+        self._lock, self._used = threading.Lock(), False
+        command = [sys.executable, "-P", "-Xfrozen_modules=off", "-m", "hedgekit.report.warm", *(["--rehearse"] if rehearse else [])]
         self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
+            env=without_secrets(os.environ) | {"PYTHONPATH": path},  # /proc/PID/environ of a fork shows what its parent began with
             start_new_session=True,
         )
 
@@ -110,6 +130,7 @@ class Warm:
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Forked:
         """Fork a kernel with these arguments, environment and working folder."""
+        self._used = True
         return Forked(self.ask(start=list(arguments), env=dict(env), cwd=cwd)["pid"], self)
 
     def ask(self, **question: Any) -> dict[str, Any]:  # noqa: ANN401 - anything that JSON has
@@ -142,6 +163,8 @@ class Warm:
         assert self._process.stdin is not None  # noqa: S101 - opened with a pipe
         assert self._process.stdout is not None  # noqa: S101 - as above
         with self._lock:
+            if not self._used:  # it has no kernel, and may still be importing
+                self._process.kill()
             self._process.stdin.close()
             try:
                 self._process.wait(10.0)
@@ -180,6 +203,7 @@ def main() -> None:
     finally:
         for pid in live:
             os.killpg(pid, signal.SIGKILL)
+    os._exit(0)  # there is nothing to put in order, and a quarter of a second to lose
 
 
 def _rehearse() -> None:
@@ -241,8 +265,8 @@ def _become_kernel(question: dict[str, Any], parent: int) -> None:
         os.chdir(question["cwd"])
     random.seed()
     sys.argv = ["ipykernel_launcher", *question["start"]]
-    sys.path[0] = str(Path.cwd())
-    kernelapp.launch_new_instance(argv=[*question["start"], f"--IPKernelApp.parent_handle={parent}"])
+    quiet = f"--IPKernelApp.log_level={logging.CRITICAL}"  # each is interrupted before it is ended, and calls that an error
+    kernelapp.launch_new_instance(argv=[*question["start"], f"--IPKernelApp.parent_handle={parent}", quiet])
 
 
 if __name__ == "__main__":

@@ -130,8 +130,8 @@ def note(text: object) -> Html:
 
 
 def mark(word: str) -> str:
-    """Return the CSS class of a verdict's word."""
-    return {"PASS": "pass", "FAIL": "fail"}.get(word, "tell")
+    """Return the CSS class of a verdict's or a revalidation's word."""
+    return {"PASS": "pass", "KEEP": "pass", "FAIL": "fail", "RETIRE": "fail"}.get(word, "tell")
 
 
 def chip(word: str) -> Html:

@@ -135,15 +135,14 @@ class Guard:
         self._held = {instrument.key: _Held(instrument) for instrument in instruments}
         self._working: dict[str, tuple[str, float]] = {}
         self._times: deque[int] = deque()
-        self._fills: set[tuple[str, str]] = set()
-        self._payments: set[tuple[str, str]] = set()
+        self._booked: set[tuple[str, ...]] = set()
         self._base = 0.0
         self.stopped: Command | None = None
 
     # ------------------------------------------------------------- what it must be told
 
-    def restore(self, record: Record) -> None:
-        """Take up what a journal holds, record by record; a refusal of ours that is in it was no order."""
+    def restore(self, record: Record, owner: str) -> None:
+        """Take up what the journal of a pair holds, record by record; a refusal of ours that is in it was no order."""
         if isinstance(record, Decision):
             for order in record.orders:
                 self._working[order.order_id] = (order.instrument, float(order.qty))
@@ -151,31 +150,34 @@ class Guard:
         elif isinstance(record, Reject) and record.code == CODE and record.ts_ns in self._times:
             self._times.remove(record.ts_ns)
         if not isinstance(record, Decision | SessionStarted | SessionEnded | Switch):
-            self._follow(record)
+            self._follow(record, owner)
 
-    def note(self, event: Input) -> Command | None:
-        """Follow an event; return the command to close everything if it is the one by which too much is lost."""
-        self._follow(event)
+    def note(self, event: Input, owner: str) -> Command | None:
+        """Follow an event of a pair; return the command to close everything if it is the one by which too much is lost.
+
+        What a venue settles or pays, it books once for the account; each pair is told its own part of it, under the same id.
+        """
+        self._follow(event, owner)
         return self._lost(event.ts_ns) if isinstance(event, Quote | Fill | Payment) else None
 
-    def _follow(self, event: Input) -> None:
+    def _follow(self, event: Input, owner: str) -> None:
         if isinstance(event, Quote):
             if event.whole:  # else the last mid goes on marking
                 held = self._held[event.instrument]
                 held.bid, held.ask = event.bid, event.ask
         elif isinstance(event, Fill):
-            self._filled(event)
+            self._filled(event, owner)
         elif isinstance(event, Payment):
-            self._paid(event)
+            self._paid(event, owner)
         elif isinstance(event, Cancelled | Reject):
             self._working.pop(event.order_id, None)
         elif isinstance(event, Command):
             self._commanded(event)
 
-    def _filled(self, fill: Fill) -> None:
-        if fill.key in self._fills:
+    def _filled(self, fill: Fill, owner: str) -> None:
+        if (owner, "filled", *fill.key) in self._booked:
             return
-        self._fills.add(fill.key)
+        self._booked.add((owner, "filled", *fill.key))
         self._held[fill.instrument].take(fill)
         if fill.cause == "trade" and fill.order_id in self._working:
             key, left = self._working.pop(fill.order_id)
@@ -183,9 +185,9 @@ class Guard:
             if abs(left) > _DUST:
                 self._working[fill.order_id] = (key, left)
 
-    def _paid(self, payment: Payment) -> None:
-        if payment.key not in self._payments:
-            self._payments.add(payment.key)
+    def _paid(self, payment: Payment, owner: str) -> None:
+        if (owner, "paid", *payment.key) not in self._booked:
+            self._booked.add((owner, "paid", *payment.key))
             self._held[payment.instrument].paid -= float(payment.money)
 
     def _commanded(self, command: Command) -> None:
@@ -201,8 +203,10 @@ class Guard:
         return sum(held.gain for held in self._held.values())
 
     def _lost(self, ts_ns: int) -> Command | None:
+        if not self.limits.session_loss or self.stopped:
+            return None
         loss = self._base - self.gain
-        if not self.limits.session_loss or self.stopped or not loss > self.limits.session_loss:
+        if not loss > self.limits.session_loss:
             return None
         ref = f"{CODE}: loss of {loss:,.2f} is beyond session_loss={self.limits.session_loss:g}"
         self.stopped = Command(ts_ns=ts_ns, name="flatten", ref=ref)

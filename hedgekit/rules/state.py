@@ -67,8 +67,16 @@ FLAT, OPENING, OPEN, CLOSING, RECOVERING, HALTED = range(len(PHASES))
 QUOTE, TIMER, FILL, DONE, REJECTED, PLAN, COMMAND, GAP, SCORE, LINK, AGREED, STATUS, BOOKED, NOTE = range(14)
 """Kinds of observation."""
 
-PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD, SET_CMD = range(6)
-COMMANDS = {"pause": PAUSE_CMD, "resume": RESUME_CMD, "flatten": FLATTEN_CMD, "halt": HALT_CMD, "stop": STOP_CMD, "set": SET_CMD}
+PAUSE_CMD, RESUME_CMD, FLATTEN_CMD, HALT_CMD, STOP_CMD, SET_CMD, PLAN_CMD = range(7)
+COMMANDS = {
+    "pause": PAUSE_CMD,
+    "resume": RESUME_CMD,
+    "flatten": FLATTEN_CMD,
+    "halt": HALT_CMD,
+    "stop": STOP_CMD,
+    "set": SET_CMD,
+    "plan": PLAN_CMD,  # of itself it decides nothing: the plan is the event after it
+}
 
 UP, DOWN, FROZEN, RESTARTED = range(4)
 LINKS = {"up": UP, "down": DOWN, "frozen": FROZEN, "restarted": RESTARTED}
@@ -129,6 +137,7 @@ STATE = np.dtype(
         ("coins", _f, _legs),  # of an inverse perpetual: what its contracts are worth in coin, by the prices they were filled at
         ("working", _f, _legs),  # signed, ordered and neither filled nor over
         ("cancelling", _i, _legs),
+        ("refused", _i, _legs),  # the bars there had been, and one, when an order of it was refused last; 0 for never
         ("owed", _i, _legs),  # 1: its order is over, and the ladder's next step waits for a quote that is young enough
         ("target", _f, _legs),
         ("full", _f, _legs),  # the last targets that were not zero: how much of each leg belongs to how much of the primary

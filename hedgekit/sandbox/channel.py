@@ -162,7 +162,7 @@ class Channel:
     async def seat(self, socket: web.WebSocketResponse) -> bool:
         """Make this the account's socket; False if another one is alive."""
         async with self._claim:
-            if self._socket is not None and await self.occupied():
+            if self._socket not in (None, socket) and await self.occupied():
                 return False
             self._socket = socket
             return True

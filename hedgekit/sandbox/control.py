@@ -11,6 +11,7 @@ from hedgekit.errors import ConfigError, SessionError
 from hedgekit.exchange.faults import Fault
 from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.messages import AddFault, AskFaults, AskLedger, Error, Faulted, Hits, Ledger, Op, decode
+from hedgekit.sandbox.skins import befallen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,11 +86,7 @@ class Control:
         return msgspec.json.encode(await self._barrier.answer(socket, op))
 
     def _add(self, op: AddFault) -> bytes:
-        if op.venue and op.venue not in self._troubles:
-            msg = f"no venue {op.venue!r} here; there are {', '.join(self._troubles)}"
-            raise ConfigError(msg)
         fault = Fault(op.kind, op.at, op.seconds, op.fraction, op.count, op.venue)
-        for venue, trouble in self._troubles.items():
-            if op.venue in {"", venue}:
-                trouble.add(fault)
+        for venue in befallen(fault, self._troubles):
+            self._troubles[venue].add(fault)
         return msgspec.json.encode(Faulted())

@@ -110,7 +110,7 @@ class Relay:
             rest.send(question)
             self._client.read_only(await asyncio.wait_for(answered, HEARTBEAT_S))
         except TimeoutError:
-            msg = f"the feed's venue has not said within {HEARTBEAT_S:g} s what the key may do"
+            msg = f"the feed's venue has not said within {HEARTBEAT_S:g} s what the key may do; look at the network and the key"
             raise SessionError(msg) from None
         finally:
             await rest.close()

@@ -61,6 +61,8 @@ class Floor:
         """The last quote of each instrument, as the stream said it."""
         self.accepted: OrderState | None = None
         """The order that was accepted in the last :meth:`befalls`."""
+        self.doomed: dict[str, Fault] = {}
+        """Orders whose first fill will be booked back, by the client's id."""
         self._hit = hit
         self._fault: Fault | None = None
         self._limited: list[_Limited] = []
@@ -106,6 +108,8 @@ class Floor:
         reports = self.exchange.submit(request, ts_ns)
         if isinstance(reports[0], Accepted):
             self.accepted = reports[0].order
+            if fault.kind is FaultKind.REVERSAL:
+                self.doomed[request.client_id] = fault
             if limited:
                 self._limited.append(limited)
                 self._note(limited)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from hedgekit.data import Books, LiveFeed, Recipe, Recorded, SampledBooks, Tape, recipe_of
+from hedgekit.data import Books, LiveFeed, Recipe, Recorded, SampledBooks, SyntheticBinary, Tape, recipe_of
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.faults import Fault, schedule
 from hedgekit.exchange.model import FillModel
@@ -62,7 +62,7 @@ def market_of(text: str) -> Recipe:
 
 
 def source_of(recipe: Recipe, *, live: bool) -> Source:
-    """Return what a sandbox plays of a market: a recorded file's whole depth, a tape, or a feed as it comes.
+    """Return what a sandbox plays of a market: a recorded file's whole depth, books with their outcome, a tape, or a feed as it comes.
 
     Raises
     ------
@@ -76,7 +76,9 @@ def source_of(recipe: Recipe, *, live: bool) -> Source:
         raise ConfigError(msg)
     if isinstance(recipe, LiveFeed):
         return recipe
-    return recipe.books() if isinstance(recipe, Recorded | SampledBooks) else recipe.tape()
+    if isinstance(recipe, Recorded | SampledBooks) or (isinstance(recipe, SyntheticBinary) and recipe.settles):
+        return recipe.books()
+    return recipe.tape()
 
 
 def check_feed(options: Options) -> None:

@@ -10,7 +10,8 @@
 ``ledger.jsonl``
     First the account at each venue as it opened: ``cash``, and by symbol what a unit of quantity is worth at price 1. Then each order
     accepted, fill, cancel and reject, each contract settled (what was held, and what it pays) and funding exchanged (what was
-    held, at which mark, and as ``fee`` what was paid): ``t``, ``event``,
+    held, at which mark, and as ``fee`` what was paid), and each fill booked back (``reversed``: its opposite, under an id of its own):
+    ``t``, ``event``,
     ``client_id``, ``order_id`` (the exchange's), ``execution_id``, ``symbol``, ``qty`` (signed; of the order, of the fill, or
     what a cancel left unfilled), ``price`` (limit or fill), ``fee``, ``why``, and ``position`` and ``cash`` after it: the balance
     of the currency that the instrument settles in.
@@ -31,11 +32,12 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from hedgekit.errors import ConfigError
-from hedgekit.exchange.model import EXACT, Accepted, Cancelled, Executed, Funding, Rejected, Report, Reports
+from hedgekit.exchange.model import EXACT, Accepted, Cancelled, Executed, Funding, Rejected, Report, Reports, Reversed
 
 if TYPE_CHECKING:
     from io import FileIO
 
+    from hedgekit.exchange.binary import Settlement
     from hedgekit.exchange.engine import Exchange
     from hedgekit.exchange.faults import Fault
     from hedgekit.sandbox.calls import Call
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 NAMES = ("requests", "ledger", "faults")
 ZERO = Decimal(0)
-_EVENTS: dict[type, str] = {Accepted: "accepted", Executed: "fill", Cancelled: "cancelled", Rejected: "rejected"}
+_EVENTS: dict[type, str] = {Accepted: "accepted", Executed: "fill", Reversed: "reversed", Cancelled: "cancelled", Rejected: "rejected"}
 
 
 class Files:
@@ -168,10 +170,13 @@ class Record:
         ledger, key = self._exchange.ledger, fill.order.request.instrument
         return fill.profit if ledger.contracts[key].perpetual else ledger.value(key, fill.qty, fill.price).copy_negate()
 
-    def settled(self, now_ns: int, key: str, held: Decimal, payout: Decimal) -> None:
+    def settled(self, settlement: Settlement, key: str) -> None:
         """Write that a contract has settled, with what was held of it."""
-        line = {"t": now_ns, "event": "settled", "client_id": None, "order_id": None, "execution_id": None}
-        about = {"symbol": key.partition(":")[2], "qty": _text(held.copy_negate()), "price": _text(payout), "fee": "0", "why": None}
+        if not self._files.open:
+            return
+        held, payout = settlement.positions[key], settlement.payouts[key]
+        line = {"t": settlement.ts_ns, "event": "settled", "client_id": None, "order_id": None, "execution_id": None}
+        about = {"symbol": key.partition(":")[2], "qty": _text(EXACT.minus(held)), "price": _text(payout), "fee": "0", "why": None}
         self._write("ledger", {**line, **about, "position": "0", "cash": _text(self._exchange.ledger.cash)})
 
     def funded(self, paid: Funding) -> None:

@@ -33,7 +33,7 @@ from hedgekit.sandbox.pace import OwnPace, Pace
 from hedgekit.sandbox.record import Files, Record
 from hedgekit.sandbox.recorded import Player
 from hedgekit.sandbox.silence import Silence
-from hedgekit.sandbox.skins import skin_of
+from hedgekit.sandbox.skins import befallen, skin_of
 from hedgekit.sandbox.trouble import Trouble
 from hedgekit.sandbox.wall import WallTimeline
 from hedgekit.types import NS
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from decimal import Decimal
 
+    from hedgekit.exchange.faults import Fault
     from hedgekit.sandbox.recorded import Shown
     from hedgekit.types import Instrument, MarketStatus
 
@@ -117,7 +118,8 @@ async def run(source: Source, secrets: Secrets, options: Options, ready: Callabl
     Raises
     ------
     ConfigError
-        If a port is in use, the speed out of range, or what is traded or how it fills does not fit.
+        If a port is in use, the speed out of range, what is traded or how it fills does not fit, or a planned fault happens at none of the
+        venues.
     LiveHostRefused
         If a feed is neither at the venue's data hosts nor on this machine.
     SessionError, VenueError
@@ -195,15 +197,14 @@ class _Stall:
         record: Record,
         timeline: Barrier | WallTimeline,
         hours: Callable[[], tuple[bool, int, int]],
+        planned: Iterable[Fault],
     ) -> None:
-        self._record, self._timeline = record, timeline
         kind = skin_of(instruments[0].venue)
         exchange = kind.exchange(instruments, options.cash_at.get(kind.venue, options.cash), options.model)
         record.opened(exchange)
         md = Channel("md", array="md" in kind.arrays, binary="md" in kind.binary, resends=not kind.snapshots)
         trade = Channel("trade", array="trade" in kind.arrays, binary="trade" in kind.binary)
-        faults = Faults(fault for fault in options.faults if fault.venue in {"", kind.venue})
-        self.trouble = trouble = Trouble(faults, lambda: timeline.now_ns, md=md, trade=trade, record=record)
+        self.trouble = trouble = Trouble(Faults(planned), lambda: timeline.now_ns, md=md, trade=trade, record=record)
         self.exchange, self.native = exchange, kind.natives(instruments)
         floor = Floor(exchange, trouble.order_hit)
         about = {"keys": keys, "hours": hours, "budget": options.budget, "native": self.native}
@@ -215,12 +216,6 @@ class _Stall:
         schemes = {"rest": "http", "stream": "ws", "data": "ws"}
         urls = {name: f"{schemes[name]}://{HOST}:{port}{path}" for name, path in self.skin.paths.items()}
         return urls | ({"native": self.native} if self.native else {})
-
-    def settle(self, key: str, payout: Decimal) -> None:
-        """Resolve a contract, and write it down."""
-        held = self.exchange.ledger.position(key)
-        self.skin.settle(key, payout)
-        self._record.settled(self._timeline.now_ns, key, held, payout)
 
     def account(self) -> Account:
         """Return what the account holds."""
@@ -254,8 +249,17 @@ class _Box:
         else:
             self.first_ns = int(source.ts_ns[0])
             timeline = Barrier(start_ns=self.first_ns - LEAD_NS, first_ns=self.first_ns, pace=pace)
+        befalls = [(fault, befallen(fault, venues)) for fault in options.faults]
         self.stalls = {
-            venue: _Stall(instruments, secrets.of_account(venue), options, Record(files, venue), timeline, lambda: market.hours())  # noqa: PLW0108 - the market is made next
+            venue: _Stall(
+                instruments,
+                secrets.of_account(venue),
+                options,
+                Record(files, venue),
+                timeline,
+                lambda: market.hours(),  # noqa: PLW0108 - the market is made next
+                [fault for fault, at in befalls if venue in at],
+            )
             for venue, instruments in venues.items()
         }
         barrier = timeline if isinstance(timeline, Barrier) else None
@@ -297,7 +301,7 @@ class _Box:
 
     def _on_settled(self, key: str, payout: Decimal) -> None:
         if (stall := self.stalls.get(key.partition(":")[0])) is not None:
-            stall.settle(key, payout)
+            stall.skin.settle(key, payout)
 
     def _on_funded(self, key: str, rate: Decimal) -> None:
         stall = self.stalls.get(key.partition(":")[0])
@@ -320,7 +324,7 @@ def _print(addresses: dict[str, Any]) -> None:
 def _guarded(port: Control, token: str) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     async def control(request: web.BaseRequest) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not compare_digest(given.encode(), token.encode()):
+        if not compare_digest(given.encode(errors="surrogateescape"), token.encode()):
             return web.json_response({"message": "the control port wants Authorization: Bearer <token>"}, status=401)
         if request.path != "/control":
             return web.json_response({"message": "the control port has /control only"}, status=404)

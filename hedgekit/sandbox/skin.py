@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import msgspec
 from aiohttp import web
@@ -17,23 +17,26 @@ from aiohttp import web
 from hedgekit.errors import ConfigError, SessionError
 from hedgekit.exchange.engine import Exchange
 from hedgekit.exchange.faults import Fault, FaultKind
+from hedgekit.exchange.model import Executed
 from hedgekit.sandbox.calls import Answer, Call
 from hedgekit.sandbox.courier import Courier
+from hedgekit.sandbox.recorded import Shown
 from hedgekit.sandbox.timeline import DELIVERY
+from hedgekit.types import MarketStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
+    from hedgekit.exchange.binary import Settlement
     from hedgekit.exchange.faults import Purpose
     from hedgekit.exchange.model import FillModel, Funding, Report, Reports
     from hedgekit.sandbox.channel import Channel
     from hedgekit.sandbox.floor import Floor
     from hedgekit.sandbox.record import Record
-    from hedgekit.sandbox.recorded import Shown
     from hedgekit.sandbox.timeline import Timeline
     from hedgekit.sandbox.trouble import Trouble
-    from hedgekit.types import Instrument, MarketStatus
+    from hedgekit.types import Instrument
 
 LABEL = "X-Hedgekit-Request"
 Said = tuple[str, bytes | Callable[[], bytes]]
@@ -86,6 +89,8 @@ class Skin(ABC):
     snapshots : bool
         Whether a subscription to market data begins with a snapshot, pushed to the channel like all that follows it. Then the last
         instant's messages are not said again to a session that was killed: its new snapshots include them.
+    provisional : bool
+        Whether an execution is told before it is final, so that it may be booked back (:meth:`take_back`).
     """
 
     venue: ClassVar[str]
@@ -93,6 +98,7 @@ class Skin(ABC):
     arrays: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[frozenset[str]] = frozenset()
     snapshots: ClassVar[bool] = False
+    provisional: ClassVar[bool] = False
 
     @classmethod
     def exchange(cls, instruments: Sequence[Instrument], cash: Decimal, model: FillModel) -> Exchange:
@@ -127,6 +133,9 @@ class Skin(ABC):
         self.floor, self.timeline, self.trouble = floor, timeline, trouble
         self._keys, self._hours, self._budget, self._native = tuple(keys), hours, budget, native
         self._record, self._md, self._trade = record, md, trade
+        self._stated: dict[str, MarketStatus] = {}
+        self._paused_ns: int | None = None
+        trouble.on_pause = self.pause
         self._courier = Courier(timeline, floor.exchange.model, trouble, record, act=self._act, refuse=self.failure)
 
     # ---------------------------------------------------------- the venue's words
@@ -186,6 +195,18 @@ class Skin(ABC):
         msg = f"{self.venue} has no contract {key!r} that settles"
         raise ConfigError(msg)
 
+    def settled(self, key: str, settlement: Settlement) -> None:
+        """Write down that a contract was settled, then say which orders that has ended."""
+        self._record.settled(settlement, key)
+        self.publish(settlement.cancelled)
+
+    def doom(self, execution_id: str) -> None:  # noqa: B027 - nothing to do where executions are final
+        """Note that an execution that was just told will be taken back."""
+
+    def take_back(self, execution_id: str) -> bool:  # noqa: ARG002 - where executions are provisional
+        """Book an execution back, and say so; return whether it could be."""
+        return False
+
     # ------------------------------------------------------------------ requests
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -223,11 +244,42 @@ class Skin(ABC):
     def on_row(self, row: list[Shown]) -> None:
         """Let books come to the exchange, and what is said of them to the market stream."""
         self.trouble.row()
+        if self._paused_ns is not None:
+            row = [Shown(shown.quote, [], []) for shown in row]
         for shown in row:
             self.publish(self.floor.on_book(shown))
         self._later(self._md, self.quoted(row))
 
     def on_status(self, status: MarketStatus) -> None:
+        """Take from the market whether an instrument can be traded; what it says in a pause of the whole venue counts when that ends."""
+        self._stated[status.instrument] = status
+        if self._paused_ns is None:
+            self.state(status)
+
+    def pause(self, fault: Fault) -> None:
+        """Pause whatever can be traded for the time of a fault; of several pauses at once, until the last ends."""
+        began, until_ns = self._paused_ns is None, self.timeline.now_ns + fault.ns
+        self._paused_ns = max(self._paused_ns or 0, until_ns)
+        if began:
+            self._restate("paused")
+        self.timeline.call_at(until_ns, self._resume)
+
+    def _resume(self) -> None:
+        if self._paused_ns is not None and self.timeline.now_ns >= self._paused_ns:
+            self._paused_ns = None
+            self._restate("open")
+
+    def _restate(self, word: Literal["paused", "open"]) -> None:
+        """Say a status of all that have not settled, and of which the market itself has not said another."""
+        markets = self.floor.exchange.markets
+        for key in (key for key in self.floor.exchange.instruments if key not in markets.settled):
+            stated = self._stated.get(key)
+            if stated is None or stated.status == "open":
+                self.state(MarketStatus(ts_ns=self.timeline.now_ns, instrument=key, status=word))
+            elif word == "open":
+                self.state(stated)
+
+    def state(self, status: MarketStatus) -> None:
         """Say whether an instrument can be traded; while it cannot, the exchange has no book of it."""
         if status.status != "open":
             self.publish(self.floor.shut(status.instrument, status.ts_ns))
@@ -237,6 +289,14 @@ class Skin(ABC):
         """Write down what the exchange reports, and say it on the account's stream."""
         self._record.reports(reports)
         self._later(self._trade, [said for report in reports for said in self.reported(report)])
+        for report in reports:
+            if isinstance(report, Executed) and (fault := self.floor.doomed.pop(report.order.request.client_id, None)):
+                self.doom(report.execution_id)
+                self.timeline.call_at(self.timeline.now_ns + fault.ns, partial(self._fail, fault, report))
+
+    def _fail(self, fault: Fault, report: Executed) -> None:
+        if self.take_back(report.execution_id):
+            self.trouble.order_hit(fault, report.order.request.client_id)
 
     def _later(self, channel: Channel, said: Iterable[Said]) -> None:
         items = list(said)

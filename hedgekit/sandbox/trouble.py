@@ -32,6 +32,8 @@ class Trouble:
 
     def __init__(self, faults: Faults, now: Callable[[], int], *, md: Channel, trade: Channel, record: Record) -> None:
         self._faults, self._now, self._channels, self._record = faults, now, (md, trade), record
+        self.on_pause: Callable[[Fault], None] | None = None
+        """Pauses the market; the venue's skin sets it."""
         self._since: int | None = None
         self._lost: list[str] = []
 
@@ -123,6 +125,8 @@ class Trouble:
             if fault.kind is FaultKind.OUTAGE:
                 self._leave_alone()
             self._hit(fault)
+            if fault.kind is FaultKind.PAUSE and self.on_pause is not None:
+                self.on_pause(fault)
 
     def _cut(self, fault: Fault, *channels: Channel) -> None:
         """Close the sockets of channels; without any, nothing has come to pass."""

@@ -30,6 +30,7 @@ from hedgekit.rules.state import (
     DONE,
     FILL,
     FILLED,
+    FLAT,
     FLATTEN,
     FLATTEN_CMD,
     GAP,
@@ -59,6 +60,7 @@ from hedgekit.rules.state import (
     REVERSED,
     SCORE,
     SETTLED,
+    SHORT_ACCEPTED,
     SKIP,
     STALE_QUOTE,
     STATE,
@@ -68,7 +70,7 @@ from hedgekit.rules.state import (
     TIMER,
 )
 from hedgekit.step.bars import close_bar, decide_bar, score
-from hedgekit.step.legs import bar_due, bar_end, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind
+from hedgekit.step.legs import bar_due, bar_end, clean, converge_leg, fresh, hedge_ratio, mid, net_delta, say, settle, unwind, young
 from hedgekit.step.look import look_at_delta, may_look
 from hedgekit.step.mend import ORDERED, WANTED, charge, go_on, mend, on_agreed, on_link, order_over, refused, stand_in, tend
 
@@ -159,7 +161,15 @@ def _on_booked(s, p, o, out):
             settle(s, p)
         return
     s.phase = phase.after(s.phase, phase.TAKEN_BACK)
-    acted = s.phase in (OPENING, OPEN, CLOSING) and converge_leg(s, p, out, o.leg)
+    if s.phase == RECOVERING and s.back == FLAT:
+        s.back = CLOSING
+    if s.working[o.leg] == 0.0:
+        s.rung[o.leg] = 0
+    trades = s.phase in (OPENING, OPEN, CLOSING)
+    ready = young(s, p, o.leg, o.ts_ns)  # else it waits for a quote that can price it (A9), or for the order that works
+    s.owed[o.leg] = trades and not ready and s.working[o.leg] == 0.0 and s.target[o.leg] != s.pos[o.leg]
+    acted = trades and ready and converge_leg(s, p, out, o.leg)
+    settle(s, p)
     say(out, REPAIR if acted else HOLD, REVERSED)
 
 
@@ -283,7 +293,7 @@ def decide(s: Record, p: Record, o: Record, out: Record) -> None:  # noqa: C901,
         on_link(s, p, o, out)
     elif o.kind == AGREED:
         on_agreed(s, p, o, out)
-    if o.kind not in (QUOTE, NOTE, AGREED) or out.action not in (HOLD, SKIP):
+    if o.kind not in (QUOTE, NOTE, AGREED) or out.action not in (HOLD, SKIP) or out.reason == SHORT_ACCEPTED:
         tend(s, p, o.ts_ns)
 
 

@@ -189,15 +189,17 @@ def refused(s, p, out, leg):
     """Do not order a refused leg again at once.
 
     While opening, both legs go back to zero. An open pair keeps the hedge it has
-    until the next look; a leg that should close is ordered again at the next bar.
+    until the next look; a leg that should close is ordered again at the next bar,
+    also if the other one is refused meanwhile: else each would have the other ordered, without end.
     """
+    s.refused[leg] = s.bars + 1
     if s.phase == OPEN:
         s.target[leg] = s.full[leg] = s.pos[leg] + s.working[leg]
         return say(out, HOLD, LEG_REJECTED)
     s.phase = phase.after(s.phase, phase.EXITED)
     for other in range(p.n_all):
         s.target[other] = 0.0
-        if other != leg:
+        if s.refused[other] != s.bars + 1:
             converge_leg(s, p, out, other)
     settle(s, p)
     return say(out, REPAIR, LEG_REJECTED)

@@ -28,8 +28,6 @@ from hedgekit.compiled import compiled
 # numba infers every type, and checks it.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-ROLES = ("primary", "hedge")
-
 BETA, LINEAR, DIGITAL, INFORMATION = range(4)
 MODELS = {"beta": BETA, "linear": LINEAR, "digital": DIGITAL, "information": INFORMATION}
 

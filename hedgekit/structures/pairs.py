@@ -16,8 +16,6 @@ from hedgekit.compiled import compiled
 # numba infers every type, and checks it.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-ROLES = ("primary", "hedge")
-
 
 @compiled
 def lots(quantity, lot):  # noqa: ANN001, ANN201 - compiled

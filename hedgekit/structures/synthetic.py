@@ -22,8 +22,6 @@ from hedgekit.structures.pairs import lots
 # numba infers every type, and checks it.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-ROLES = ("primary", "protection")
-
 
 @compiled
 def hedge_quantity(primary, ratio, primary_price, hedge_price, lot, hedge_frac):  # noqa: ANN001, ANN201, PLR0913 - compiled

@@ -7,9 +7,6 @@ from hedgekit.compiled import compiled
 # numba infers every type, and checks it.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
-ROLES = ("primary", "hedge")
-"""The hedge instrument is still watched: the signal needs its price."""
-
 
 @compiled
 def hedge_quantity(primary, ratio, primary_price, hedge_price, lot):  # noqa: ANN001, ANN201, ARG001 - same shape as in every structure

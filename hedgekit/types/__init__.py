@@ -37,7 +37,7 @@ from hedgekit.types.events import (
     Timer,
 )
 from hedgekit.types.nouns import NS, Action, Evidence, Fees, HedgePlan, Instrument, Kind, Order, Phase, Priority, Reason, Reply, Request
-from hedgekit.types.venue import Booked, Execution, Feed, Login, MarketEvent, Settled, State, Update, Venue, Word
+from hedgekit.types.venue import Booked, Execution, Feed, Login, MarketEvent, Settled, State, TakenBack, Update, Venue, Word
 
 __all__ = [
     "NS",
@@ -81,6 +81,7 @@ __all__ = [
     "Settled",
     "State",
     "Switch",
+    "TakenBack",
     "TickChanged",
     "Timer",
     "Update",

@@ -90,9 +90,13 @@ class Cancelled(Event, frozen=True, tag="cancelled"):
 
 
 class PlanRevised(Event, frozen=True, tag="plan_revised"):
-    """A new hedge ratio. The whole window of z is re-based on it."""
+    """A new hedge ratio. The whole window of z is re-based on it.
+
+    ``source`` is the checksum of the plan file that it came from (``hedgekit.plans``); empty: the session's own estimate.
+    """
 
     plan: HedgePlan
+    source: str = ""
 
 
 class Score(Event, frozen=True, tag="score"):
@@ -106,12 +110,12 @@ class Score(Event, frozen=True, tag="score"):
 
 
 class Command(Event, frozen=True, tag="command"):
-    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop``, ``halt`` or ``set``.
+    """A person's wish, applied: ``pause``, ``resume``, ``flatten``, ``stop``, ``halt``, ``set`` or ``plan``.
 
     ``ref`` names the message by which it came, so that a restarted session does not apply it twice;
     empty for what the session itself wished (the stop at a tape's end); "plugin FILE: ..." where it stopped a user's module.
     ``changes`` are the numbers that a ``set`` changes (``hedgekit.params.IN_FLIGHT``), in force from here on; where it has
-    a ``refusal`` instead, the wish could not be granted, and nothing changes.
+    a ``refusal`` instead, the wish could not be granted, and nothing changes. After a ``plan`` that is granted stands its PlanRevised.
     """
 
     name: str

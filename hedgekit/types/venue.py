@@ -34,8 +34,26 @@ class Settled(NamedTuple):
 MarketEvent = Quote | MarketStatus | TickChanged | Funding | Settled | Gap
 """What a market feed tells. A Gap: its sequence is broken, so its books are not to be trusted until it was opened anew."""
 
-Booked = Payment | Settled
-"""What a venue books without an order of ours."""
+
+class TakenBack(NamedTuple):
+    """An execution that came to nothing after all, and the reversal that says so: both by order, for who has missed either."""
+
+    executed: Fill
+    undone: Fill
+
+    @property
+    def instrument(self) -> str:
+        """What was traded."""
+        return self.undone.instrument
+
+    @property
+    def venue_ns(self) -> int:
+        """When it was executed."""
+        return self.undone.venue_ns
+
+
+Booked = Payment | Settled | TakenBack
+"""What a venue books without an order of ours, or takes back of one."""
 
 Login = Generator[tuple[bytes | None, bool], bytes | str, None]
 """Yields (message to send or None, whether to wait for a frame), is sent the frame, and ends when the feed flows.
@@ -151,6 +169,8 @@ class Venue(Protocol):
     beat_ns : int
         The dead man's switch: once a beat was posted, the venue cancels all orders when none comes for twice as long; 0 where
         there is none (L6).
+    provisional_ns : int
+        An execution may be taken back for so long after it was told; 0 where it is final.
     """
 
     name: ClassVar[str]
@@ -162,6 +182,7 @@ class Venue(Protocol):
     reposts: ClassVar[bool]
     late_ns: ClassVar[int]
     beat_ns: ClassVar[int] = 0
+    provisional_ns: ClassVar[int] = 0
 
     def __init__(self, keys: Sequence[str], instruments: Sequence[Instrument], native: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the keys, in the order of ``key_env``, what is traded, and the venue's own ids by instrument key, where it has others."""
@@ -203,10 +224,14 @@ class Venue(Protocol):
         """Encode the questions for what is held: positions and cash, of purpose "positions" or "account"."""
 
     def booked(self, since_ns: int, until_ns: int, page: str) -> Request | None:  # noqa: ARG002 - there is nothing, unless a venue says so
-        """Encode the question, of purpose "booked", for what was booked without an order from one time to another.
+        """Encode the question, of purpose "booked", for what was booked without an order, or taken back, from one time to another.
 
         ``page`` is what the last answer gave for more; None where nothing is, or where it cannot be asked.
         """
+        return None
+
+    def statuses(self) -> Request | None:
+        """Encode the question, of purpose "status", whether what is traded can be traded; None where the market feed begins with it."""
         return None
 
     def latest(self) -> Request | None:
@@ -239,6 +264,10 @@ class Venue(Protocol):
     def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:  # noqa: ARG002 - as above
         """Return what was booked, and what asks for more; empty for the last page."""
         return [], ""
+
+    def statuses_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[MarketStatus], Request | None]:  # noqa: ARG002 - as above
+        """Return whether what was asked for can be traded, and the next question, if there are more."""
+        return [], None
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the latest quote, ns UTC, by instrument key."""

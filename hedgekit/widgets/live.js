@@ -1,6 +1,6 @@
 // The browser's end of LivePlot (live.py): builds a bokeh document and applies batches to it.
 //
-// to the kernel:  bokehjs | doc {view, dark} | ack {view, seq} | beat {view} | bye {view}
+// to the kernel:  bokehjs | doc {view, dark} | ack {view, seq, cost} | beat {view} | bye {view}
 // from it:        bokehjs + code | doc {to, seq, doc} | again {to} | pong {to} | rows {seq, sources, set} + columns
 //
 // A batch that does not follow the last one makes this view ask for the whole document again.
@@ -38,6 +38,57 @@ function bokeh(model) {
   return loads.get(version);
 }
 
+function plain(Bokeh) {
+  // Before it draws anything BokehJS asks the page's styles whether they know better, and for the size of an "em": hundreds of looks at
+  // the styles of the whole page for each frame, a third of the page's time where five figures stream. Our plots have no styles there
+  // and no "em", so that is not asked for them; other plots of the page are left alone.
+  const ours = new WeakSet();
+  const visual = Bokeh.require("core/visuals/visual").VisualProperties.prototype;
+  const css = visual._get_css_value;
+  visual._get_css_value = function (name) {
+    return ours.has(this.obj.model.document) ? "" : css.call(this, name);
+  };
+  const plot = Bokeh.require("models/plots/plot_canvas").PlotView.prototype;
+  const size = Object.getOwnPropertyDescriptor(plot, "base_font_size").get;
+  Object.defineProperty(plot, "base_font_size", {
+    configurable: true,
+    get() {
+      return ours.has(this.model.document) ? (this.hedgekitSize ??= size.call(this)) : size.call(this);
+    },
+  });
+  // And each paint writes the place of every axis, title, legend and glyph into a style sheet of its own, most of them the same as before:
+  // the page then reckons its styles anew at the next word that is painted. Where a glyph lies nobody asks.
+  const sheet = Bokeh.require("core/dom").InlineStyleSheet.prototype;
+  const update = sheet._update;
+  sheet._update = function (css) {
+    if (css !== this.css) update.call(this, css);
+  };
+  const glyphs = Bokeh.require("models/renderers/glyph_renderer").GlyphRendererView.prototype;
+  const place = glyphs.update_position;
+  glyphs.update_position = function () {
+    if (!ours.has(this.model.document)) place.call(this);
+  };
+  // And with every batch it makes every legend anew, word by word, and draws its symbols, each on a canvas of its own.
+  const legend = Bokeh.require("models/annotations/legend").LegendView.prototype;
+  const whole = legend.render;
+  legend.render = function () {
+    this.entries = []; // what follows is all new
+    whole.call(this);
+  };
+  const items = legend._render_items;
+  legend._render_items = function () {
+    if (!ours.has(this.model.document) || this._should_rerender_items) return items.call(this);
+    for (const entry of this.entries) this._toggle_inactive(entry);
+  };
+  const symbols = legend._paint_glyphs;
+  legend._paint_glyphs = function () {
+    if (ours.has(this.model.document) && this.hedgekitDrawn === this.entries) return;
+    this.hedgekitDrawn = this.entries;
+    symbols.call(this);
+  };
+  return ours;
+}
+
 const isDark = () => document.body.dataset.jpThemeLight === "false";
 
 function numbers(buffer) {
@@ -65,6 +116,37 @@ function applied(source, change, buffers) {
     data[name] = column;
   }
   return data;
+}
+
+function named(el) {
+  // ipywidgets gives the handle of a slider no name: it gets that of its label, which stands beside it.
+  for (const handle of el.closest(".hk-explorer")?.querySelectorAll(".widget-slider .noUi-handle") ?? []) {
+    const label = handle.closest(".widget-slider").querySelector("label");
+    if (label && !handle.ariaLabel) handle.ariaLabel = label.textContent.trim();
+  }
+}
+
+function meter() {
+  // How long the page works for a batch, ms: taking it in, and the frame in which it is painted.
+  const channel = new MessageChannel(); // its word comes when that frame is over
+  let cost = 0, took = 0, from = 0, waits = false;
+  channel.port1.onmessage = () => {
+    cost += 0.3 * (took + performance.now() - from - cost);
+    waits = false;
+  };
+  const weigh = (task) => {
+    const began = performance.now(), first = !waits;
+    if (first) {
+      waits = true;
+      requestAnimationFrame(() => {
+        from = performance.now(); // asked for before the plots ask: it comes before they paint
+        channel.port2.postMessage(0);
+      });
+    }
+    task();
+    if (first) took = performance.now() - began;
+  };
+  return { weigh, cost: () => Math.round(cost), close: () => channel.port1.close() };
 }
 
 async function render({ model, el }) {
@@ -96,6 +178,7 @@ async function render({ model, el }) {
       quiet.hidden = false;
     }
   };
+  const work = meter();
   let Bokeh, doc, views, dark, seq = -1, sources = {}, gone = false, built = Promise.resolve();
 
   const tell = (message) => {
@@ -134,24 +217,29 @@ async function render({ model, el }) {
     if (gone) return;
     drop();
     doc = Bokeh.require("document").Document.from_json(JSON.parse(message.doc));
+    (Bokeh.hedgekitPlain ??= plain(Bokeh)).add(doc);
     sources = {};
     for (const found of doc._all_models.values()) if (found.type === "ColumnDataSource" && found.name) sources[found.name] = found;
     seq = message.seq;
     views = await Bokeh.require("embed/standalone").add_document_standalone(doc, host);
-    if (gone) drop();
-    else tell({ type: "ack", seq });
+    if (gone) return drop();
+    named(el);
+    tell({ type: "ack", seq, cost: 0 });
   };
 
   const take = (message, buffers) => {
     if (seq < 0 || message.seq <= seq) return;
     if (message.seq !== seq + 1) return ask();
     seq = message.seq;
-    for (const [name, change] of Object.entries(message.sources)) {
-      if (sources[name] && Object.keys(change.columns).length) sources[name].data = applied(sources[name], change, buffers);
-    }
-    for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
+    work.weigh(() => {
+      for (const [name, change] of Object.entries(message.sources)) {
+        if (sources[name] && Object.keys(change.columns).length) sources[name].data = applied(sources[name], change, buffers);
+      }
+      for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
+    });
     globalThis.hedgekitSeen?.(message, doc); // a benchmark may look here
-    tell({ type: "ack", seq });
+    // JupyterLab shows the kernel busy and idle again for each word that it gets, so it gets few.
+    if (seq % model.get("every") === 0) tell({ type: "ack", seq, cost: work.cost() });
   };
 
   const onMessage = (message, buffers) => {
@@ -177,6 +265,7 @@ async function render({ model, el }) {
   const beat = setInterval(() => {
     tell({ type: "beat", seq });
     listen();
+    named(el); // of controls that came later than the plots
   }, BEAT_MS);
   const theme = new MutationObserver(() => isDark() !== dark && ask());
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
@@ -187,6 +276,7 @@ async function render({ model, el }) {
     clearInterval(beat);
     theme.disconnect();
     removeEventListener("pagehide", leave);
+    work.close();
     model.off("msg:custom", onMessage);
     leave();
     drop();

@@ -4,10 +4,12 @@ What is sent goes out in batches, as raw float64; the kernel's own copy of every
 source is what a reload, a second tab or a reopened notebook shows. jupyter_bokeh
 is not used: its frontend echoes what it gets, and the kernel takes it again.
 
-Three rules keep it small. Nothing is sent while nobody looks, because Jupyter's
-server would keep it in memory. A view that is slow gets fewer, larger batches,
-because at most a few are on their way unacknowledged. And everything happens on
-the kernel's main loop, because JupyterLab delivers some messages on other threads.
+Four rules keep it small. Nothing is sent while nobody looks, because Jupyter's
+server would keep it in memory. At most a few batches are on their way
+unacknowledged. A page says how long it works for a batch, and gets no more than
+it can do, or than leaves it time for other things: a slow one gets fewer, larger
+ones. And everything happens on the kernel's main loop, because JupyterLab
+delivers some messages on other threads.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ Column = Sequence[Any] | np.ndarray
 WINDOW = 3
 """Batches that may be on their way to a view; more wait here and become one."""
 
+REST_S = 1.0
+"""Between two batches at most, however slow a page is."""
+
 PROMPT_S = 3.0
 """A view that was silent for longer holds nobody up."""
 
@@ -48,11 +53,12 @@ _JS = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
 
 @dataclass(slots=True)
 class _View:
-    """A view on a screen: when it last spoke, the last batch it has, whether its page is dark."""
+    """A view on a screen: when it last spoke, the last batch it has, whether its page is dark, how long the page works for a batch."""
 
     heard_s: float
     seq: int
     dark: bool
+    cost_s: float = 0.0
 
 
 class LivePlot(anywidget.AnyWidget):
@@ -67,7 +73,9 @@ class LivePlot(anywidget.AnyWidget):
     fps : float
         Most batches a second.
     window : int
-        Batches that may be on their way to a view. Where painting takes long, one is soonest on the screen: others would only wait there.
+        Batches that may be on their way to a view, which acknowledges every so many that half a window is left.
+    share : float
+        Of a page's time, what batches may take: less than 1 where they come all the time, and a person wants to do something else there.
 
     Raises
     ------
@@ -81,17 +89,18 @@ class LivePlot(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("live.js")
+    every = traitlets.Int(1).tag(sync=True)
     version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     quiet = traitlets.Unicode().tag(sync=True)
     """What a page adds when it has to say that the kernel does not answer."""
 
-    def __init__(self, layout: Model, *, fps: float = 20.0, window: int = WINDOW) -> None:
+    def __init__(self, layout: Model, *, fps: float = 20.0, window: int = WINDOW, share: float = 1.0) -> None:
         self._document = Document()
         self._document.add_root(layout)
         self._sources = _named(self._document)
         self._plots: list[Any] = list(self._document.select({"type": Plot}))
-        self._gap_s, self._window = 1.0 / fps, window
+        self._gap_s, self._window, self._share = 1.0 / fps, window, share
         self._views: dict[str, _View] = {}
         self._pending: dict[str, dict[str, Any]] = {}
         self._set: dict[str, dict[str, Any]] = {}
@@ -106,7 +115,7 @@ class LivePlot(anywidget.AnyWidget):
         except RuntimeError:
             self._loop = None  # no notebook: the data is kept, and nobody looks
         titles = [str(getattr(plot.title, "text", "")) for plot in self._plots]
-        super().__init__(label="; ".join(title for title in titles if title))
+        super().__init__(label="; ".join(title for title in titles if title), every=max(window // 2, 1))
         self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
@@ -202,14 +211,22 @@ class LivePlot(anywidget.AnyWidget):
         if self._loop is None:
             self._flush()
         elif self._timer is None and not self._held():
-            wait = max(self._flushed_s + self._gap_s - time.monotonic(), 0.0)
+            wait = max(self._flushed_s + self._gap() - time.monotonic(), 0.0)
             self._timer = self._loop.call_later(wait, self._flush)
+
+    def _prompt(self) -> list[_View]:
+        now = time.monotonic()
+        return [view for view in self._views.values() if now - view.heard_s < PROMPT_S and view.seq >= 0]
 
     def _held(self) -> bool:
         """Whether a prompt view has too much on its way."""
-        now = time.monotonic()
-        prompt = [view.seq for view in self._views.values() if now - view.heard_s < PROMPT_S and view.seq >= 0]
-        return bool(prompt) and self._seq - min(prompt) >= self._window
+        prompt = self._prompt()
+        return bool(prompt) and self._seq - min(view.seq for view in prompt) >= self._window
+
+    def _gap(self) -> float:
+        """Return how long after a batch the next one may come: the slowest of the prompt views has so much of its time left."""
+        slowest = max((view.cost_s for view in self._prompt()), default=0.0)
+        return max(self._gap_s, min(slowest / self._share, REST_S))
 
     def _flush(self) -> None:
         """Apply what waits to the kernel's copy, and send it if somebody looks."""
@@ -271,7 +288,7 @@ class LivePlot(anywidget.AnyWidget):
         if kind == "doc":
             self._send_document(name, view)
         elif kind == "ack":
-            view.seq = max(view.seq, int(message["seq"]))
+            view.seq, view.cost_s = max(view.seq, int(message["seq"])), float(message["cost"]) / 1e3
         else:
             self.send({"type": "pong", "to": name})
         self._tell(before=before)

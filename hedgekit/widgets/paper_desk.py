@@ -41,7 +41,7 @@ POLL_S = 0.05
 """Between two looks at the journal."""
 
 WORDS_S = 0.25
-"""Between two renewals of the strips."""
+"""Between two renewals of the strips and tables."""
 
 LIST_S = 3.0
 """Between two looks at which sessions there are."""
@@ -108,6 +108,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
             [w.HTML(words.STYLE), self._title, self._sessions, self._controls, *strips, self.plot, tables, self._more],
             layout=w.Layout(min_width="0"),
         )
+        self._tables_due = False
         self._forget()
         if session != FOLLOW:
             self._chosen = session
@@ -126,6 +127,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Show nothing."""
         self.session: PaperSession | None = None
         self._status: Status | None = None
+        self._goes_on: bool | None = None
         self._follower: Follower | None = None
         self._reader: Reader | None = None
         self._feed, self._blotter, self._told = Feed(), Blotter(), alerts.Alerts()
@@ -137,6 +139,8 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._attach(found)
         before = self._status
         self._status = None if self.session is None else self.session.status()
+        self._goes_on = None if self.session is None else self.session.goes_on  # asked before its journal is read: all is there then
+        self._enable()
         if before is not None and self._status is not None and before.state != self._status.state:
             self._controls.say(f"the session is {status.state_of(self._status)}")
 
@@ -195,7 +199,7 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Take the alerts that were raised and cleared."""
         if self._reader is None or self.session is None:
             return
-        told = [*self._reader.poll(), *self._reader.look(alive=self.session.goes_on)]
+        told = [*self._reader.poll(), *self._reader.look(alive=self._goes_on)]
         if self._told.take(told):
             self._alerts_view.value = self._told.html()
 
@@ -204,12 +208,10 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._charts.take(news)
         for command in news.commands:
             self._applied(command)
-        if self._feed.take(news):
-            self._feed_view.value = self._feed.html()
-        if self._blotter.take(news):
-            self._blotter_view.value = self._blotter.html()
+        self._tables_due |= self._feed.take(news) | self._blotter.take(news)
 
     def _show_tables(self) -> None:
+        self._tables_due = False
         self._feed_view.value, self._blotter_view.value, self._alerts_view.value = (
             self._feed.html(),
             self._blotter.html(),
@@ -230,27 +232,38 @@ class PaperDesk(w.VBox):  # type: ignore[misc] # ipywidgets has no types
     def _now(self) -> Standing | None:
         return None if self._follower is None else self._follower.standing
 
+    @property
+    def _listens(self) -> bool:
+        """Whether somebody would hear a command: the session is alive by its host's word, and its process is there."""
+        return self._status is not None and self._status.state in ALIVE and self._goes_on is not False
+
+    def _enable(self) -> None:
+        """Let what does something now be clicked, and nothing else. Words follow: none says "gone" beside a button that is not."""
+        now, alive = self._now, self._listens
+        self._controls.show(self._allowed())
+        self._numbers.show(now.params if now is not None and now.started else self._params.model_dump(), alive=alive)
+        self._faults.show(self.session.faults() if self.session is not None else (), alive=alive)
+
     def _write(self) -> None:
-        """Renew title, strips, buttons, and what is below them."""
+        """Renew buttons, title, strips, tables, and what is below them."""
+        self._enable()
+        if self._tables_due:
+            self._show_tables()
         now, told = self._now, self._status
-        alive = told is not None and told.state in ALIVE
         gauges = self.session.gauges() if self.session is not None else None
         self._title.value = status.title(self._account, told)
         self._raised.value = alerts.active([] if self._reader is None else self._reader.active)
         self._standing.value = status.standing(told, now)
         self._health.value = status.health(told, now, gauges, time.time_ns())
-        self._controls.show(self._allowed())
-        self._numbers.show(now.params if now is not None and now.started else self._params.model_dump(), alive=alive)
-        self._faults.show(self.session.faults() if self.session is not None else (), alive=alive)
         self._more.set_title(2, f"Alerts ({self._told.raised} since the start)")
 
     def _allowed(self) -> dict[str, bool]:
         """Return which buttons do something now."""
         state, now = None if self._status is None else self._status.state, self._now
-        alive, broken = state in ALIVE, state in RESTARTABLE
+        alive, broken = self._listens, state in RESTARTABLE
         paused = now is not None and now.paused
         sure = {
-            "start": not (alive or broken),
+            "start": state not in ALIVE | RESTARTABLE,
             "restart": broken,
             "close": broken,
             "pause": alive and not paused,

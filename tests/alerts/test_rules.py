@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from hedgekit.alerts import Alert, Limits, Watch
 from hedgekit.errors import ConfigError
-from hedgekit.types import NS, Ack, Cancelled, Fill, Phase, Reason, Record, Reject, SessionEnded, Switch
+from hedgekit.types import NS, Ack, Cancelled, Fill, Payment, Phase, Reason, Record, Reject, SessionEnded, Switch
 from tests.alerts import made
 
 STORY = made.watched(made.story())
@@ -106,6 +107,19 @@ def test_drawdown_as_a_share_of_the_notional_and_none_without_a_mid() -> None:
     assert raised("drawdown", records, Limits(drawdown_share=0.06)) == []
     assert raised("drawdown", records, Limits(drawdown=0.0)) == []
     assert raised("drawdown", [*records[:2], records[1]], Limits()) == []
+
+
+def test_funding_counts_in_the_drawdown() -> None:
+    """A perpetual that stands still and pays $300 twice: $600 below; a payment that is told twice is one."""
+    held = [made.fill(0, "o", "10", "100"), made.decision(1, mids=(100.0, 50.0))]
+    paid = [
+        Payment(ts_ns=at * NS, instrument=held[0].instrument, payment_id=name, venue_ns=at * NS, amount=Decimal(-300), mark=Decimal(100))
+        for at, name in ((2, "a"), (2, "a"), (3, "b"))
+    ]
+    then = made.decision(4, mids=(100.0, 50.0))
+    assert raised("drawdown", [*held, *paid[:2], then]) == []
+    (told,) = raised("drawdown", [*held, *paid, then])
+    assert told.text == "P&L -$600 is $600 below its highest so far, $0: more than $500"
 
 
 def test_a_fill_told_twice_counts_once() -> None:

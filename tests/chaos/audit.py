@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,15 @@ def _facts(books: Books) -> dict[str, Any]:
     faults = Counter(fault["kind"] for fault in books.faults)
     events = Counter(line["event"] for line in books.ledger)
     kills = Counter(life["kill"].partition(":")[0] for life in lives if life["kill"] and life["returncode"] == -9)
-    counts = {"runs": 1, "orders": events["accepted"], "fills": events["fill"], "kills": kills.total(), "faults": faults.total()}
+    counts = {
+        "runs": 1,
+        "orders": events["accepted"],
+        "fills": events["fill"],
+        "reversed": events["reversed"],
+        "settled": sum(line["event"] == "settled" and Decimal(line["qty"]) != 0 for line in books.ledger),
+        "kills": kills.total(),
+        "faults": faults.total(),
+    }
     return {
         "venues": books.recipe["desk"],
         "counts": counts,

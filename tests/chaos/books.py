@@ -7,6 +7,7 @@ import sqlite3
 import zlib
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,7 +124,10 @@ def _translate(books: Books) -> None:
         if "method" in line:
             line["asked"] = READERS[line["venue"]](line, listed[line["venue"]])
     acks = {body["venue_order_id"]: body["order_id"] for body in books.all("ack") if body["venue_order_id"].startswith("0x")}
-    decided = {name: (row.body["ts_ns"], order["instrument"].partition(":")[2]) for name, (row, order) in books.decided().items()}
+    decided = {
+        name: (row.body["ts_ns"], order["instrument"].partition(":")[2], Decimal(order["qty"]))
+        for name, (row, order) in books.decided().items()
+    }
     names = ties((line["asked"] for line in books.requests if "asked" in line), acks, decided)
     for line in books.requests:
         if "asked" in line:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DESKS = ("ALPACA", "DERIBIT", "KALSHI", "POLYMARKET", "POLYMARKET+KALSHI", "ALPACA+DERIBIT")
 """In the order in which runs take their turns."""
 
+PROVISIONAL = "POLYMARKET"
+"""The venue that may take an execution back."""
+
 _COIN = Fees(rate=Decimal("0.0005"), quantum=Decimal("1e-8"))
 _SHARES = Fees(rate=Decimal("0.04"), quantum=Decimal("0.00001"))
 _CONTRACTS = Fees(per_unit=Decimal("0.0175"), quantum=Decimal("0.0001"))

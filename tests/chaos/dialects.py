@@ -9,7 +9,7 @@ DERIBIT     POST private/buy or private/sell, JSON-RPC: amount is    label
 KALSHI      POST /portfolio/events/orders: count, side, YES price    client_order_id
 POLYMARKET  POST /order: what is given and taken of one of two       its hash (EIP-712), which the journal's Ack ties to our id;
             tokens, in millionths; a token's opposite is the         where no Ack came, the millisecond that it is signed with,
-            contract sold, at 1 - p                                  which is its decision's, and the instrument
+            contract sold, at 1 - p                                  its decision's, the instrument and quantity
 ==========  =======================================================  ==========================================================
 """
 
@@ -128,6 +128,16 @@ def execution(venue: str, line: Line) -> str:
     return f"{line['execution_id']}/{line['client_id']}" if venue == "POLYMARKET" else str(line["execution_id"])
 
 
+PROVISIONAL = {"POLYMARKET"}
+"""Where an execution may fail after it was told: on the chain."""
+
+
+def reverses(execution_id: str) -> str:
+    """Return which execution one takes back: it has its name, with a word more before the order's hash; empty for none."""
+    name, mark, order = execution_id.partition("-reversed")
+    return name + order if mark else ""
+
+
 def currency(venue: str, symbol: str) -> str:
     """Return what an instrument settles in: an inverse perpetual in its coin."""
     return symbol.partition("-")[0] if venue == "DERIBIT" else "USD"
@@ -161,7 +171,7 @@ def set_aside(venue: str, held: Mapping[str, Decimal], works: Iterable[Terms]) -
 # ------------------------------------------------------------------ Polymarket
 
 
-def ties(asked: Iterable[Asked], acks: Mapping[str, str], decided: Mapping[str, tuple[int, str]]) -> dict[str, str]:
+def ties(asked: Iterable[Asked], acks: Mapping[str, str], decided: Mapping[str, tuple[int, str, Decimal]]) -> dict[str, str]:
     """Return our order ids by the hashes of what was sent.
 
     Parameters
@@ -171,10 +181,15 @@ def ties(asked: Iterable[Asked], acks: Mapping[str, str], decided: Mapping[str, 
     acks : mapping
         Our id by the venue's, from the journal.
     decided : mapping
-        By our id, when it was decided (ns) and its symbol.
+        By our id, when it was decided (ns), its symbol and its quantity.
     """
-    moments = {(at_ns // MS, symbol): name for name, (at_ns, symbol) in decided.items()}
-    found = {one.name: moments.get((one.at_ms, one.terms.symbol), one.name) for one in asked if one.terms and one.at_ms}
+    moments: dict[tuple[int, str], dict[Decimal, str]] = {}
+    for name, (at_ns, symbol, qty) in decided.items():
+        moments.setdefault((at_ns // MS, symbol), {})[qty] = name
+    found = {}
+    for one in asked:
+        if one.terms and (then := moments.get((one.at_ms, one.terms.symbol))):
+            found[one.name] = then.get(one.terms.qty, next(iter(then.values())))
     return found | dict(acks)
 
 

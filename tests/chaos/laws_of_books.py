@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.chaos.books import Books, Line, orders, posts
-from tests.chaos.dialects import TAKEN, UNMATCHED, Asked, Terms, set_aside
+from tests.chaos.dialects import PROVISIONAL, TAKEN, UNMATCHED, Asked, Terms, reverses, set_aside
 from tests.chaos.fees import possible
 from tests.chaos.own import PREVENTS, kept_apart, short_of
 
@@ -70,7 +70,7 @@ def once(books: Books) -> Iterator[str]:
             yield f"order {name} reached the exchange, and the journal has no intent of it"
         elif ordered[name] != Decimal(decided[name][1]["qty"]) and name not in void:
             yield f"order {name} was decided as {decided[name][1]['qty']} and accepted as {ordered[name]}"
-    for name, qty in executed.items():
+    for name, qty in executed.items():  # a fill that was taken back later was executed all the same
         whole = Decimal(decided[name][1]["qty"]) if name in decided else Decimal(0)
         if name in void or qty * whole <= 0 or abs(qty) > abs(whole):
             yield f"order {name} of {whole} was executed {qty}{', though its id was made void' if name in void else ''}"
@@ -105,10 +105,11 @@ def asked(books: Books) -> Iterator[str]:
     )
 
 
-def executed(books: Books) -> Iterator[str]:  # noqa: C901 - one branch for each kind of line
+def executed(books: Books) -> Iterator[str]:  # noqa: C901, PLR0912 - one branch for each kind of line
     """Check the exchange's own bookkeeping: no execution but of an order that works, within its limit; position and cash line by line."""
     accounts = {venue: books.account(venue) for venue in books.venues}
     works: dict[str, Line] = {}
+    fills: dict[str, Line] = {}
     seen: set[tuple[str, str]] = set()
     for line in books.ledger:
         name, symbol, venue = line["client_id"], line["symbol"], line["venue"]
@@ -127,6 +128,14 @@ def executed(books: Books) -> Iterator[str]:  # noqa: C901 - one branch for each
             if (venue, line["execution_id"]) in seen:
                 yield f"execution {line['execution_id']} is there twice"
             seen.add((venue, line["execution_id"]))
+            fills[line["execution_id"]] = line
+        elif line["event"] == "reversed":
+            account.book(symbol, Decimal(line["qty"]), Decimal(line["price"]), Decimal(line["fee"]))
+            yield from _undone(line, fills)
+        elif line["event"] == "settled":
+            if Decimal(line["qty"]) != -account.held[symbol] or line["price"] not in {"0", "1"}:
+                yield f"{symbol} was settled: {line['qty']} at {line['price']}, where {account.held[symbol]} were held"
+            account.book(symbol, Decimal(line["qty"]), Decimal(line["price"]), Decimal(0))
         elif line["event"] == "funding":
             account.pay(symbol, paid := -Decimal(line["fee"]))
             rate = Decimal(str(books.recipe["market"][f"funding_{_leg(books, venue, symbol)}"]))
@@ -138,6 +147,19 @@ def executed(books: Books) -> Iterator[str]:  # noqa: C901 - one branch for each
             account.cash[purse] = said
         if symbol and line["position"] is not None and Decimal(line["position"]) != account.held[symbol]:
             yield f"the ledger's position at {line['t']} is {line['position']} {symbol}, its executions make {account.held[symbol]}"
+
+
+def _undone(line: Line, fills: dict[str, Line]) -> Iterator[str]:
+    """Check that what is taken back was executed, and is taken back once, wholly, soon after, and at a venue that may."""
+    whole = fills.pop(reverses(line["execution_id"]), None)
+    if whole is None:
+        yield f"{line['execution_id']} takes back what was never executed, or was taken back before"
+        return
+    ours, theirs = ([Decimal(one[name]) for name in ("qty", "price", "fee")] for one in (line, whole))
+    if line["venue"] not in PROVISIONAL or (line["client_id"], line["symbol"]) != (whole["client_id"], whole["symbol"]):
+        yield f"{line['execution_id']} takes back {whole['execution_id']} of {whole['client_id']} at {whole['venue']}"
+    if ours != [-theirs[0], theirs[1], -theirs[2]]:
+        yield f"{line['execution_id']} takes back {ours} (quantity, price, fee), where {theirs} was executed"
 
 
 def _leg(books: Books, venue: str, symbol: str) -> str:
@@ -162,8 +184,8 @@ def agreed(books: Books) -> Iterator[str]:
         venue = body.get("venue") or books.venues[0]
         held = {key.partition(":")[2]: Decimal(qty) for key, qty in body["positions"].items() if Decimal(qty)}
         before = [(cash, there) for at, cash, there in moments[venue] if at <= body["ts_ns"]]
-        if not any(held == there for _, there in before) or not any(Decimal(body["cash"]) == cash for cash, _ in before):
-            yield f"at {body['ts_ns']} {venue} is said to hold {body['positions']} and {body['cash']}, which its ledger never did"
+        if (Decimal(body["cash"]), held) not in before:
+            yield f"at {body['ts_ns']} {venue} is said to hold {body['positions']} and {body['cash']}, which its ledger never did at once"
 
 
 def _moments(books: Books, venue: str) -> Iterator[tuple[int, Decimal, dict[str, Decimal]]]:
@@ -234,14 +256,15 @@ def _voids(books: Books) -> set[str]:
 
 def complete(books: Books) -> Iterator[str]:
     """Check that fills, positions and cash of journal and ledger are the same, to the last digit."""
-    theirs = Counter(_execution(line, "client_id", "execution_id") for line in books.ledger if line["event"] == "fill")
-    ours = Counter(_execution(fill, "order_id", "fill_id") for fill in books.all("fill"))
+    theirs = Counter(_execution(line, "client_id", "execution_id") for line in books.ledger if line["event"] in _EXECUTED)
+    ours = Counter(_execution(fill, "order_id", "fill_id") for fill in books.all("fill") if fill.get("cause") != "settlement")
     yield from (f"the ledger has {times} execution(s) {what} that the journal has not" for what, times in (theirs - ours).items())
     yield from (f"the journal has {times} fill(s) {what} that the ledger has not" for what, times in (ours - theirs).items())
     accounts = {venue: books.account(venue) for venue in books.venues}
     for fill in books.all("fill"):
         venue, _, symbol = fill["instrument"].partition(":")
         accounts[venue].book(symbol, *(Decimal(fill[name]) for name in ("qty", "price", "fee")))
+    yield from _settled(books)
     yield from _paid(books, accounts)
     held, cash = dict[tuple[str, str], str](), dict[tuple[str, str], str]()
     for line in books.ledger:
@@ -256,6 +279,23 @@ def complete(books: Books) -> Iterator[str]:
             yield f"the ledger's cash is {said} {purse} at {venue}, the journal's {ours}"
 
 
+def _settled(books: Books) -> Iterator[str]:
+    """Check that the journal takes every contract out that was settled, at what it paid, in one part or as it heard of the last fills."""
+    theirs = {
+        f"{line['venue']}:{line['symbol']}": (Decimal(line["qty"]), line["price"]) for line in books.ledger if line["event"] == "settled"
+    }
+    ours: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in books.all("fill"):
+        if fill.get("cause") == "settlement":
+            key = fill["instrument"]
+            ours[key] += Decimal(fill["qty"])
+            if key not in theirs or Decimal(fill["price"]) != Decimal(theirs[key][1]):
+                yield f"the journal has {key} settled at {fill['price']}, the ledger {theirs.get(key, ('', 'not'))[1]}"
+    for key, (qty, _) in theirs.items():
+        if qty != ours[key]:
+            yield f"the ledger has {qty} of {key} taken out by its settlement, the journal {ours[key]}"
+
+
 def _paid(books: Books, accounts: dict[str, Account]) -> Iterator[str]:
     """Check that the journal has every funding of the ledger, and no other, once; book it."""
     theirs = Counter((f"{line['venue']}:{line['symbol']}", -Decimal(line["fee"])) for line in books.ledger if line["event"] == "funding")
@@ -267,9 +307,14 @@ def _paid(books: Books, accounts: dict[str, Account]) -> Iterator[str]:
         accounts[venue].pay(symbol, Decimal(body["amount"]))
 
 
+_EXECUTED = {"fill": "trade", "reversed": "reversal"}
+"""Events of the ledger that are fills in the journal, and their cause there."""
+
+
 def _execution(line: Line, order: str, name: str) -> tuple[str, ...]:
+    cause = _EXECUTED[line["event"]] if "event" in line else line.get("cause", "trade")
     key = f"{line['venue']}:{line['symbol']}" if "symbol" in line else line["instrument"]
-    return (line[order], line[name], key, *(str(Decimal(line[field]).normalize()) for field in ("qty", "price", "fee")))
+    return (cause, line[order], line[name], key, *(str(Decimal(line[field]).normalize()) for field in ("qty", "price", "fee")))
 
 
 # ------------------------------------------------------------ how it stands
@@ -296,7 +341,8 @@ def _endless(books: Books) -> list[str]:
     """Return the orders of which the journal says neither that they were filled nor that they are over."""
     left = {name: Decimal(order["qty"]) for name, (_, order) in books.decided().items()}
     for body in books.all("fill"):
-        left[body["order_id"]] = left.get(body["order_id"], Decimal(0)) - Decimal(body["qty"])
+        if body.get("cause", "trade") == "trade":
+            left[body["order_id"]] = left.get(body["order_id"], Decimal(0)) - Decimal(body["qty"])
     over = {body["order_id"] for body in books.all("cancelled", "reject")}
     return [name for name, qty in left.items() if qty and name not in over]
 
@@ -306,7 +352,8 @@ def standing(books: Books) -> str:
 
     ``flat``; ``hedged``: the net delta that its last decision states is within the tolerance and a lot of rounding; ``unhedged
     by design``; ``cut off``: the tape's end stopped it while it opened, closed or recovered, so that a leg was on its way;
-    ``as decided``: a decision of this trade says why its legs are not as they were meant to be; else ``residual``.
+    ``taken back``: a fill failed after the stop, when nothing is ordered any more; ``as decided``: a decision of this trade says why
+    its legs are not as they were meant to be; else ``residual``.
     """
     last, params = _last(books), books.params
     if not any(last["positions"]):
@@ -319,6 +366,8 @@ def standing(books: Books) -> str:
     before = [row.body for row in books.rows[: _stop(books)] if row.body["type"] == "decision"]
     if before and before[-1]["phase"] in {"opening", "closing", "recovering"}:
         return "cut off"
+    if any(row.body["type"] == "fill" and row.body.get("cause") == "reversal" for row in books.rows[_stop(books) :]):
+        return "taken back"
     return "as decided" if any(body["trade"] == last["trade"] and body["reason"] in _SHORT for body in before) else "residual"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +37,14 @@ def naked(books: Books) -> Iterator[str]:
             yield f"trade {trade.number}: {trade.true:.2f} money x s unhedged, limit {limit:.2f}, and no breach is reported"
         if limit and trade.idle > limit / 2 + slack + trade.late:
             yield f"trade {trade.number}: {trade.idle:.2f} money x s unhedged while no order worked and the venue was there"
-        if limit and trade.true - trade.late > limit + slack and not trade.acted and not away(books):
+        if limit and trade.true - trade.late - trade.blind > limit + slack and not trade.acted and not away(books):
             yield f"trade {trade.number}: {trade.true:.2f} money x s unhedged, limit {limit:.2f}, and the ladder did nothing"
 
 
 def away(books: Books) -> list[tuple[int, int]]:
     """Return when the venue did not serve.
 
-    Outages and frozen feeds; a silence, until every venue has told what is held; and a refused leg, until the
+    Outages, frozen feeds and pauses; a silence, until every venue has told what is held; and a refused leg, until the
     next bar, at which it is ordered again.
     """
     spans = [(fault["t"], fault["t"] + round(fault["seconds"] * NS) + RECOVERED_NS) for fault in books.faults if _lasts(fault)]
@@ -61,14 +62,14 @@ def away(books: Books) -> list[tuple[int, int]]:
 
 
 def _lasts(fault: Line) -> bool:
-    return fault["kind"] in {"outage", "freeze"}
+    return fault["kind"] in {"outage", "freeze", "pause"}
 
 
 # ------------------------------------------------- L5: who goes first
 
 
-APART = {"DERIBIT"}
-"""Venues that count questions by credits of their own, so that none of them can hold up what goes to the matching engine."""
+APART = {"DERIBIT", "KALSHI"}
+"""Venues that count questions by credits or tokens of their own, so that none of them can hold up what goes to the matching engine."""
 
 
 def first(books: Books) -> Iterator[str]:
@@ -124,8 +125,15 @@ def breaker(books: Books) -> Iterator[str]:
         if body["type"] == "link" and body["state"] in _SILENT:
             yield from _recovery(books, row)
             yield from _called_back(books, row)
-        if body["type"] == "decision" and body["orders"] and silent:
+        if body["type"] == "decision" and body["orders"] and silent and not _elsewhere(body, silent):
             yield f"an order was decided at {body['ts_ns']}, while " + " and ".join(f"{name} was {state}" for name, state in silent.items())
+
+
+def _elsewhere(body: Line, silent: dict[str, str]) -> bool:
+    """Whether a decision closes what is held at venues that are heard, while nothing is held where prices only stand still."""
+    orders = [order["instrument"].partition(":")[0] for order in body["orders"]]
+    frozen = set(silent.values()) == {"frozen"}
+    return frozen and not silent.keys() & {*orders} and (body["action"], body["reason"]) == ("close", "reconciled")
 
 
 def _called_back(books: Books, start: Row) -> Iterator[str]:
@@ -136,7 +144,7 @@ def _called_back(books: Books, start: Row) -> Iterator[str]:
             (down.add if row.body["state"] == "down" else down.discard)(row.body["venue"])
     left = {name: Decimal(order["qty"]) for name, (row, order) in books.decided().items() if row.id < start.id}
     for row in books.rows[: start.id]:
-        if row.body["type"] == "fill" and row.body["order_id"] in left:
+        if row.body["type"] == "fill" and row.body["order_id"] in left and row.body.get("cause", "trade") == "trade":
             left[row.body["order_id"]] -= Decimal(row.body["qty"])
         elif row.body["type"] in {"cancelled", "reject"}:
             left.pop(row.body["order_id"], None)
@@ -162,7 +170,7 @@ def groundless(books: Books) -> Iterator[str]:
             yield f"{link['venue']} is said to be {link['state']} at {link['ts_ns']}, and nothing was wrong with it"
 
 
-_NO_QUOTES = {"outage", "freeze", "disconnect", "lost", "reorder"}
+_NO_QUOTES = {"outage", "freeze", "pause", "disconnect", "lost", "reorder"}
 
 
 def _until(fault: Line) -> int:
@@ -184,7 +192,8 @@ def outages(books: Books, venue: str) -> list[tuple[int, int]]:
 
 def _recovery(books: Books, start: Row) -> Iterator[str]:
     """Check what follows a silence up to the first order after it: every venue is to have told what is held before it."""
-    unsure = _unsure(books, start)
+    unsure, shut = _unsure(books, start), _shut(books)
+    out = [span for venue in books.venues for span in outages(books, venue)]
     agreed, states, heard, recovering = set[str](), {start.body["venue"]: start.body["state"]}, 0, True
     for row in books.rows[start.id :]:
         body = row.body
@@ -197,9 +206,11 @@ def _recovery(books: Books, start: Row) -> Iterator[str]:
         if body["type"] != "decision":
             continue
         left, recovering = recovering and body["phase"] != "recovering", body["phase"] == "recovering"
-        if left and any(body["positions"]) and body["phase"] != "closing":
+        if left and any(body["positions"]) and body["phase"] not in {"closing", "halted"}:  # a tape may end in it
             yield f"the session had recovered at {body['ts_ns']} with positions held, and did not close them"
-        if heard and body["ts_ns"] - max(heard, unsure) > RECOVERY_NS:
+        gone = [*shut, *(span for span in out if heard <= span[0])]  # out again, too short a time to be told
+        since = max(heard, unsure, *(until for at, until in gone if at <= body["ts_ns"]), 0)
+        if heard and body["ts_ns"] - since > RECOVERY_NS:
             yield f"{start.body['venue']} was back at {heard}, and until {body['ts_ns']} the session had not recovered"
             return
         heard *= body["phase"] == "recovering"
@@ -208,9 +219,30 @@ def _recovery(books: Books, start: Row) -> Iterator[str]:
         if missing := [name for name in books.venues if name not in agreed]:
             yield f"orders were decided at {body['ts_ns']}, after a silence and before {' and '.join(missing)} had told what is held"
         held = any(books.rows[row.id - 1].body["positions"])
-        if held and (body["action"], body["reason"]) != ("close", "reconciled") and body["reason"] != "flatten":
+        if held and not _closes(body):
             yield f"after a silence, the first orders at {body['ts_ns']} are {body['action']} ({body['reason']}), with positions held"
         return
+
+
+def _shut(books: Books) -> list[tuple[int, int]]:
+    """Return when nothing could be traded at one of the venues: what is held there is asked again when it opens."""
+    spans: list[tuple[int, int]] = []
+    for venue in books.venues:
+        keys = {f"{one['venue']}:{one['symbol']}" for one in books.rows[0].body["instruments"] if one["venue"] == venue}
+        closed, since = set[str](), 0
+        for body in books.all("market_status"):
+            (closed.discard if body["status"] == "open" else closed.add)(body["instrument"])
+            if since and not keys <= closed:
+                spans.append((since, body["ts_ns"]))
+            since = (since or body["ts_ns"]) if keys <= closed else 0
+        spans += [(since, sys.maxsize)] if since else []
+    return spans
+
+
+def _closes(body: Line) -> bool:
+    """Whether a decision closes what is held after a silence: both legs, or what came back when a fill was taken back after that."""
+    said = (body["action"], body["reason"])
+    return said == ("close", "reconciled") or body["reason"] == "flatten" or (said == ("repair", "reversed") and body["phase"] == "closing")
 
 
 def _unsure(books: Books, start: Row) -> int:

@@ -26,7 +26,8 @@ class Trade:
     ``true`` is by the executions and when they happened, ``told`` by the journal's fills and when they were heard, ``late`` the most
     by which that delay can make them differ, and that prices move before the session measures anew. ``idle`` is
     the part of ``true`` in which the venue was there, quotes were young enough to act on, and the session had
-    no order at work. ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
+    no order at work; ``blind`` is the part in which no order was at work, and no quote young enough to price one.
+    ``reported`` is what the session said last, ``furthest`` the largest difference of any such figure from
     ``told``. ``acted``: the ladder or the budget cut an order short.
     """
 
@@ -35,6 +36,7 @@ class Trade:
     told: float = 0.0
     late: float = 0.0
     idle: float = 0.0
+    blind: float = 0.0
     reported: float = 0.0
     furthest: float = 0.0
     acted: bool = False
@@ -47,6 +49,7 @@ class _Meter:
     held: dict[str, float] = field(default_factory=dict)
     off: float = 0.0
     since: int = 0
+    settled: set[str] = field(default_factory=set)
 
     def charge(self, now: int) -> float:
         """Return what was unhedged up to now, money x seconds."""
@@ -56,6 +59,12 @@ class _Meter:
     def add(self, key: str, qty: str) -> None:
         """Take an execution, exactly."""
         self.held[key] = float(Decimal(str(self.held.get(key, 0))) + Decimal(qty))
+
+
+def _waits(kind: str, before: str, body: Line) -> bool:
+    """Whether a decision on a record on which nothing is measured goes on as before, so that it measures nothing either."""
+    changed = body.get("action") not in {"hold", "skip"} or body.get("reason") == "short_accepted"
+    return kind == "decision" and before in _UNMEASURED and not changed
 
 
 class Ledgers:
@@ -80,8 +89,9 @@ class Ledgers:
         self._quoted: dict[str, int] = {}
         self._moved = 0.0
         self._left: dict[str, Decimal] = {}
-        self._happened: dict[tuple[str, str], tuple[int, float]] = {}
-        self._unheard: dict[tuple[str, str], float] = {}
+        self._happened: dict[tuple[str, str | None], tuple[int, float]] = {}
+        self._then: dict[tuple[str, str | None], Trade] = {}
+        self._unheard: dict[tuple[str, str | None], float] = {}
         self._last = max((row.body["ts_ns"] for row in books.rows if row.body["type"] == "decision"), default=0)
         self._trade = Trade(0)
         self.trades: dict[int, Trade] = {}
@@ -97,8 +107,10 @@ class Ledgers:
                 self._decided(body, compare=before != "reconciled")
             elif kind == "executed":
                 key = f"{body['venue']}:{body['symbol']}"
+                self._true.settled |= {key} if body["event"] == "settled" and float(body["qty"]) else set()
                 self._happened[key, body["execution_id"]] = now, self._worth(key, float(body["qty"]))
                 self._unheard[key, body["execution_id"]] = float(body["qty"])
+                self._then[key, body["execution_id"]] = self._trade
                 self._true.add(key, body["qty"])
             elif kind == "fill":
                 self._heard(body)
@@ -108,7 +120,7 @@ class Ledgers:
                 self._quoted[body["instrument"]] = now
                 self._mids[body["instrument"]] = (body["bid"] + body["ask"]) / 2
                 self._dearer()
-            if kind not in _UNMEASURED | {"executed", "bound"}:
+            if kind not in _UNMEASURED | {"executed", "bound"} and not _waits(kind, before, body):
                 self._seen = dict(self._mids)
                 self._told.off = self._off(self._told, self._mids)
             self._true.off = self._off(self._true, self._mids)
@@ -119,7 +131,7 @@ class Ledgers:
     def _steps(self) -> Iterator[tuple[int, int, str, Line]]:
         """Yield (time, order within it, kind, what): executions before what was heard at the same time."""
         for line in self._books.ledger:
-            if line["event"] == "fill":
+            if line["event"] in {"fill", "reversed", "settled"}:
                 yield line["t"], 0, "executed", line
         for row in self._books.rows:
             yield row.body["ts_ns"], row.id, row.body["type"], row.body
@@ -132,8 +144,11 @@ class Ledgers:
         trade.true += true
         trade.late += self._moved * (self._true.since - since) / NS
         trade.told += self._told.charge(now)
+        seen = max(min(now, self._fresh()) - since, 0)
+        if not self._left:
+            trade.blind += self._true.off * (now - since - seen) / NS
         if not self._left and not any(start <= since and now <= end for start, end in self._away):
-            trade.idle += self._true.off * max(min(now, self._fresh()) - since, 0) / NS
+            trade.idle += self._true.off * seen / NS
 
     def _fresh(self) -> int:
         """Return until when every leg has a quote that is young enough to act on."""
@@ -159,11 +174,18 @@ class Ledgers:
             self._happened[place] = happened, max(worth, self._worth(place[0], qty))
 
     def _heard(self, body: Line) -> None:
-        self._unheard.pop((body["instrument"], body["fill_id"]), None)
+        ends = body.get("cause") == "settlement"
+        place = body["instrument"], None if ends else body["fill_id"]
+        self._told.settled |= {body["instrument"]} if ends else set()
+        self._unheard.pop(place, None)
         self._told.add(body["instrument"], body["qty"])
-        happened, worth = self._happened.get((body["instrument"], body["fill_id"]), (body["ts_ns"], 0.0))
+        happened, worth = self._happened.get(place, (body["ts_ns"], 0.0))
         worth = max(worth, self._worth(body["instrument"], float(body["qty"])))  # the targets may have changed meanwhile
-        self._trade.late += worth * (body["ts_ns"] - happened) / NS
+        told = {id(one): one for one in (self._then.get(place, self._trade), self._trade)}  # it may be told in a later trade
+        for trade in told.values():
+            trade.late += worth * (body["ts_ns"] - happened) / NS
+        if body.get("cause", "trade") != "trade":
+            return
         left = self._left.get(body["order_id"], Decimal(0)) - abs(Decimal(body["qty"]))
         if left > 0:
             self._left[body["order_id"]] = left
@@ -174,8 +196,8 @@ class Ledgers:
         """Return the money that is unhedged, at these mid prices."""
         if not self._full:
             return 0.0
-        share = meter.held.get(self._keys[0], 0.0) / self._full[0]
-        legs = zip(self._keys[1:], self._full[1:], strict=True)
+        share = 0.0 if self._keys[0] in meter.settled else meter.held.get(self._keys[0], 0.0) / self._full[0]
+        legs = [(key, 0.0 if key in meter.settled else full) for key, full in self._hedges()]
         return sum(abs(meter.held.get(key, 0.0) - full * share) * self._price(key, mids) for key, full in legs)
 
     def _worth(self, key: str, qty: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from hedgekit.data import SyntheticBinary, SyntheticMarket
 from hedgekit.exchange import FillModel
-from hedgekit.exchange.faults import Fault, FaultKind
+from hedgekit.exchange.faults import EVERYWHERE, Fault, FaultKind
 from hedgekit.exchange.faults.fault import MESSAGES, ORDERS, STATES
 from tests.chaos import desks
 
@@ -44,6 +44,7 @@ _SECONDS = {
     FaultKind.REJECT_HEDGE: (0.01, 1.0),
     FaultKind.FREEZE: (3.0, 90.0),
     FaultKind.SKEW: (0.5, 600.0),
+    FaultKind.PAUSE: (1.0, 120.0),
     FaultKind.OUTAGE: (1.0, 120.0),
 }
 """From where to where, each power of ten as likely as another; those that last are longer on a slow tape."""
@@ -143,9 +144,12 @@ def draw(seed: int, run: int, desk: str = "") -> Recipe:
     budget = draws.one((200, 200, 200, 200, 200, SCARCE))
     params = _params(draws, row_s)
     kills = _kills(draws)
-    faults = _aimed(draws, _faults(draws, row_s, kills), desk)
+    faults = (*_aimed(draws, _faults(draws, row_s, kills), desk), *_reversals(draws, desk))
+    traded = desks.market(desk, market)
+    if isinstance(traded, SyntheticBinary):
+        traded = msgspec.structs.replace(traded, settles=draws.chance(0.5))
     allowed = desks.budget(desk, budget, scarce=budget == SCARCE)
-    return Recipe(seed, run, desk, desks.market(desk, market), model, allowed, desks.params(desk, params), faults, kills)
+    return Recipe(seed, run, desk, traded, model, allowed, desks.params(desk, params), faults, kills)
 
 
 def _aimed(draws: Draws, faults: tuple[Fault, ...], desk: str) -> tuple[Fault, ...]:
@@ -153,6 +157,14 @@ def _aimed(draws: Draws, faults: tuple[Fault, ...], desk: str) -> tuple[Fault, .
     if len(venues) == 1:
         return faults
     return tuple(msgspec.structs.replace(fault, venue=draws.one(("", *venues))) for fault in faults)
+
+
+def _reversals(draws: Draws, desk: str) -> tuple[Fault, ...]:
+    """Return fills that fail at the venue where they can; drawn last, so that the other desks' runs do not depend on it."""
+    if desks.PROVISIONAL not in desk.split("+"):
+        return ()
+    at = [draws.whole(1, 12) for _ in range(draws.whole(2, 5))]
+    return tuple(Fault(FaultKind.REVERSAL, f"submit:{number}", draws.spread(0.2, 30.0), venue=desks.PROVISIONAL) for number in at)
 
 
 def _params(draws: Draws, row_s: float) -> dict[str, Any]:
@@ -196,7 +208,7 @@ def _kills(draws: Draws) -> tuple[str, ...]:
 
 def _faults(draws: Draws, row_s: float, kills: tuple[str, ...]) -> tuple[Fault, ...]:
     number = draws.whole(9, 27)
-    kinds = [*draws.shuffled(tuple(FaultKind)), *draws.shuffled(tuple(FaultKind))][:number]
+    kinds = [*draws.shuffled(EVERYWHERE), *draws.shuffled(EVERYWHERE)][:number]
     faults = [_fault(kind, draws, row_s) for kind in kinds]
     if any(kill.startswith("feeds.reopened") for kill in kills):  # else there may be no socket to open again
         faults.append(Fault(FaultKind.DISCONNECT, f"row:{draws.whole(20, 150)}"))
@@ -229,6 +241,6 @@ def _seconds(kind: FaultKind, draws: Draws, row_s: float) -> float:
     if kind not in _SECONDS or (kind is FaultKind.REJECT_HEDGE and draws.chance(0.5)):
         return 0.0
     seconds = draws.spread(*_SECONDS[kind])
-    if kind in {FaultKind.FREEZE, FaultKind.OUTAGE} and row_s > 1 and draws.chance(0.5):
+    if kind in {FaultKind.FREEZE, FaultKind.PAUSE, FaultKind.OUTAGE} and row_s > 1 and draws.chance(0.5):
         seconds = round(min(seconds * row_s / 5, LONGEST_S), 3)
     return -seconds if kind is FaultKind.SKEW and draws.chance(0.5) else seconds

@@ -240,13 +240,43 @@ def test_orders_before_the_venue_has_told_what_is_held(folder: Path) -> None:
     assert seen(folder, "L6", "before ALPACA had told what is held")
 
 
+LATE = 46_000_000_000
+"""Longer than a recovery takes."""
+
+
+def late(records: list[Line]) -> int:
+    """Let all that comes after the venue's first word come late; return where that word is."""
+    up = first(records, type="link", state="up")
+    for record in records[up + 1 :]:
+        record["ts_ns"] += LATE
+    return up
+
+
 def test_a_recovery_that_takes_too_long(folder: Path) -> None:
+    journal(folder, late)
+    assert seen(folder, "L6", "the session had not recovered")
+
+
+def test_a_recovery_that_waits_for_a_market_that_is_shut(folder: Path) -> None:
     def change(records: list[Line]) -> None:
-        up = first(records, type="link", state="up")
-        records[up]["ts_ns"] -= 46_000_000_000
+        up = late(records)
+        said = {"type": "market_status", "status": "closed", "ts_ns": records[up]["ts_ns"]}
+        keys = [f"{one['venue']}:{one['symbol']}" for one in records[0]["instruments"]]
+        records[up + 1 : up + 1] = [said | {"instrument": key} for key in keys]
 
     journal(folder, change)
-    assert seen(folder, "L6", "the session had not recovered")
+    assert not seen(folder, "L6", "the session had not recovered")
+
+
+def test_a_recovery_in_which_the_venue_is_out_again(folder: Path) -> None:
+    def change(found: list[Line]) -> None:
+        last = found[first(found, kind="outage")]
+        until = last["t"] + round(last["seconds"] * 1e9)
+        found.append(last | {"t": until, "seconds": 20.0})
+
+    journal(folder, late)
+    lines(folder, "faults", change)
+    assert not seen(folder, "L6", "the session had not recovered")
 
 
 def test_a_stale_intent_that_leaves_after_a_silence(folder: Path) -> None:

@@ -335,3 +335,42 @@ def fill_at(records: list[Line], venue: str) -> int:
 def decided(folder: Path) -> Any:
     """Return when the first order was decided that is no entry."""
     return next(one["ts_ns"] for one in read(folder).all("decision") if one["orders"] and one["action"] != "open")
+
+
+# --------------------------------------------------- fills that are taken back
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Play a run at Polymarket in which a fill fails."""
+    folder = tmp_path_factory.mktemp("failed") / "run"
+    play(made(Fault(FaultKind.REVERSAL, "submit:2", 2.0), desk="POLYMARKET"), folder)
+    assert audit(folder)["violations"] == []
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "law", "words"),
+    [
+        ({"qty": "1"}, "L3", "(quantity, price, fee), where"),
+        ({"execution_id": "nothing-reversed"}, "L3", "takes back what was never executed"),
+        ({"symbol": "RAIN-YES"}, "L3", "takes back"),
+        ({"event": "fill"}, "L2", "was executed 0"),
+    ],
+)
+def test_what_is_taken_back_is_what_was_executed(failed: Path, tmp_path: Path, change: Line, law: str, words: str) -> None:
+    folder = Path(shutil.copytree(failed, tmp_path / "run"))
+    lines(folder, "ledger", lambda found: found[first(found, event="reversed")].update(change))
+    assert seen(folder, law, words)
+
+
+def test_what_is_taken_back_twice_is_seen_and_what_is_not_booked_too(failed: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(failed, tmp_path / "run"))
+    lines(folder, "ledger", lambda found: found.append(found[first(found, event="reversed")]))
+    assert seen(folder, "L3", "or was taken back before")
+    folder = Path(shutil.copytree(failed, tmp_path / "again"))
+    journal(folder, lambda records: records.pop(first(records, type="fill", cause="reversal")))
+    assert seen(folder, "L3", "the ledger has 1 execution(s) ('reversal'")
+    folder = Path(shutil.copytree(failed, tmp_path / "trade"))
+    journal(folder, lambda records: records[first(records, type="fill", cause="reversal")].pop("cause"))
+    assert seen(folder, "L3", "the journal has 1 fill(s) ('trade'")

@@ -153,3 +153,52 @@ def test_a_pair_is_held_while_prices_stand_still_and_closed_when_they_move(tmp_p
     closed = next(decision for decision in books.all("decision") if decision["ts_ns"] > moves[1] and decision["orders"])
     assert (closed["action"], closed["reason"]) == ("close", "reconciled")
     assert closed["ts_ns"] - moves[1] < NS, "not when the question of half a minute ago is due again"
+
+
+def fails(folder: Path, *faults: Fault, **more: Any) -> Books:
+    """Play a run at Polymarket in which the fills of early orders fail; return what it left."""
+    failing = (Fault(FaultKind.REVERSAL, f"submit:{number}", seconds) for number, seconds in ((1, 1.5), (2, 0.5), (5, 4.0), (8, 20.0)))
+    return run(folder, *failing, *faults, desk="POLYMARKET", **more)
+
+
+def reversals(books: Books) -> list[str]:
+    """Return the executions that were taken back, as the journal has them."""
+    return [fill["fill_id"] for fill in books.all("fill") if fill.get("cause") == "reversal"]
+
+
+def test_fills_that_fail_are_once_executed_and_once_taken_back(tmp_path: Path) -> None:
+    """Whatever is lost of the account's stream, and whoever is killed meanwhile."""
+    books = fails(tmp_path / "heard")
+    assert len(reversals(books)) >= 3
+    deaf = fails(tmp_path / "deaf", Fault(FaultKind.LOST, "trade:1", count=100_000))
+    assert reversals(deaf)
+    assert {fault["kind"] for fault in deaf.faults} == {"lost", "reversal"}
+    killed = fails(tmp_path / "killed", kills=("outbox.after_send:2", "session.received:12"))
+    assert len(killed.run["lives"]) == 3
+    assert reversals(killed)
+
+
+def test_a_fill_that_fails_in_an_outage_is_known_before_what_is_held_is_agreed_on(tmp_path: Path) -> None:
+    heard = fails(tmp_path / "heard")
+    first = next(line["t"] for line in heard.ledger if line["event"] == "reversed")
+    row = sum(row_ns < first for row_ns in made(desk="POLYMARKET").market.tape().ts_ns.tolist())
+    books = fails(tmp_path / "out", Fault(FaultKind.OUTAGE, f"row:{row}", 40.0))
+    (back,) = [link["ts_ns"] for link in books.all("link") if link["state"] == "up"]
+    assert [line for line in books.ledger if line["event"] == "reversed" and back - 40 * NS < line["t"] < back]
+    assert recovered(books, back) - back < 10 * NS, "an order that is over is looked up for 7.5 s before its trades are asked for"
+
+
+def test_a_tape_that_ends_while_what_is_held_cannot_be_closed(tmp_path: Path) -> None:
+    """Asked again every 30 s until the market speaks, the question kept a tape going that had nothing more to say."""
+    held = next(record["ts_ns"] for record in run(tmp_path / "calm").all("decision") if all(record["positions"]))
+    row = (held - run_start(tmp_path / "calm")) // NS + 2
+    books = run(tmp_path / "ends", Fault(FaultKind.FREEZE, f"row:{row}", 400.0))
+    assert [link["state"] for link in books.all("link")] == ["frozen"]
+    *_, last = books.all("decision")
+    assert last["phase"] == "halted"
+    assert any(last["positions"])
+
+
+def run_start(folder: Path) -> int:
+    """Return when the tape of a run begins."""
+    return int(next(iter(read(folder).all("quote")))["ts_ns"])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedgekit.backtest import Backtest, run
+from hedgekit.backtest.lean import passed
 from hedgekit.data import SyntheticBinary, Tape
 from hedgekit.errors import ConfigError
 from hedgekit.exchange.model import FillModel
@@ -67,6 +68,22 @@ def test_these_strategies_do_trade() -> None:
             decision.reason.value for seed in range(3) for decision in run(fast_tape(seed, 600), params(**FAST | strategy), MODEL).decisions
         }
     assert {"scale_in", "time_stop", "cooldown", "rearming", "stop", "target", "drift", "cost_exceeds_benefit"} <= seen
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STRATEGIES, STRATEGIES, st.integers(0, 50), st.sampled_from([3, 40]))
+def test_law_a_pass_that_knows_its_plans_does_the_same(strategy: dict[str, Any], other: dict[str, Any], seed: int, refit_bars: int) -> None:
+    """A sweep stops at the ratios that are due for its first combination alone: the state, fills and trades of the next are the same."""
+    tape, shared = fast_tape(seed, 300), dict[Any, Any]()
+    same = {"refit_bars": refit_bars, **{name: strategy[name] for name in ("bar_ticks", "max_quote_age_s")}}
+    first, second = (params(**FAST | one | same) for one in (other, strategy))
+    passed(tape, first, MODEL, shared)
+    knowing, alone = passed(tape, second, MODEL, shared), passed(tape, second, MODEL)
+    assert knowing.plans == alone.plans
+    assert knowing.work.ending == alone.work.ending
+    trades = int(alone.work.s["trade"])
+    assert knowing.work.trips[:trades].tobytes() == alone.work.trips[:trades].tobytes()
+    assert int(knowing.work.c["plans"]) == len(alone.plans)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])

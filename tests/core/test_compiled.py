@@ -73,3 +73,13 @@ def test_a_user_without_a_home_is_no_error(tree: Path) -> None:
 def test_the_cache_is_used(tree: Path) -> None:
     code = "from hedgekit.rules.exits import exit_reason as f; f(-2.0, 1, 0.5, 3.5); print(sum(f.stats.cache_hits.values()))"
     assert [python(code, tree, XDG_CACHE_HOME=str(tree / "cache")) for _ in range(2)] == ["0", "1"]
+
+
+def test_the_cache_is_this_users_alone(tree: Path) -> None:
+    """What lies in it is run, so others may not write there; a folder of theirs is not used."""
+    cache = tree / "cache"
+    (cache / "hedgekit").mkdir(parents=True, mode=0o777)
+    folder = Path(python(FOLDER, tree, XDG_CACHE_HOME=str(cache)))
+    assert [place.stat().st_mode & 0o777 for place in (folder, folder.parent)] == [0o700, 0o700]
+    strangers = f"import os; os.geteuid = lambda: {os.geteuid() + 1}; {FOLDER}"
+    assert python(strangers, tree, XDG_CACHE_HOME=str(cache)) == "None"

@@ -63,8 +63,8 @@ def fill(  # noqa: PLR0913 - one row
 
 def guard(**limits: Any) -> Guard:
     made = Guard(Limits(**limits), (A, B))
-    made.note(quote(A, 99.99, 100.01))
-    made.note(quote(B, 9.99, 10.01))
+    made.note(quote(A, 99.99, 100.01), "one")
+    made.note(quote(B, 9.99, 10.01), "one")
     return made
 
 
@@ -100,7 +100,7 @@ def test_an_instrument_without_a_quote_is_refused() -> None:
 
 def test_an_instrument_that_was_never_quoted_does_not_switch_the_gross_limit_off() -> None:
     made = Guard(Limits(gross_notional=1_000.0), (A, B))  # B, of another pair, has no quote yet
-    made.note(quote(A, 99.99, 100.01))
+    made.note(quote(A, 99.99, 100.01), "one")
     (one,) = made.refused(decision(order("a", A, 11)))
     assert "beyond gross_notional=1000" in one.message
 
@@ -109,8 +109,8 @@ def test_an_instrument_that_was_never_quoted_does_not_switch_the_gross_limit_off
 def test_a_book_without_a_side_or_crossed_is_no_loss_and_no_touch(bid: float, ask: float) -> None:
     """As the step has it: the last mid goes on marking."""
     made = guard(session_loss=100.0)
-    made.note(fill("a", A, 10, "100"))
-    assert made.note(quote(A, bid, ask, at=1)) is None
+    made.note(fill("a", A, 10, "100"), "one")
+    assert made.note(quote(A, bid, ask, at=1), "one") is None
     assert made.gain == pytest.approx(0.0)
     assert made.refused(decision(order("out", A, -10, "99.5"), action=Action.CLOSE)) == []
 
@@ -119,16 +119,16 @@ def test_a_loss_that_the_journal_does_not_answer_is_answered_after_the_restart()
     """Killed between what was lost and the command: the first word on a price or a fill closes."""
     again = Guard(Limits(session_loss=100.0), (A, B))
     for record in (quote(A, 99.99, 100.01), quote(B, 9.99, 10.01), fill("a", A, 10, "100"), quote(A, 80.0, 80.02, at=1)):
-        again.restore(record)
-    assert again.note(quote(A, 80.0, 80.02, at=2)) is not None
+        again.restore(record, "one")
+    assert again.note(quote(A, 80.0, 80.02, at=2), "one") is not None
 
 
 def test_what_makes_a_position_smaller_is_refused_for_its_price_alone() -> None:
     made = guard(order_notional=1.0, gross_notional=1.0, position={"V:A": 0.5}, orders_per_minute=0, collar=0.01)
-    made.note(fill("old", A, 10, "100"))
+    made.note(fill("old", A, 10, "100"), "one")
     assert made.refused(decision(order("out", A, -10), action=Action.CLOSE)) == []
     assert len(made.refused(decision(order("more", A, -1), action=Action.CLOSE))) == 1, "beside the ten that work, it would go short"
-    made.note(Cancelled(ts_ns=0, order_id="out"))
+    made.note(Cancelled(ts_ns=0, order_id="out"), "one")
     assert made.refused(decision(order("again", A, -10, "99.5"), action=Action.CLOSE)) == []
     assert "collar" in made.refused(decision(order("far", A, -10, "90"), action=Action.CLOSE))[0].message
 
@@ -141,32 +141,32 @@ def test_a_minute_is_any_sixty_seconds() -> None:
 
 def test_too_great_a_loss_closes_once_and_counts_anew_when_a_person_resumes() -> None:
     made = guard(session_loss=100.0)
-    assert made.note(fill("a", A, 10, "100", fee="20")) is None
-    assert made.note(quote(A, 91.99, 92.01, at=1)) is None, "80 and the fee: at the limit, not beyond"
-    stop = made.note(quote(A, 91.98, 92.0, at=2))
+    assert made.note(fill("a", A, 10, "100", fee="20"), "one") is None
+    assert made.note(quote(A, 91.99, 92.01, at=1), "one") is None, "80 and the fee: at the limit, not beyond"
+    stop = made.note(quote(A, 91.98, 92.0, at=2), "one")
     assert stop == Command(ts_ns=2, name="flatten", ref="guard: loss of 100.10 is beyond session_loss=100")
-    assert made.note(quote(A, 50.0, 50.02, at=3)) is None, "said once"
-    made.note(Command(ts_ns=4, name="resume", ref="person"))
-    assert made.note(quote(A, 41.0, 41.02, at=5)) is None
-    assert made.note(quote(A, 39.0, 39.02, at=6)) is not None
+    assert made.note(quote(A, 50.0, 50.02, at=3), "one") is None, "said once"
+    made.note(Command(ts_ns=4, name="resume", ref="person"), "one")
+    assert made.note(quote(A, 41.0, 41.02, at=5), "one") is None
+    assert made.note(quote(A, 39.0, 39.02, at=6), "one") is not None
 
 
 def test_a_restarted_guard_does_not_close_again() -> None:
     made = guard(session_loss=100.0)
-    made.note(fill("a", A, 10, "100"))
-    stop = made.note(quote(A, 80.0, 80.02, at=1))
+    made.note(fill("a", A, 10, "100"), "one")
+    stop = made.note(quote(A, 80.0, 80.02, at=1), "one")
     assert stop is not None
     again = guard(session_loss=100.0)
-    again.note(stop)
-    again.note(fill("a", A, 10, "100"))
-    assert again.note(quote(A, 70.0, 70.02, at=2)) is None
+    again.note(stop, "one")
+    again.note(fill("a", A, 10, "100"), "one")
+    assert again.note(quote(A, 70.0, 70.02, at=2), "one") is None
 
 
 def test_an_inverse_perpetual_gains_in_coins() -> None:
     perp = Instrument("V", "P", kind=Kind.INVERSE_PERP, multiplier=Decimal(10), fees=Fees())
     made = Guard(Limits(), (perp,))
-    made.note(quote(perp, 50_000.0, 50_000.0))
-    made.note(fill("a", perp, 100, "40000"))  # 1,000 dollars bought at 40,000: a fortieth of a coin
+    made.note(quote(perp, 50_000.0, 50_000.0), "one")
+    made.note(fill("a", perp, 100, "40000"), "one")  # 1,000 dollars bought at 40,000: a fortieth of a coin
     assert made.gain == pytest.approx(1_000 / 40_000 * 50_000 - 1_000)
 
 
@@ -174,16 +174,16 @@ def test_a_fee_in_coin_and_funding_count_at_their_prices() -> None:
     """By hand: half a thousandth of a coin at 40,000 is 20 dollars; 0.001 coins of funding at 50,000 are 50, told twice or not."""
     perp = Instrument("V", "P", kind=Kind.INVERSE_PERP, multiplier=Decimal(10), fees=Fees())
     made = Guard(Limits(session_loss=60.0), (perp,))
-    made.note(quote(perp, 40_000.0, 40_000.0))
-    made.note(msgspec.structs.replace(fill("a", perp, 100, "40000"), fee=Decimal("0.0005"), fee_coin="BTC"))
+    made.note(quote(perp, 40_000.0, 40_000.0), "one")
+    made.note(msgspec.structs.replace(fill("a", perp, 100, "40000"), fee=Decimal("0.0005"), fee_coin="BTC"), "one")
     assert made.gain == pytest.approx(-20.0)
     at = {"instrument": perp.key, "venue_ns": 5, "mark": Decimal(50_000), "coin": "BTC"}
     paid = Payment(ts_ns=5, payment_id="1", amount=Decimal("-0.001"), **at)
-    stop = made.note(paid)
+    stop = made.note(paid, "one")
     assert made.gain == pytest.approx(-70.0)
     assert stop is not None
     assert stop.name == "flatten"
-    made.note(paid)
+    made.note(paid, "one")
     assert made.gain == pytest.approx(-70.0)
 
 
@@ -224,12 +224,12 @@ def test_law_no_sequence_of_fills_of_accepted_orders_breaks_a_limit(moves: list[
             key, left = alive.pop(name)
             if what == "fill":
                 part = min(qty, abs(left)) * (1 if left > 0 else -1)
-                made.note(fill(name, A if key == "V:A" else B, part, "100", at=number))
+                made.note(fill(name, A if key == "V:A" else B, part, "100", at=number), "one")
                 held[key] += part
                 if left != part:
                     alive[name] = (key, left - part)
             else:
-                made.note(Cancelled(ts_ns=now, order_id=name))
+                made.note(Cancelled(ts_ns=now, order_id=name), "one")
         for key, most in limits["position"].items():  # type: ignore[attr-defined] # a dict
             assert abs(held[key]) <= most
         assert sum(100.0 * abs(qty) for qty in held.values()) <= 1_800.0
@@ -241,8 +241,40 @@ def test_law_no_sequence_of_fills_of_accepted_orders_breaks_a_limit(moves: list[
 def test_half_a_market_is_no_loss(bid: float, ask: float) -> None:
     """A missing side, 0 on Alpaca's wire, halves no price: the last mid goes on counting."""
     made = guard(session_loss=10.0)
-    made.note(fill("a", A, 10, "100"))
+    made.note(fill("a", A, 10, "100"), "one")
     gain = made.gain
-    assert made.note(quote(A, bid, ask, 1)) is None
+    assert made.note(quote(A, bid, ask, 1), "one") is None
     assert made.gain == gain == 0.0
-    assert made.note(quote(A, 98.0, 98.02, 2)) is not None
+    assert made.note(quote(A, 98.0, 98.02, 2), "one") is not None
+
+
+def test_each_pair_is_told_its_own_part_of_what_the_venue_books_once() -> None:
+    """One settlement and one payment of an account, under one id each, for two pairs in one contract: both parts count, once each."""
+    made = Guard(Limits(session_loss=100.0, gross_notional=1_000.0), (A, B))
+    made.note(quote(A, 49.99, 50.01), "one")
+    parts = {"one": 10, "two": 6}
+    for owner, qty in parts.items():
+        made.note(fill(owner, A, qty, "50"), owner)
+    assert made.gain == pytest.approx(0.0)
+    for owner, qty in parts.items():
+        paid = Payment(ts_ns=5, payment_id="1", instrument=A.key, venue_ns=5, amount=Decimal(-qty) / 10, mark=Decimal(50))
+        for _ in range(2):  # the second time it is the same
+            made.note(paid, owner)
+    assert made.gain == pytest.approx(-1.6)
+    for owner, qty in parts.items():
+        out = Fill(
+            ts_ns=9,
+            order_id="",
+            fill_id="settlement-9",
+            instrument=A.key,
+            venue_ns=9,
+            qty=Decimal(-qty),
+            price=Decimal(45),
+            fee=Decimal(0),
+            cause="settlement",
+        )
+        for _ in range(2):
+            stop = made.note(out, owner)
+    assert made.gain == pytest.approx(-1.6 - 16 * 5.0), "nothing is held any more: the mid of 50 marks nothing"
+    assert stop is None, "81.6 is no loss beyond 100"
+    assert not made.refused(decision(order("new", A, 19))), "950 of 1,000: nothing is held beside it"

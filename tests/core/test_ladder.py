@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hedgekit.rules import legs as ladder
-from hedgekit.types import NS, Action, Cancelled, Decision, Link, MarketStatus, Phase, Reason, Reconciled, Timer
+from hedgekit.types import NS, Action, Cancelled, Decision, Link, MarketStatus, Phase, Reason, Reconciled, Reject, Timer
 from tests.core.core_made import Desk, params
 from tests.core.test_backtest import FAST, check_parity, fast_tape
 
@@ -123,6 +123,40 @@ def test_a_part_that_is_large_enough_is_accepted() -> None:
     desk.fill(entry.orders[1], Decimal(59), number="a")
     wait(desk, 2.0, quote=1)
     assert over(desk, entry.orders[1].order_id).reason is Reason.LEG_SHORTFALL
+
+
+def test_a_part_that_is_accepted_at_a_quote_counts_as_hedged_from_then_on() -> None:
+    """The order ended at an old quote (Polymarket's, in a frozen feed); the next one takes the step, and the naked seconds stop there."""
+    desk, entry = entered(accept_filled=0.6)
+    desk.fill(entry.orders[0])
+    desk.fill(entry.orders[1], Decimal(60), number="a")
+    wait(desk, 2.0, quote=1)
+    desk.now_ns += 3601 * NS
+    assert over(desk, entry.orders[1].order_id).reason is Reason.NOTED
+    desk.quote(0, 103.0)
+    accepted = desk.quote(1, 100.0)
+    assert (accepted.reason, accepted.targets) == (Reason.SHORT_ACCEPTED, (-97.0, 60.0))
+    assert accepted.naked == pytest.approx(40 * 100.0 * 3603)
+    desk.now_ns += 7 * NS
+    assert desk.hedger.on(Link(ts_ns=desk.now_ns, venue="T", state="up", since_ns=desk.now_ns)).naked == accepted.naked
+
+
+def test_two_legs_that_are_refused_at_the_close_are_ordered_again_at_the_next_bar_and_not_before() -> None:
+    """Each refusal had the other leg ordered, which was refused: twenty orders a second, at a venue that has said why it takes none."""
+    desk, entry = entered(patience_s=0.0)
+    for order in entry.orders:
+        desk.fill(order)
+    close = hour(desk, 100.0)
+    assert (close.action, len(close.orders)) == (Action.CLOSE, 2)
+    for order in close.orders:
+        said = desk.hedger.on(Reject(ts_ns=desk.now_ns, order_id=order.order_id, code="400", message="no match"))
+        assert (said.reason, said.orders) == (Reason.LEG_REJECTED, ())
+    again = hour(desk, 100.0)
+    assert (again.reason, sorted(order.leg for order in again.orders)) == (Reason.LEG_SHORTFALL, [0, 1])
+    first, other = again.orders
+    assert not desk.hedger.on(Reject(ts_ns=desk.now_ns, order_id=first.order_id, code="400", message="no match")).orders
+    assert desk.fill(other).phase is Phase.CLOSING
+    assert [order.leg for order in hour(desk, 100.0).orders] == [first.leg]
 
 
 def climb(desk: Desk, order_id: str, times: int) -> Decision:

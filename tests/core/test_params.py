@@ -61,7 +61,9 @@ def test_a_value_out_of_range_is_named_with_range_and_fix(name: str) -> None:
         assert f"{name}={bad!r}" in text
         assert f"must be {low:g} to {high:g} {unit}".rstrip() in text
         assert f"({rule})" in text
-        assert "usual values" in text
+        usual = Params._extra(name)["usual"]
+        assert ("usual values" in text) is ([*usual] != [low, high])
+        assert f"usual values: {usual[0]:g} to {usual[1]:g}" in text or "usual" not in text
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_value_out_of_range_is_named_with_range_and_fix(name: str) -> None:
         ({"zzz": 1}, ["unknown parameter 'zzz'", "known: structure"]),
         ({"structure": "pair"}, ["structure='pair'", "'pairs', 'synthetic', 'delta' or 'unhedged'", "A6"]),
         ({"evidence_override": "because"}, ["evidence_override='because'", "at least 10 characters"]),
-        ({"lookback": 20.5}, ["lookback=20.5", "must be 5 to 512 bars"]),
+        ({"lookback": 20.5}, ["lookback=20.5: must be a whole number, 5 to 512 bars"]),
         ({"entry": "high"}, ["entry='high'", "must be 0.1 to 10 sd"]),
         ({"target": 2.0, "entry": 2.0}, ["target=2", "target < entry < stop", "write for example"]),
         ({"stop": 1.0}, ["stop=1", "target < entry < stop"]),

@@ -148,7 +148,7 @@ def test_nothing_is_closed_while_the_second_venue_is_silent_too() -> None:
     link(desk, "A", "up")
     assert not agree(desk, "A").orders
     assert not agree(desk, "B").orders, "an answer from before its silence, late"
-    with pytest.raises(VenueError, match="word of the venue 'Z'; this session trades at A, B"):
+    with pytest.raises(VenueError, match="a message of venue 'Z' reached a session that trades at A, B"):
         link(desk, "Z", "down")
 
 
@@ -262,6 +262,63 @@ def test_a_close_that_is_taken_back_is_closed_again() -> None:
     assert (said.phase, [order.qty for order in said.orders]) == (Phase.CLOSING, [-entry[0].qty])
     desk.fill(said.orders[0])
     assert desk.hedger.phase is Phase.FLAT
+
+
+def test_what_is_taken_back_while_prices_are_old_waits_for_one() -> None:
+    desk, entry = opened()
+    desk.now_ns += round(2 * desk.hedger.params.max_quote_age_s * 10**9)
+    said = booked(desk, entry[1], 1, -entry[1].qty, "100", "reversal")
+    assert (said.action, said.reason, said.orders) == (Action.HOLD, Reason.REVERSED, ())
+    repair = desk.quote(1, 100.0)
+    assert (repair.action, [(order.leg, order.qty) for order in repair.orders]) == (Action.REPAIR, [(1, entry[1].qty)])
+
+
+def test_a_leg_that_is_taken_back_is_as_naked_as_any_and_begins_the_ladder_anew() -> None:
+    """L4: what its primary is worth counts from the reversal on, and an order that is not filled is overdue."""
+    desk, entry = opened(order_type="limit", patience_s=2.0, retries=1, naked_limit_s=1e6)
+    before = bar(desk, 103.0).naked
+    order = booked(desk, entry[1], 1, -entry[1].qty, "100", "reversal").orders[0]
+    assert order.limit is not None
+    began, said = desk.now_ns, []
+    for _ in range(8):  # half seconds
+        desk.now_ns += 5 * 10**8
+        said += [desk.quote(0, 103.0), desk.quote(1, 100.0)]
+        while (wakeup_ns := desk.hedger.wakeup_ns) is not None and wakeup_ns <= desk.now_ns:
+            said.append(desk.hedger.on(Timer(ts_ns=desk.now_ns)))
+    late = next(one for one in said if one.cancels)
+    assert (late.reason, late.cancels, late.ts_ns - began) == (Reason.ORDER_OVERDUE, (order.order_id,), 2 * 10**9)
+    assert late.naked - before == pytest.approx(2 * abs(float(entry[1].qty)) * 100.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(("state", "phase", "ordered"), [("restarted", Phase.CLOSING, 1), ("down", Phase.CLOSING, 1)])
+def test_what_is_taken_back_of_a_closed_pair_during_a_silence_is_closed_after_it(state: str, phase: Phase, ordered: int) -> None:
+    desk, entry = opened()
+    for order in (close := bar(desk, 100.0)).orders:
+        desk.fill(order)
+    link(desk, "A", state)
+    said = booked(desk, close.orders[0], 0, -close.orders[0].qty, "100", "reversal")
+    assert (said.phase, said.reason, said.orders) == (Phase.RECOVERING, Reason.REVERSED, ())
+    if state == "down":
+        link(desk, "A", "up")
+    agree(desk, "A")
+    said = agree(desk, "B")
+    assert (said.phase, len(said.orders)) == (phase, ordered)
+    assert said.orders[0].qty == -entry[0].qty
+    desk.fill(said.orders[0])
+    assert desk.hedger.phase is Phase.FLAT
+
+
+def test_a_reversal_that_makes_a_closing_pair_flat_ends_it() -> None:
+    """A part of the entry comes to nothing after all, when all else is closed."""
+    desk, entry = opened()
+    close = bar(desk, 100.0)
+    desk.fill(next(order for order in close.orders if order.leg == 1))
+    left = next(order for order in close.orders if order.leg == 0)
+    desk.hedger.on(Cancelled(ts_ns=desk.now_ns, order_id=left.order_id))
+    again = next(iter(desk.hedger.working))
+    said = booked(desk, entry[0], 0, -entry[0].qty, "100", "reversal")
+    assert said.cancels == (again,), "the order that works would open what it was to close"
+    assert desk.hedger.on(Cancelled(ts_ns=desk.now_ns, order_id=again)).phase is Phase.FLAT
 
 
 @pytest.mark.parametrize(("tick", "limit"), [("0.01", "0.96"), ("0.001", "0.966")])

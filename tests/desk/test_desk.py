@@ -17,7 +17,7 @@ import pytest
 
 from hedgekit import SyntheticMarket, desk
 from hedgekit.desk import PaperSession, State
-from hedgekit.errors import ConfigError, SessionError
+from hedgekit.errors import ConfigError, JournalError, SessionError
 from hedgekit.params import Params
 from hedgekit.replay import replay
 from hedgekit.types import Command, Quote, SessionEnded
@@ -290,6 +290,8 @@ def test_wrong_things_are_refused_before_any_process(home: Path) -> None:
         start(home, account="a b")
     with pytest.raises(SessionError, match="there is no session 'none'"):
         desk.attach("none", folder=home)
+    with pytest.raises(JournalError, match=r"session name '\.\./accounts': use 1 to 64 letters"):
+        desk.attach("../accounts", folder=home)
     assert desk.sessions(folder=home).empty
     assert list(desk.sessions(folder=home).columns)[:3] == ["session", "account", "state"]
     assert isinstance(Params.make(**PARAMS), Params)

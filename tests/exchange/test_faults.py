@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import ConfigError
-from hedgekit.exchange.faults import Fault, FaultKind, Faults, Outage, schedule
+from hedgekit.exchange.faults import EVERYWHERE, Fault, FaultKind, Faults, Outage, schedule
+from hedgekit.exchange.faults.fault import DRAWN
 from hedgekit.types import NS
 
 NOW = 1_000 * NS
@@ -32,6 +33,8 @@ NOW = 1_000 * NS
         ({"kind": "late"}, "seconds must be above 0"),
         ({"kind": "delayed_ack"}, "seconds must be above 0"),
         ({"kind": "freeze"}, "seconds must be above 0"),
+        ({"kind": "reversal"}, "seconds must be above 0: how long it lasts, or how much later it comes"),
+        ({"kind": "reversal", "at": "cancel:1", "seconds": 1.0}, "a cancel is no order"),
         ({"kind": "outage", "seconds": -1.0}, "seconds=-1.0 must be a number from 0"),
         ({"kind": "outage", "seconds": float("inf")}, "seconds=inf must be a number from 0"),
         ({"kind": "skew", "seconds": float("nan")}, "seconds=nan must be a number"),
@@ -43,6 +46,8 @@ NOW = 1_000 * NS
         ({"kind": "lost", "count": 0}, "count=0 must be at least 1"),
         ({"kind": "outage", "seconds": 1.0, "count": 2}, "count=2 must be 1"),
         ({"kind": "freeze", "seconds": 1.0, "count": 2}, "count=2 must be 1"),
+        ({"kind": "pause"}, "seconds must be above 0"),
+        ({"kind": "pause", "seconds": 1.0, "count": 2}, "count=2 must be 1"),
         ({"kind": "disconnect", "at": "row:1", "count": 2}, "count=2 must be 1"),
     ],
 )
@@ -60,7 +65,7 @@ def test_a_fault_is_read_from_json_and_its_kind_from_a_word() -> None:
 
 
 def test_there_are_all_the_kinds_of_the_issue() -> None:
-    assert len(FaultKind) == 18
+    assert (len(FaultKind), {*FaultKind} - {*EVERYWHERE}) == (20, {FaultKind.REVERSAL})
 
 
 # ------------------------------------------------------------------ what is due
@@ -229,8 +234,9 @@ def test_the_number_of_faults_is_poisson() -> None:
 def test_every_kind_is_drawn_as_often_as_another_within_the_sizes() -> None:
     faults = [fault for seed in range(200) for fault in schedule(seed, **SIZES, mean_faults=90)]
     counts = Counter(fault.kind for fault in faults)
-    expected = len(faults) / len(FaultKind)
-    assert all(abs(counts[kind] - expected) < 6 * expected**0.5 for kind in FaultKind)
+    expected = len(faults) / len(DRAWN)
+    assert counts.keys() == {*DRAWN} == {*EVERYWHERE} - {FaultKind.PAUSE}
+    assert all(abs(counts[kind] - expected) < 6 * expected**0.5 for kind in DRAWN)
     tops = {"submit": 100, "cancel": 25, "request": 200, "md": 400, "trade": 200, "row": 100}
     assert all(1 <= fault.number <= tops[fault.place] for fault in faults)
     assert {fault.place for fault in faults} == set(tops)
@@ -238,6 +244,13 @@ def test_every_kind_is_drawn_as_often_as_another_within_the_sizes() -> None:
     assert {fault.seconds > 0 for fault in faults if fault.kind is FaultKind.TOO_MANY} == {True, False}, "with and without Retry-After"
     assert {fault.seconds > 0 for fault in faults if fault.kind is FaultKind.SKEW} == {True, False}, "early and late"
     assert {fault.count for fault in faults if fault.kind is FaultKind.LOST} == {1, 2, 3}
+
+
+def test_what_one_venue_alone_can_do_is_drawn_where_it_is_named() -> None:
+    plan = schedule(4, **SIZES, mean_faults=20, kinds=[FaultKind.REVERSAL])
+    assert {(fault.kind, fault.place) for fault in plan} == {(FaultKind.REVERSAL, "submit")}
+    assert all(0.5 <= fault.seconds <= 30.0 for fault in plan)
+    assert not any(fault.kind is FaultKind.REVERSAL for seed in range(50) for fault in schedule(seed, **SIZES, mean_faults=90))
 
 
 def test_a_plan_of_chosen_kinds() -> None:

@@ -42,6 +42,14 @@ def test_a_reversal_books_everything_back() -> None:
     assert made.reverse(kept.execution_id, 4).position == 0
 
 
+def test_no_fee_is_taken_back_as_no_fee() -> None:
+    """Not as -0, which no venue would write."""
+    free = Exchange([(one := Instrument("P", "FREE", Kind.BINARY))], Decimal(9), FillModel("touch"), markets=[BinaryMarket(one.key)])
+    free.on_depth(one.key, [], [Level(Decimal("0.52"), Decimal(100))], 1)
+    (bought,) = (report for report in free.submit(NewOrder("a", one.key, Decimal(5), tif="ioc"), 2) if isinstance(report, Executed))
+    assert not free.reverse(bought.execution_id, 3).fee.is_signed()
+
+
 def test_a_signed_position_passes_through_zero_in_one_order() -> None:
     made = exchange()
     fill(made, "a", "10")

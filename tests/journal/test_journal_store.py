@@ -221,12 +221,14 @@ def test_every_wrong_place_gives_one_line(tmp_path: Path) -> None:
         ("text.db/sub/j.db", "write", "cannot be reached: Not a directory"),
         ("sqlite://", "write", "a journal must survive its process"),
         ("nonsense://host/db", "write", "nonsense: no driver for this database"),
+        ("postgresql+psycopg://h/d?user=u&password=hidden-word", "read", "put it in ~/.pgpass or PGPASSWORD"),
         ("://", "write", "the journal's address is not a database URL"),
     ]
     for place, mode, says in cases:
         with pytest.raises(JournalError, match=says) as caught:
             Journal.open(place if "://" in place else tmp_path / place, SESSION, mode=mode)  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
+        assert "hidden-word" not in str(caught.value)
         assert caught.value.__cause__ is None
     with pytest.raises(JournalError, match="mode='append': write 'write' or 'read'"):
         Journal.open(tmp_path / "good.db", "one", mode="append")  # type: ignore[arg-type]

@@ -293,6 +293,9 @@ class Session:
             order = self.venue.orders.get(event.order_id)
             assert order is None or order.over, "an end was told of an order that lives"
             assert order is None or order.filled == self.sum_told(event.order_id), "an end was told before the executions"
+        if isinstance(event, Reconciled):
+            held = sum((one.qty for one in self.venue.executions[: int(event.cash)]), Decimal(0))
+            assert event.positions.get("ALPACA:KO", Decimal(0)) == held, "positions and cash are of two moments"
 
     def may_leave(self, request: Request) -> None:
         """Durable first (L2); what is not wanted is not sent; an entry's hedge after its primary (A13); nobody passes a close (L5)."""

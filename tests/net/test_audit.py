@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 import pytest
 
 from hedgekit.errors import VenueError
+from hedgekit.net.life import Outcome
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Cancelled, Fill, Reconciled, Reply
+from hedgekit.types import NS, Cancelled, Fill, Reconciled, Reply, Request
 from tests.net.orders_made import DUPLICATE, VENUE, ack, decision, fill, order, state, what
 
 
@@ -40,11 +42,40 @@ def test_an_audit_finds_what_the_stream_has_not_told() -> None:
     assert isinstance(found, Fill)
     assert (found.fill_id, found.qty, found.ts_ns) == ("s-1-0-2", 4, 6)
     assert end == Cancelled(ts_ns=6, order_id="s-1-0")
-    positions, account = said.requests
-    assert outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"7","side":"long"}]'), 7).events == []
-    events = outbox.on_reply(account, Reply(200, b'{"cash":"12.5"}'), 8).events
-    assert events == [Reconciled(ts_ns=8, positions={"ALPACA:KO": Decimal(7)}, cash=Decimal("12.5"), agrees=True, venue="ALPACA")]
+    assert holds(outbox, said.requests, (7, "12.5"), (7, "12.5")) == (7, "12.5")
     assert not outbox.auditing
+
+
+def test_positions_and_cash_are_of_one_moment() -> None:
+    """Executions of 3 shares at $50 and 4 at $40 come between the answers, and are told later than all of them."""
+    outbox = Outbox(VENUE)
+    assert holds(outbox, outbox.audit(full=True), (0, "850"), (3, "690"), (7, "690"), (7, "690")) == (7, "690")
+    assert not outbox.auditing
+
+
+def test_an_answer_that_was_lost_and_asked_for_again_is_of_the_same_moment_as_the_others() -> None:
+    outbox = Outbox(VENUE)
+    positions, account = outbox.audit(full=True)
+    assert outbox.on_reply(account, Reply(200, b'{"cash":"1000"}'), 1) == Outcome()
+    assert outbox.on_reply(positions, Reply(0, b""), 2).again_ns
+    again = outbox.on_reply(positions, Reply(200, b'[{"symbol":"KO","qty":"3","side":"long"}]'), 3).requests
+    assert holds(outbox, again, (3, "850"), (3, "850")) == (3, "850")
+
+
+def holds(outbox: Outbox, requests: Sequence[Request], *rounds: tuple[int, str]) -> tuple[int, str]:
+    """Answer what is asked, shares and cash, round for round; return what the outbox takes it to hold after the last round."""
+    for ts_ns, (shares, cash) in enumerate(rounds, 8):
+        positions, account = requests
+        assert (positions.purpose, account.purpose) == ("positions", "account")
+        body = [{"symbol": "KO", "qty": str(shares), "side": "long"}]
+        assert outbox.on_reply(positions, Reply(200, msgspec.json.encode(body)), ts_ns) == Outcome()
+        outcome = outbox.on_reply(account, Reply(200, msgspec.json.encode({"cash": cash})), ts_ns)
+        requests = outcome.requests
+        assert bool(requests) != bool(outcome.events)
+    (event,) = outcome.events
+    assert isinstance(event, Reconciled)
+    assert (event.ts_ns, event.agrees, event.venue) == (7 + len(rounds), True, "ALPACA")
+    return int(event.positions["ALPACA:KO"]), str(event.cash)
 
 
 def test_executions_that_are_not_listed_yet_are_asked_for_again() -> None:

@@ -46,6 +46,15 @@ def begun(known_ns: int | None = None) -> Bookings:
     return bookings
 
 
+def test_what_came_with_an_earlier_page_is_told_with_the_time_at_which_it_is_told() -> None:
+    """A journal's times do not go back, and what is decided on it is decided now."""
+    bookings, now = begun(), T0 + 500 * NS
+    (first,) = bookings.ask(now, exposed=False)
+    _, (second,) = bookings.reply(first, log(first, [9]), now)
+    found, _ = bookings.reply(second, log(second, [8]), now + 7)
+    assert [one.ts_ns for one in found if isinstance(one, Payment)] == [now + 7, now + 7]
+
+
 def test_all_pages_of_all_currencies_are_handed_over_at_once_oldest_first() -> None:
     bookings, now = begun(), T0 + 500 * NS
     (first,) = bookings.ask(now, exposed=False)

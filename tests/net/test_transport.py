@@ -12,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hedgekit.errors import LiveHostRefused, SessionError, VenueError
-from hedgekit.net.transport import Count, Rest, Stream, require_paper
+from hedgekit.net.transport import LARGEST, Count, Rest, Stream, require_paper
 from hedgekit.types import Login, Priority, Reply, Request
 from hedgekit.venues.alpaca import Alpaca
 from tests.net.orders_made import VENUE, order
@@ -234,6 +234,45 @@ async def test_a_request_whose_connection_breaks_is_sent_once(method: str) -> No
             rest.send(Request(method, "/v2/orders/v1", "cancel", Priority.CLOSE))
             assert (await answers.get())[1].status == status
     assert arrived == [method, method]
+
+
+async def test_an_answer_without_an_end_is_broken_off() -> None:
+    gone = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 2**20)
+        except ConnectionError:
+            gone.set()
+        return response
+
+    async def large(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"x" * LARGEST)
+
+    async with serving(endless) as address, rest_to(address) as (rest, answers):
+        rest.send(GET)
+        _, reply = await answers.get()
+        assert (reply.status, b"more than 16 MiB" in reply.body) == (200, True)
+        await gone.wait()
+    async with serving(large) as address, rest_to(address) as (rest, answers):
+        rest.send(GET)
+        assert len((await answers.get())[1].body) == LARGEST
+
+
+async def test_no_proxy_of_the_environment_gets_a_request_or_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await talk(request, []) if request.path == "/stream" else web.Response(text="straight")
+
+    async with serving(handler) as address:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "ws_proxy", "WS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        async with rest_to(address) as (rest, answers):
+            rest.send(GET)
+            assert (await answers.get())[1].body == b"straight"
+        await (await Stream.open(f"ws://{address}/stream", login(), name="trades")).close()
 
 
 async def test_closing_does_not_wait_for_answers() -> None:

@@ -61,7 +61,7 @@ class Execution:
 
 @dataclass
 class Venue:
-    """The venue: ``mood`` is the share of the next order that fills at once, in tenths."""
+    """The venue: ``mood`` is the share of the next order that fills at once, in tenths; each execution earns $1: cash is a moment."""
 
     mood: int = 0
     lag_ns: int = 0
@@ -92,7 +92,7 @@ class Venue:
                 side = "long" if held > 0 else "short"
                 return Reply(200, msgspec.json.encode([{"symbol": SYMBOL, "qty": str(held), "side": side}] if held else []))
             case "GET", "/v2/account":
-                return Reply(200, b'{"cash":"1"}')
+                return Reply(200, msgspec.json.encode({"cash": str(len(self.executions))}))
         raise AssertionError(request)
 
     def _submit(self, body: bytes, now_ns: int) -> Reply:

@@ -76,11 +76,16 @@ def traded(
     return rig
 
 
-def booked(rig: Rig) -> Ledger:
-    """Book the journal's executions and payments on Deribit's terms, as an independent look at the same money."""
+def empty() -> Ledger:
+    """Return the books of an account before its first trade, on Deribit's terms."""
     instruments = PERPS.instruments()
     terms = terms_of(instruments)
-    ledger = Ledger(instruments, dict.fromkeys((one.currency for one in terms.values()), CASH), terms)
+    return Ledger(instruments, dict.fromkeys((one.currency for one in terms.values()), CASH), terms)
+
+
+def booked(rig: Rig) -> Ledger:
+    """Book the journal's executions and payments on Deribit's terms, as an independent look at the same money."""
+    ledger = empty()
     with rig.journal() as journal:
         for record in journal.records():
             if isinstance(record, Fill):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from hedgekit.errors import VenueError
 from hedgekit.paper import Session, SessionConfig, account
 from hedgekit.paper.config import Access
 from hedgekit.paper.feeds import HEARTBEAT_S, Feeds
@@ -60,15 +61,17 @@ class Wordy(Alpaca):
         return self.market(now_ns)
 
 
+Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
+
+
 @asynccontextmanager
-async def listening(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
-    """Serve a socket that keeps what it hears."""
+async def serving(talk: Talk) -> AsyncIterator[str]:
+    """Serve a socket."""
 
     async def serve(request: web.BaseRequest) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        async for message in socket:
-            heard.put_nowait(message.data)
+        await talk(socket)
         return socket
 
     runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
@@ -80,10 +83,23 @@ async def listening(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+async def streaming(socket: web.WebSocketResponse) -> None:
+    """Send for ever, and never answer that the socket is to be closed."""
+    with suppress(ConnectionError):
+        while True:
+            await socket.send_str("[]")
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("control", ["", "ws://127.0.0.1:1"])
 async def test_beats_and_answers_are_said_and_on_a_tape_answers_alone(control: str) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
-    async with listening(heard) as url:
+
+    async def keep(socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            heard.put_nowait(message.data)
+
+    async with serving(keep) as url:
         feeds = Feeds(Wordy(("key", "secret"), ()), Access("", url, url), Inbox(["ALPACA"]).boxes["ALPACA"], live=not control)
         try:
             await feeds.open(NS)
@@ -103,6 +119,43 @@ async def test_beats_and_answers_are_said_and_on_a_tape_answers_alone(control: s
             assert heard.empty()
         finally:
             await feeds.close()
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(30.0):
+        while not true():  # noqa: ASYNC110 - a plain deque says nothing when it grows
+            await asyncio.sleep(0.01)
+
+
+async def test_a_venue_that_does_not_let_go_of_a_socket_holds_nobody_up() -> None:
+    """A feed that has lost its sequence is left while it streams: no order may wait for the venue's goodbye (L4, L5)."""
+    box = Inbox(["ALPACA"]).boxes["ALPACA"]
+    async with serving(streaming) as url:
+        feeds = Feeds(Wordy(("key", "secret"), ()), Access("", url, url), box, live=True)
+        try:
+            await feeds.open(NS)
+            await until(lambda: box.quotes)
+            await asyncio.wait_for(feeds.ended(["md"], 2 * NS), 1.0)
+            left = len(box.quotes)
+            await asyncio.sleep(0.2)
+            assert len(box.quotes) == left, "the old socket is not read any more"
+            while feeds._seats["md"].stream is None:
+                await feeds.mend(4 * NS)
+                await asyncio.sleep(0.01)
+            await until(lambda: len(box.quotes) > left)
+        finally:
+            await asyncio.wait_for(feeds.close(), 30.0)
+
+
+@pytest.mark.parametrize("frame", ["[1, 2", "[", b"[\xff]"])
+def test_a_broken_frame_is_handed_to_who_can_say_so(frame: str | bytes) -> None:
+    """What the inbox cannot count, the feed refuses in words; the reader goes on."""
+    box = Inbox(["ALPACA"]).boxes["ALPACA"]
+    feed = Alpaca(("key", "secret"), ()).market(0)
+    box.on_quotes(feed, frame)
+    ((kept, given),) = box.take_all().quotes
+    with pytest.raises(VenueError):
+        kept.take(given, 0)
 
 
 class Losing(MarketFeed):

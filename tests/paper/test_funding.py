@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from hedgekit.journal import Follower
+from hedgekit.paper.session import BETWEEN
 from hedgekit.types import Fill, Payment
-from tests.paper.deribit_rig import PARAMS, PERPS, booked, traded
+from tests.paper.deribit_rig import PARAMS, PERPS, booked, deribit, empty, traded
 from tests.paper.test_deribit_session import laws_hold
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hedgekit.types import Record
     from tests.paper.rig import Rig
 
 PAYING = msgspec.structs.replace(PERPS, funding_primary=0.0002, funding_hedge=-0.0001, funding_s=3.0)
@@ -98,3 +100,36 @@ def test_with_lost_answers_and_sockets_and_a_venues_clock_that_is_off_it_is_book
     rig = traded(tmp_path, [("session.received", 120)], market=PAYING, options=["--faults", TROUBLE], params={**PARAMS, "breaker_s": 10.0})
     assert len(payments(rig)) > 10
     books_agree(rig)
+
+
+TWO = {"quick": PARAMS, "slow": {**PARAMS, "lookback": 40, "entry": 2.0}}
+
+
+@pytest.mark.parametrize("kills", [(), ((BETWEEN, 120), ("session.received", 40), (BETWEEN, 60))], ids=["unkilled", "killed"])
+def test_two_pairs_of_an_account_share_what_it_pays(kills: tuple[tuple[str, int], ...], tmp_path: Path) -> None:
+    """Each payment is booked once in each journal, and the shares add up to what the exchange has booked: by coin, to the last digit."""
+    with deribit(tmp_path, PAYING) as rig:
+        paths = [rig.config(name, params=params) for name, params in TWO.items()]
+        for point, count in kills:
+            assert rig.run(*paths, kill_at=point, count=count).returncode == -9
+        done = rig.run(*paths)
+        assert done.returncode == 0, done.stderr
+        theirs = rig.ledger("quick", venue="DERIBIT")
+    shares = {name: [one for one in told(rig, name) if isinstance(one, Payment)] for name in TWO}
+    assert all(len({one.key for one in mine}) == len(mine) > 5 for mine in shares.values())
+    both = {one.key for one in shares["quick"]} & {one.key for one in shares["slow"]}
+    assert both, "no payment was shared"
+    fills = {one.fill_id: one for name in TWO for one in told(rig, name) if isinstance(one, Fill)}
+    ledger = empty()
+    for fill_id in (line["execution_id"] for line in theirs["fills"]):
+        ledger.post(fills.pop(fill_id))
+    assert not fills
+    for one in (one for mine in shares.values() for one in mine):
+        ledger.balances[one.coin] += one.amount
+    assert ledger.balances == {coin: Decimal(cash) for coin, cash in theirs["balances"].items()}
+
+
+def told(rig: Rig, name: str) -> list[Record]:
+    with rig.journal(name) as journal:
+        journal.verify()
+        return list(journal.records())

@@ -246,7 +246,7 @@ def test_a_killed_sessions_orders_are_cancelled_ten_seconds_after_its_last_beat(
 
 
 def test_the_venue_cancels_when_beats_are_lost_and_it_is_journalled(tmp_path: Path) -> None:
-    with sandbox(tmp_path, SHORT, [Fault(FaultKind.ERROR_500, "request:18", count=4)]) as rig:
+    with sandbox(tmp_path, SHORT, [Fault(FaultKind.ERROR_500, "request:23", count=4)]) as rig:
         done = rig.run(rig.config(params=RESTING))
         assert done.returncode == 0, done.stderr
         agree(rig)

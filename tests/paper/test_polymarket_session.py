@@ -74,6 +74,8 @@ ONE_OF_EACH = tuple(
         (FaultKind.PARTIAL, "submit:14", 0.0, 0.3),
         (FaultKind.REJECT_HEDGE, "submit:16", 0.0, 0.0),
         (FaultKind.REJECT_HEDGE, "submit:18", 0.5, 0.0),
+        (FaultKind.REVERSAL, "submit:3", 5.0, 0.0),
+        (FaultKind.PAUSE, "row:60", 2.0, 0.0),
         (FaultKind.DUPLICATE, "trade:9", 0.0, 0.0),
         (FaultKind.REORDER, "trade:15", 0.0, 0.0),
         (FaultKind.LOST, "trade:21", 0.0, 0.0),
@@ -100,7 +102,7 @@ def test_every_kind_of_fault_leaves_the_books_equal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_chaos_and_kills_leave_the_books_equal(tmp_path: Path, seed: int) -> None:
-    faults = schedule(seed, requests=60, messages=500, rows=PAIR.rows, mean_faults=8)
+    faults = schedule(seed, requests=60, messages=500, rows=PAIR.rows, mean_faults=8, kinds=FaultKind)
     with sandbox(tmp_path, faults=faults) as rig:
         config = rig.config(params=PARAMS)
         points = ("outbox.after_send", "session.received", "outbox.after_commit")

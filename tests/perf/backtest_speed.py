@@ -1,13 +1,12 @@
 """How fast and how large the backtest is beside other libraries', in one run: the same trades and P&L, checked before times.
 
-    python -m tests.perf.backtest_speed [--quick | --full] [--rounds N] [--json FILE] [--peers FOLDER]
+    python -m tests.perf.backtest_speed [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test: pytest does not collect it. vectorbt (with both of its engines), backtesting.py and backtrader run in
-an environment of their own, which is made the first time; versions in ``peers/requirements.txt``. Every contestant is a process
-of its own, and their rounds alternate, so that a busy moment of the machine meets all of them; "by CPU" is the ratio of processor
-times (all threads) of run and equity, which other work on the machine hardly touches. backtrader is run without an equity curve.
-vectorbt's numba engine compiles anew in every process, which is in its peak memory. ``limit`` is the rule by hand in numba, a
-floor with no product around it. Rates are of this machine at this moment; the ratios are what counts.
+vectorbt (with both of its engines), backtesting.py and backtrader run in an environment of their own, which is made the first time;
+versions in ``peers/requirements.txt``. Every contestant is a process of its own, and their rounds alternate, so that a busy moment of
+the machine meets all of them; "by processor" is the ratio of processor times (all threads), which other work on the machine hardly
+touches. backtrader is run without an equity curve. vectorbt's numba engine compiles anew in every process, which is in its peak
+memory. ``limit`` is the rule by hand in numba, a floor with no product around it.
 
 What hedgekit does and the others do not: it estimates the ratio and computes z itself (the others are given both, but for the
 variant "own indicators"), sends two orders to a venue with latencies, looks at the delta between bars, and writes down every
@@ -16,202 +15,171 @@ decision with its reason.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tests.perf.peers.contest import ROOT, Contestant, Entrant, contest, environment
+from tests.perf.rows import Row, Size, run, seconds
 
-BARS = {"quick": (10_000, 100_000), "usual": (10_000, 100_000, 1_000_000), "full": (10_000, 100_000, 1_000_000)}
-SLOW_UP_TO = 100_000
-"""Most bars for the peers that call Python at every bar, and for hedgekit's tables."""
-MONEY: dict[str, tuple[str, ...]] = {"run": ("run",), "with equity": ("run", "money")}
-CLOCKS: dict[str, tuple[str, ...]] = MONEY | {"with trades": ("run", "money", "tell")}
-"""Until the call returns; until the equity at every bar and the number of trades are known; and a table of trades, too."""
-QUICK_ROUNDS = 2
 HERE = Path(sys.executable)
-Table = list[dict[str, Any]]
+SLOW_UP_TO = 10_000
+"""Most bars for the peers that call Python at every bar."""
+TABLES_UP_TO = 100_000
+MONEY = ("run", "money")
+"""Stages of the work: until the equity at every bar and the number of trades are known."""
+SAME = "fills, P&L of each trade and in all, to 1e-6"
+MEMORY_MIB = 400e6 / 2**20
+GOALS = {("pair", 100_000): 4.0, ("pair", 1_000_000): 4.0, ("pair-own", 10_000): 20.0}
+"""Times vectorbt, by work and bars."""
 
 
 def made(folder: Path, bars: int, *few: str) -> Path:
     """Return the file of a market of so many bars."""
     file = folder / f"{bars}{''.join(few)}.npz"
-    subprocess.run([str(HERE), "-m", "tests.perf.peers.made", str(file), str(bars), *few], cwd=ROOT, check=True)
+    if not file.exists():
+        subprocess.run([str(HERE), "-m", "tests.perf.peers.made", str(file), str(bars), *few], cwd=ROOT, check=True)
     return file
 
 
-def beside(ours: Contestant, other: Contestant, names: tuple[str, ...]) -> float:
-    """Return how many times as fast ours is, by a sum of stages: the median over the rounds that both took part in."""
+def rate(one: Contestant, work: int, stages: tuple[str, ...]) -> float:
+    """Return work a second, median of the rounds."""
+    return work / median(sum(took[name] for name in stages) for took in one.times)
+
+
+def by_processor(ours: Contestant, other: Contestant) -> str:
+    """Return how many times as fast ours is by processor time, in words."""
     both = zip(ours.times, other.times, strict=False)
-    return median(sum(theirs[name] for name in names) / sum(mine[name] for name in names) for mine, theirs in both)
+    ratio = median(sum(theirs[f"{name}_cpu"] for name in MONEY) / sum(mine[f"{name}_cpu"] for name in MONEY) for mine, theirs in both)
+    return f"by processor {ratio:.2f}x; peak {other.first['mib']:,.0f} MiB"
 
 
-def told(title: str, work: int, unit: str, all_: list[Contestant], clocks: dict[str, tuple[str, ...]]) -> Table:
-    """Print one table and return it: by each clock the rate, and what the first contestant is beside the others."""
-    head = "".join(f"{f'{name}, {unit}':>20}{'ours is':>9} |" for name in clocks)
-    print(f"\n{title}\n{'':27}{head}{'by CPU':>8} |  peak MiB of work rounds")
-    rows: Table = []
-    for one in all_:
-        line, rates = f"{one.entrant.name:<27}", {}
-        for clock, names in clocks.items():
-            spent, ratio = median(sum(took[name] for name in names) for took in one.times), beside(all_[0], one, names)
-            rates[clock] = {"seconds": spent, "rate": work / spent, "ours_is": ratio}
-            line += f"{work / spent:>20,.0f}" + (f"{'':>9}" if one is all_[0] else _times(ratio, 9)) + " |"
-        cpu, peak = beside(all_[0], one, ("run_cpu", "money_cpu")), one.first["mib"]
-        line += (f"{'':>8}" if one is all_[0] else _times(cpu, 8)) + f" |{peak:>10,.0f}{peak - one.started_mib:>8,.0f}{len(one.times):>7}"
-        print(line)
-        memory = {"peak_mib": peak, "work_mib": peak - one.started_mib}
-        rows.append({"name": one.entrant.name, **rates, "ours_is_by_cpu": cpu, **memory, "cold_s": one.cold_s, "rounds": one.times})
-    return rows
+def vectorbt(peers: Path | None, work: str, words: tuple[tuple[str, ...], ...]) -> list[Entrant]:
+    """Return an entrant for each tuple of words: an engine, in one process or several."""
+    many = {1: "", 2: ", 2 processes"}
+    return [Entrant(f"vectorbt {w[0].split(':')[0]}{many[len(w)]}", peers, "by_vectorbt", work, w) for w in words] if peers else []
 
 
-def _times(ratio: float, width: int) -> str:
-    digits = 0 if ratio >= 100 else 1 if ratio >= 10 else 2 if ratio >= 0.1 else 4
-    return f"{ratio:>{width - 1},.{digits}f}x"
-
-
-def pairs(peers: Path, folder: Path, sizes: tuple[int, ...], rounds: int, patience_s: float) -> dict[str, Table]:
-    """Work A: one pair backtest, z given to the peers; then at the smallest size with each one's own indicators."""
-    tables = {}
+def pairs(peers: Path | None, folder: Path, size: Size, rounds: int, patience_s: float) -> list[Row]:
+    """One pair backtest, z given to the peers; then at the smallest size with each one's own indicators."""
+    rows = []
+    sizes = size.pick((2_000,), (10_000, 100_000), (10_000, 100_000, 1_000_000))
     for bars, kind in [(bars, "pair") for bars in sizes] + [(sizes[0], "pair-own")]:
-        slow = [
-            Entrant(name, peers, module, kind) for name, module in (("backtesting.py", "by_backtesting"), ("backtrader", "by_backtrader"))
-        ]
-        entrants = [
-            Entrant("hedgekit", HERE, "ours", "pair" if bars <= SLOW_UP_TO else "pair-lean"),
-            Entrant("vectorbt, Rust engine", peers, "by_vectorbt", kind, ("rust",)),
-            Entrant("vectorbt, numba engine", peers, "by_vectorbt", kind, ("numba",)),
-            *(slow if bars == sizes[0] or (bars <= SLOW_UP_TO and rounds > QUICK_ROUNDS) else []),
-            Entrant("limit", HERE, "limit", kind),
-        ]
-        title = f"A pair backtest, {bars:,} bars" + (", own indicators" if kind == "pair-own" else ", z given to all but hedgekit")
-        found = contest(entrants, made(folder, bars), rounds, patience_s)
-        tables[f"{kind} {bars}"] = told(title, bars, "bars/s", found, CLOCKS if bars <= SLOW_UP_TO else MONEY)
-    return tables
-
-
-def sweeps(peers: Path, folder: Path, *, few: bool, rounds: int, patience_s: float) -> Table:
-    """Work B: a sweep on 10,000 bars, in one job and in two."""
-    combinations = 100 if few else 1_000
-    market = made(folder, 10_000, *(["few"] if few else []))
-    entrants = [
-        Entrant("hedgekit, 1 job", HERE, "ours", "sweep-1"),
-        Entrant("hedgekit, 2 jobs", HERE, "ours", "sweep-2"),
-        Entrant("vectorbt Rust, 1 process", peers, "by_vectorbt", "sweep", ("rust",)),
-        Entrant("vectorbt numba, 1 process", peers, "by_vectorbt", "sweep", ("numba",)),
-        Entrant("vectorbt Rust, 2 processes", peers, "by_vectorbt", "sweep", ("rust:0/2", "rust:1/2")),
-        Entrant("vectorbt numba, 2 processes", peers, "by_vectorbt", "sweep", ("numba:0/2", "numba:1/2")),
-        Entrant("limit, 1 thread", HERE, "limit", "sweep-1"),
-        Entrant("limit, 2 threads", HERE, "limit", "sweep-2"),
-    ]
-    found = contest(entrants, market, rounds, patience_s)
-    rows = told(
-        f"A sweep of {combinations:,} combinations on 10,000 bars, four metrics each", combinations, "comb/s", found, {"all": ("wall",)}
-    )
-    two = next(one for one in found if one.entrant.name == "hedgekit, 2 jobs")
-    for row, one in zip(rows, found, strict=True):
-        row["ours_with_2_jobs_is"] = beside(two, one, ("wall",))
-    print("hedgekit with 2 jobs beside: " + ", ".join(f"{row['name']} {row['ours_with_2_jobs_is']:.2f}x" for row in rows[2:]))
+        others = vectorbt(peers, kind, (("rust",), ("numba",)))
+        if peers and bars <= SLOW_UP_TO:
+            others += [Entrant("backtesting.py", peers, "by_backtesting", kind), Entrant("backtrader", peers, "by_backtrader", kind)]
+        ours = Entrant("hedgekit", HERE, "ours", "pair" if bars <= TABLES_UP_TO else "pair-lean")
+        all_ = contest([ours, *others, Entrant("limit by hand", HERE, "limit", kind)], made(folder, bars), rounds, patience_s)
+        name = f"{bars:,} bars" + (", own indicators" if kind == "pair-own" else "")
+        mine = rate(all_[0], bars, MONEY)
+        for other in all_[1:]:
+            goal = GOALS.get((kind, bars)) if other.entrant.module == "by_vectorbt" else None
+            theirs = rate(other, bars, MONEY)
+            note = by_processor(all_[0], other)
+            rows.append(
+                Row("pair backtest", name, "bars/s", mine, other.entrant.name, theirs, more=True, target=goal, same=SAME, note=note)
+            )
+        if bars == max(sizes):
+            rows.append(memory("pair backtest", f"peak memory, {bars:,} bars", all_, MEMORY_MIB if size is Size.FULL else None))
     return rows
 
 
-def scaling(folder: Path, seconds: float, rounds: int) -> dict[str, Any]:
-    """Return what two jobs gain on work of so many seconds, beside a numba loop in registers: what the machine gives."""
-    market, found = made(folder, 10_000), []
+def memory(part: str, name: str, all_: list[Contestant], most: float | None) -> Row:
+    """Return the row of the first contestant's peak memory beside the next one's."""
+    ours, other = all_[0].first["mib"], next((one for one in all_[1:] if one.entrant.module == "by_vectorbt"), all_[-1])
+    return Row(part, name, "MiB", ours, other.entrant.name, other.first["mib"], target=most, of_ratio=False)
+
+
+def sweeps(peers: Path | None, folder: Path, size: Size, rounds: int, patience_s: float) -> list[Row]:
+    """Sweep 10,000 bars, in one job and in two."""
+    few = size is not Size.FULL
+    combinations, bars = (100 if few else 1_000), size.pick(2_000, 10_000, 10_000)
+    parts = (("rust",), ("numba",), ("rust:0/2", "rust:1/2"))
+    entrants = [
+        Entrant("hedgekit", HERE, "ours", "sweep-1"),
+        *vectorbt(peers, "sweep", parts),
+        Entrant("limit by hand", HERE, "limit", "sweep-1"),
+        Entrant("hedgekit, 2 jobs", HERE, "ours", "sweep-2"),
+    ]
+    all_ = contest(entrants, made(folder, bars, *(["few"] if few else [])), rounds, patience_s)
+    mine, rows = rate(all_[0], combinations, ("wall",)), []
+    for other in all_[1:]:
+        goal = 30.0 if other.entrant.name in {"vectorbt rust", "vectorbt numba"} and not few else None
+        rows.append(
+            Row(
+                "sweep",
+                f"{combinations:,} combinations x {bars:,} bars",
+                "comb./s",
+                mine,
+                other.entrant.name,
+                rate(other, combinations, ("wall",)),
+                more=True,
+                target=goal,
+                same="P&L, Sharpe, drawdown and trades of each, to 1e-6",
+                note=f"peak {other.first['mib']:,.0f} MiB",
+            )
+        )
+    return [*rows, memory("sweep", "peak memory", all_, None if few else MEMORY_MIB)]
+
+
+def two_jobs(folder: Path, size: Size) -> Row:
+    """Return what two jobs gain, beside a numba loop in registers: what the machine gives."""
+    work_s, rounds = size.pick(0.1, 3.0, 20.0), size.pick(1, 2, 5)
+    market, gains, machine = made(folder, size.pick(2_000, 10_000, 10_000), *(["few"] if size is Size.SMOKE else [])), [], []
     with (
         Contestant(Entrant("hedgekit", HERE, "ours", "sweep-1"), market) as one,
         Contestant(Entrant("hedgekit", HERE, "ours", "sweep-2"), market) as two,
     ):
-        repeats = max(1, round(seconds / one.round() + 0.5))
+        repeats = max(1, round(work_s / one.round() + 0.5))
         for _ in range(rounds):
             alone, together = (sum(who.round() for _ in range(repeats)) for who in (one, two))
-            spin = [str(HERE), "-m", "tests.perf.peers.limit", "spin", str(seconds), "2"]
-            machine = float(subprocess.run(spin, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-            found.append({"one_s": alone, "two_s": together, "gain": alone / together, "machine": machine})
-    gain, machine = (median(row[name] for row in found) for name in ("gain", "machine"))
-    print(f"\nTwo jobs instead of one, on {repeats} sweeps of 1,000 ({median(row['one_s'] for row in found):.1f} s with one job):")
-    print(f"{gain:.2f} times as fast; two threads in registers are {machine:.2f} times as fast as one here; median of {rounds}")
-    return {"gain": gain, "machine": machine, "repeats": repeats, "rounds": found}
+            spin = [str(HERE), "-m", "tests.perf.peers.limit", "spin", str(work_s), "2"]
+            machine.append(float(subprocess.run(spin, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
+            gains.append(alone / together)
+    goal = 1.6 if size is Size.FULL else None
+    name, control = f"two jobs for one, {repeats} sweeps in a row", "two threads in registers"
+    return Row("sweep", name, "times", median(gains), control, median(machine), more=True, target=goal, of_ratio=False)
 
 
-def seconds_of(command: list[str]) -> float:
-    """Return the wall time of a fresh process."""
-    began = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return time.perf_counter() - began
-
-
-def starts(peers: Path, folder: Path, rounds: int) -> dict[str, Any]:
-    """Work C: import, and import with a first backtest of 10,000 bars, in fresh processes, bytecode and machine code cached."""
-    market = made(folder, 10_000)
-    imports = [
-        ("python alone", HERE, "pass"),
-        ("hedgekit", HERE, "import hedgekit"),
-        ("hedgekit.run_backtest", HERE, "from hedgekit import run_backtest"),
-    ]
-    imports += [(name, peers, f"import {name}") for name in ("vectorbt", "backtesting", "backtrader")]
-    firsts = [
-        Entrant("hedgekit", HERE, "ours", "pair-lean"),
-        Entrant("vectorbt, Rust engine", peers, "by_vectorbt", "pair", ("rust",)),
-        Entrant("vectorbt, numba engine", peers, "by_vectorbt", "pair", ("numba",)),
-        Entrant("backtesting.py", peers, "by_backtesting", "pair"),
-        Entrant("limit", HERE, "limit", "pair"),
-    ]
-    took: dict[str, list[float]] = {}
-    for number in range(rounds + 1):
-        for name, python, code in imports:
-            spent = seconds_of([str(python), "-c", code])
-            if number:  # the first time fills the caches
-                took.setdefault(f"import: {name}", []).append(spent)
-        for entrant in firsts:
+def starts(peers: Path | None, folder: Path, size: Size) -> list[Row]:
+    """Import, and import with a first backtest, in fresh processes, bytecode and machine code cached."""
+    market, rounds = made(folder, size.pick(2_000, 10_000, 10_000)), size.pick(1, 3, 5)
+    imports = {"hedgekit": (HERE, "import hedgekit; hedgekit.run_backtest"), "numpy and pandas": (HERE, "import pandas")}
+    first = {"hedgekit": Entrant("hedgekit", HERE, "ours", "pair-lean")}
+    if peers:
+        imports |= {name: (peers, f"import {name}") for name in ("vectorbt", "backtesting", "backtrader")}
+        first |= {one.name: one for one in (*vectorbt(peers, "pair", (("rust",), ("numba",))),)}
+        first["backtesting.py"] = Entrant("backtesting.py", peers, "by_backtesting", "pair")
+    imported: dict[str, list[float]] = {name: [] for name in imports}
+    worked: dict[str, list[float]] = {name: [] for name in first}
+    for _ in range(rounds + 1):  # the first time fills the caches
+        for name, (python, code) in imports.items():
+            imported[name].append(seconds(lambda p=python, c=code: subprocess.run([str(p), "-c", c], cwd=ROOT, check=True)))  # type: ignore[misc]
+        for name, entrant in first.items():
             with Contestant(entrant, market) as one:
-                if number:
-                    took.setdefault(f"import and first backtest: {entrant.name}", []).append(one.cold_s)
-    print("\nA fresh process, caches filled, seconds (median, lowest, highest)")
-    for name, every in took.items():
-        print(f"{name:<54}{median(every):>8.2f}{min(every):>8.2f}{max(every):>8.2f}")
-    return {name: {"seconds": median(every), "rounds": every} for name, every in took.items()}
+                worked[name].append(one.cold_s)
+    rows = []
+    for what, took, most in (("import", imported, 1.5), ("import and first backtest", worked, 3.0)):
+        mine, *others = (median(every[1:]) for every in took.values())
+        names = list(took)[1:]
+        if not others:
+            rows.append(Row("start", what, "s", mine, target=most))
+        for name, theirs in zip(names, others, strict=True):
+            rows.append(Row("start", what, "s", mine, name, theirs, target=most, of_ratio=False))
+    return rows
 
 
-def main() -> None:
-    """Measure and print; with ``--json`` write everything down."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quick", action="store_true", help="up to 100,000 bars, 100 combinations, 2 rounds")
-    amount.add_argument("--full", action="store_true", help="two jobs measured on work of 20 s, median of 5")
-    parser.add_argument("--only", choices=("pair", "sweep", "scaling", "start"), action="append", help="these works alone")
-    parser.add_argument("--rounds", type=int, help="rounds of each contestant; 2 with --quick, else 5")
-    parser.add_argument("--peers", type=Path, help="folder of the peers' environment; in the user's cache by default")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    given = parser.parse_args()
-    mode = "quick" if given.quick else "full" if given.full else "usual"
-    rounds = given.rounds or (QUICK_ROUNDS if given.quick else 5)
-    patience_s = {"quick": 20.0, "usual": 60.0, "full": 300.0}[mode]
-    only = given.only or ["pair", "sweep", "start", *([] if given.quick else ["scaling"])]
-    peers = environment(given.peers)
-    found: dict[str, Any] = {"mode": mode, "python": platform.python_version(), "machine": platform.machine(), "cpus": os.cpu_count()}
-    print(f"{mode}: {rounds} rounds; Python {found['python']}, {found['cpus']} processors, load {os.getloadavg()[0]:.1f}")
+def measure(size: Size) -> list[Row]:
+    """Measure backtest, sweep and start."""
+    peers = None if size is Size.SMOKE else environment()
+    rounds, patience_s = size.pick(1, 3, 5), size.pick(1.0, 10.0, 120.0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if "pair" in only:
-            found["pair"] = pairs(peers, folder, BARS[mode], rounds, patience_s)
-        if "sweep" in only:
-            found["sweep"] = sweeps(peers, folder, few=given.quick, rounds=rounds, patience_s=patience_s)
-        if "scaling" in only:
-            found["scaling"] = scaling(folder, 20.0 if given.full else 5.0, 5 if given.full else 3)
-        if "start" in only:
-            found["start"] = starts(peers, folder, rounds)
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        rows = pairs(peers, folder, size, rounds, patience_s) + sweeps(peers, folder, size, rounds, patience_s)
+        return [*rows, two_jobs(folder, size), *starts(peers, folder, size)]
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

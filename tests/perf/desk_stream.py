@@ -1,8 +1,8 @@
 """How live the whole paper desk is, on a real session, in a real JupyterLab in headless Chromium, on this machine.
 
-    python -m tests.perf.desk_stream [--seconds 600] [--fast-seconds 60]
+    python -m tests.perf.desk_stream [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test. A session plays a synthetic market with a bar a second at 20, then another at 200 rows a second; the panel
+A session plays a synthetic market with a bar a second at 20, then another at 200 rows a second; the panel
 shows all of it. A bar is written to the journal at a known real time (``recorded_ns``); it is on the screen when the second animation
 frame after its batch has begun, so the paint of the first one is over. Each batch is timed by its newest bar. The machine's load counts
 in every figure: what matters is the distance to the targets and the growth from the first to the last minute.
@@ -10,8 +10,6 @@ in every figure: what matters is the distance to the targets and the growth from
 
 from __future__ import annotations
 
-import argparse
-import os
 import sqlite3
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,7 +22,8 @@ from hedgekit.desk import PaperSession
 from tests.browser import OfflineBrowser
 from tests.desk.made import ended
 from tests.lab import Lab, LabPage, write_notebook
-from tests.perf.live_stream import RESET, ROUND_TRIP
+from tests.perf.live_stream import RESET, ROUND_TRIP, SLOW, told
+from tests.perf.rows import Row, Size, run
 from tests.widgets.desk_pages import BARS, CELL, started
 
 TARGET_MS = 150
@@ -47,7 +46,13 @@ READ = (
     "({ seen: hk.seen, long: hk.long, heap: performance.memory.usedJSHeapSize / 1e6,"
     " fps: 1000 * hk.frames / (performance.now() - hk.since) })"
 )
-COLLECT = "window.gc?.(); 0"
+
+
+def collect(page: LabPage) -> None:
+    """Have the page's garbage collected, so that what is measured is what is kept."""
+    for _ in range(3):
+        page.page.context.new_cdp_session(page.page).send("HeapProfiler.collectGarbage")
+        page.page.wait_for_timeout(500)
 
 
 def recorded(of: PaperSession) -> dict[int, float]:
@@ -57,16 +62,17 @@ def recorded(of: PaperSession) -> dict[int, float]:
         return {ts_ns // 10**6: recorded_ns / 1e6 for ts_ns, recorded_ns in rows}
 
 
-def measure(page: LabPage, kernel: psutil.Process, of: PaperSession, seconds: int) -> dict[str, Any]:
+def watch(page: LabPage, kernel: psutil.Process, of: PaperSession, seconds: int, settle_s: int) -> dict[str, Any]:
     """Watch for so long; return the figures."""
     page.js(WATCH)
-    page.page.wait_for_timeout(10_000)
-    page.js(COLLECT)
+    page.page.wait_for_timeout(1_000 * settle_s)  # until nothing is new any more: plots, tables, caches
+    collect(page)
     first, memory = page.js(READ), kernel.memory_info().rss / 1e6
     page.js(RESET.replace("lags", "seen"))
     page.page.wait_for_timeout(1_000 * seconds)
     found, trip = page.js(READ), page.js(ROUND_TRIP)
-    page.js(COLLECT)
+    page.js(RESET.replace("lags", "seen"))
+    collect(page)
     written = recorded(of)
     lags = [at - written[round(ts)] for ts, at in found["seen"] if round(ts) in written]
     return {
@@ -81,36 +87,26 @@ def measure(page: LabPage, kernel: psutil.Process, of: PaperSession, seconds: in
     }
 
 
-def main() -> None:
-    """Print the figures at 20 and at 200 rows a second."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=600)
-    parser.add_argument("--fast-seconds", type=int, default=60)
-    asked = parser.parse_args()
-    browser = OfflineBrowser()
+def measure(size: Size) -> list[Row]:
+    """Measure at 20 and at 200 rows a second."""
+    browser, rows = OfflineBrowser(), []
     with TemporaryDirectory() as folder:
         root = Path(folder, "notebooks")
         root.mkdir()
         with Lab(root, Path(folder)) as lab:
-            for speed, seconds in ((20, asked.seconds), (200, asked.fast_seconds)):
+            for speed, seconds in ((SLOW, size.pick(4, 20, 600)), (200, size.pick(4, 15, 60))):
                 text = CELL.format(account=f"perf{speed}", speed=speed).replace("rows=6_000", "rows=60_000")
                 write_notebook(root / f"desk{speed}.ipynb", [text])
                 page = LabPage(lab, browser, f"desk{speed}.ipynb")
                 of = started(page, lab, f"perf{speed}")
-                kernel = lab.kernels()[-1]
-                found = measure(page, kernel, of, seconds)
+                found = watch(page, lab.kernels()[-1], of, seconds, size.pick(2, 8, 30))
                 of.stop()
                 page.close()
-                heap, rss = found["heap"], found["rss"]
-                print(f"{speed} rows/s for {seconds} s, load {os.getloadavg()[0]:.1f}: {found['batches']:,} batches timed")
-                middle, late = found["median"], found["p95"]
-                print(f"  bar to screen   median {middle:.0f} ms, p95 {late:.0f} ms (target at 20/s: median under {TARGET_MS} ms)")
-                print(f"  page            {found['fps']:.0f} frames/s, longest task {found['long']:.0f} ms")
-                print(f"  memory          page {heap[0]:.0f} to {heap[1]:.0f} MB, kernel {rss[0]:.1f} to {rss[1]:.1f} MB")
-                print(f"  kernel          answers in {found['trip']:.0f} ms", flush=True)
+                rows += told("paper desk", "bar to screen", speed, found, TARGET_MS)
             ended(lab.home)
     browser.close()
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

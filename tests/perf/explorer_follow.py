@@ -1,22 +1,21 @@
 """How fast an explorer's plots follow a key on a slider, in a real JupyterLab in headless Chromium, on this machine.
 
-    python -m tests.perf.explorer_follow [--moves 40]
+    python -m tests.perf.explorer_follow [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test. Each move is one real press of an arrow key on a focused slider; 5,000 bars. A move has arrived when
+Each move is one real press of an arrow key on a focused slider; 5,000 bars. A move has arrived when
 BokehJS holds the new data, and is on the screen when the second animation frame after that has begun. The machine's load counts in every
 figure and is printed beside it. The target is a median under 150 ms.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
 from tests.browser import OfflineBrowser
 from tests.lab import Lab, LabPage, write_notebook
+from tests.perf.rows import Row, Size, run
 
 SETUP = """
 from hedgekit import Params, SyntheticMarket, load_sample
@@ -43,42 +42,42 @@ window.hedgekitSeen = () => {
 """
 
 
-def measure(page: LabPage, slider: str, moves: int) -> tuple[list[float], list[float]]:
+def moved(page: LabPage, slider: str, moves: int) -> tuple[list[float], list[float]]:
     """Press an arrow key so often, each after the last one is on the screen; return milliseconds to the page and to the screen."""
     page.js(WATCH)
     handle = page.page.locator(f".widget-slider:has(label:text-is('{slider}')) .noUi-handle").first
     handle.focus()
+    low, now, high = (float(str(handle.get_attribute(f"aria-value{name}"))) for name in ("min", "now", "max"))
+    keys = ("ArrowRight", "ArrowLeft")[:: 1 if high - now > now - low else -1]  # first to where there is more room
     for n in range(moves):
-        page.page.keyboard.press("ArrowRight" if n < moves // 2 else "ArrowLeft")
-        page.until(f"hk.shown.length > {n}", timeout_ms=10_000)
+        page.page.keyboard.press(keys[0] if n < moves // 2 else keys[1])
+        page.until(f"hk.shown.length > {n}", timeout_ms=60_000)
         page.page.wait_for_timeout(50)
     return page.js("hk.arrived"), page.js("hk.shown")
 
 
-def main() -> None:
-    """Print the figures of each explorer's sliders."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--moves", type=int, default=40)
-    moves = parser.parse_args().moves
-    browser = OfflineBrowser()
+def measure(size: Size) -> list[Row]:
+    """Measure each explorer's sliders."""
+    browser, rows, moves = OfflineBrowser(), [], size.pick(4, 10, 40)
     with TemporaryDirectory() as folder:
         root = Path(folder, "notebooks")
         root.mkdir()
         with Lab(root, Path(folder)) as lab:
-            for name, sliders in SLIDERS.items():
+            for name, sliders in list(SLIDERS.items())[: size.pick(1, 3, 3)]:
                 write_notebook(root / f"{name}.ipynb", [SETUP.format(name=name)])
                 page = LabPage(lab, browser, f"{name}.ipynb")
                 page.run_all()
-                page.until("window.Bokeh?.documents?.length === 1")
-                page.page.wait_for_timeout(1_500)
+                page.until("window.Bokeh?.documents?.length === 1 && Bokeh.documents[0].is_idle")
+                page.page.wait_for_timeout(5_000)  # a key before the sliders listen is lost
                 for slider in sliders:
-                    arrived, shown = measure(page, slider, moves)
-                    print(f"{name}, {slider}: {len(shown)} moves, load {os.getloadavg()[0]:.1f} (target: median under 150 ms)")
-                    for what, times in (("page", arrived), ("screen", shown)):
-                        print(f"  key to {what:<7} median {median(times):.0f} ms, p95 {quantiles(times, n=20)[-1]:.0f} ms")
+                    arrived, shown = moved(page, slider, moves)
+                    note = f"p95 {quantiles(shown, n=20)[-1]:.0f} ms; in the page after {median(arrived):.0f} ms"
+                    what = f"{name}, {slider}, 5,000 bars: key to screen, median"
+                    rows.append(Row("explorers", what, "ms", median(shown), target=150.0, note=note))
                 page.close()
     browser.close()
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

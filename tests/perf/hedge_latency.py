@@ -1,22 +1,24 @@
 """From a quote on the WebSocket to both hedge legs acknowledged by REST, beside a bare client that makes the same two posts (A11).
 
-    python -m tests.perf.hedge_latency [--hedges 2000] [--rows 100]
+    python -m tests.perf.hedge_latency [--size smoke | quick | full] [--json FILE]
 
 Sandbox, session and bare client are three processes on 127.0.0.1; the session decides on every quote, and both intents are flushed to
 disk before a request leaves. The bare client runs before and after the session, against the same exchange while it streams.
-A measurement, not a test: pytest does not collect it. Times are of the clock that never goes back, in milliseconds.
+Times are of the clock that never goes back.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,7 +27,7 @@ import msgspec
 import numpy as np
 
 from hedgekit import demo
-from hedgekit.cli import _run
+from hedgekit.cli.running import run_until_stopped
 from hedgekit.data import SyntheticMarket
 from hedgekit.launch import Child
 from hedgekit.paper import Session, SessionConfig
@@ -34,27 +36,31 @@ from hedgekit.paper.config import CONTROL_TOKEN_ENV
 from hedgekit.paper.pacer import Inbox
 from hedgekit.types import Feed, MarketEvent, Priority, Request
 from hedgekit.venues.alpaca import Alpaca
+from tests.perf.journal_writes import core, quotes
+from tests.perf.rows import Row, Size, refuse, run
 
 MARKET = SyntheticMarket(rows=60_000, half_life=2.0, spread_sd=0.012, hedge_vol=0.0002, size_notional=5e6)
 PARAMS = demo.PARAMS | {"bar_ticks": 1, "fit_bars": 60, "refit_bars": 1_000_000, "lookback": 20, "entry": 1.5, "max_quote_age_s": 1.0}
 PLENTY = 600_000
 """Requests a minute: the limit is not what is measured here."""
 
-STAGES = ("journal the events and decide", "commit (durable)", "hand over to the network", "network and exchange")
+STAGES = ("wake up", "journal the events and decide", "commit (durable)", "hand over to the network", "network and exchange")
 
 
 class Stamped(Inbox):
     """Notes when a frame or an answer came."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, venues: Iterable[str]) -> None:
+        super().__init__(venues)
         self.frame_ns = 0
         self.answers: dict[int, int] = {}
+        for box in self.boxes.values():
+            box.on_quotes = partial(self.quoted, box.on_quotes)  # type: ignore[method-assign] # the measurement's own
 
-    def on_quotes(self, feed: Feed[MarketEvent], frame: bytes | str) -> None:
+    def quoted(self, keep: Callable[..., None], feed: Feed[MarketEvent], frame: bytes | str) -> None:
         """Keep the first frame's time until it is taken."""
         self.frame_ns = self.frame_ns or time.monotonic_ns()
-        super().on_quotes(feed, frame)
+        keep(feed, frame)
 
     def on_reply(self, number: int, reply: Any) -> None:
         """Keep an answer's time."""
@@ -69,15 +75,15 @@ async def trade(path: str, hedges: int, out: str) -> None:
     marks: list[int] = []
     before = 0
 
-    def inbox() -> Stamped:
-        made.append(Stamped())
+    def inbox(venues: Iterable[str]) -> Stamped:
+        made.append(Stamped(venues))
         return made[0]
 
     async def at(name: str) -> None:
         nonlocal before
         now = time.monotonic_ns()
         if name == "session.received":
-            marks[:] = [made[0].frame_ns]
+            marks[:] = [made[0].frame_ns, now]
             made[0].frame_ns, before = 0, session._numbers.given
         elif marks and name in ("session.decided", "outbox.after_commit"):
             marks.append(now)
@@ -121,26 +127,23 @@ async def post(rest: str, count: int, out: str) -> None:
     Path(out).write_bytes(msgspec.json.encode(took))  # noqa: ASYNC240 - as above
 
 
-def quantiles(ns: Any) -> str:
-    """Return p50, p95, p99 and the longest, in ms."""
-    return "".join(f"{value / 1e6:9.2f}" for value in (*np.quantile(ns, [0.5, 0.95, 0.99]), np.max(ns)))
+def deciding_us(count: int) -> float:
+    """Return what a decision on a quote takes with nothing around it, median in microseconds."""
+    decide, took = core(), []
+    for quote in quotes(count):
+        began = time.perf_counter_ns()
+        decide(quote)
+        took.append(time.perf_counter_ns() - began)
+    return median(took) / 1e3
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hedges", type=int, default=2_000)
-    parser.add_argument("--rows", type=float, default=100.0, help="rows of the market a second")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.child:
-        kind, what, count, out = asked.child
-        _run(trade(what, int(count), out) if kind == "trade" else post(what, int(count), out), stopped=0)
-        return
+def measure(size: Size) -> list[Row]:
+    """Measure the bare client, the session, and the bare client again."""
+    hedges, rows = size.pick(8, 400, 2_000), 100
     keys = {name: secrets.token_hex(16) for name in (*Alpaca.key_env, CONTROL_TOKEN_ENV)}
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        command = ["sandbox", "--market", demo.encode(MARKET), "--live", "--speed", f"{asked.rows:g}", "--budget", str(PLENTY)]
+        command = ["sandbox", "--market", demo.encode(MARKET), "--live", "--speed", f"{rows:g}", "--budget", str(PLENTY)]
         command += ["--cash", "100000000"]
         with (folder / "log").open("wb") as log, Child(command, secrets=keys, log=log) as child:
             ready = msgspec.json.decode(child.line())
@@ -148,23 +151,40 @@ def main() -> None:
             accounts = {venue: msgspec.structs.replace(access, requests_per_minute=PLENTY) for venue, access in config.accounts.items()}
             path = msgspec.structs.replace(config, params=PARAMS, accounts=accounts).save(folder / "session.json")
 
-            def run(kind: str, what: str, count: int) -> Any:
-                out = folder / f"{kind}-{count}.json"
+            def child_of(kind: str, what: str, count: int, name: str) -> Any:
+                out = folder / f"{name}.json"
                 command = [sys.executable, "-m", "tests.perf.hedge_latency", "--child", kind, what, str(count), str(out)]
                 subprocess.run(command, env={**os.environ, **keys}, check=True, timeout=1_800)
                 return np.array(msgspec.json.decode(out.read_bytes()))
 
-            bare = run("post", ready["accounts"]["ALPACA"]["rest"], asked.hedges // 2)
-            ours = run("trade", str(path), asked.hedges)
-            bare = np.concatenate([bare, run("post", ready["accounts"]["ALPACA"]["rest"], asked.hedges - asked.hedges // 2)])
-    total, steps = ours[:, -1] - ours[:, 0], np.diff(ours, axis=1)
-    print(f"{len(ours):,} hedges of two legs, {asked.rows:g} rows a second; ms{'':16}p50      p95      p99      max")
-    print(f"{'bare client: both posts answered':46}{quantiles(bare)}")
-    print(f"{'session: quote received to both acknowledged':46}{quantiles(total)}")
-    for name, column in zip(STAGES, steps.T, strict=True):
-        print(f"  {name:44}{quantiles(column)}")
-    ratios = [np.quantile(total, q) / np.quantile(bare, q) for q in (0.5, 0.99)]
-    print(f"session / bare client: p50 {ratios[0]:.2f} (target 2), p99 {ratios[1]:.2f} (target 3)")
+            rest = ready["accounts"]["ALPACA"]["rest"]
+            before = child_of("post", rest, hedges // 2, "before")  # an even number: nothing is held afterwards
+            ours = child_of("trade", str(path), hedges, "ours")
+            bare = np.concatenate([before, child_of("post", rest, hedges - hedges // 2, "after")])
+    if len(ours) < hedges - max(hedges // 100, 1):  # the last one may be under way when the session is stopped
+        refuse(f"{len(ours)} of {hedges} hedges had both orders answered")
+    return told(bare / 1e6, ours / 1e6, size)
+
+
+def told(bare: np.ndarray, ours: np.ndarray, size: Size) -> list[Row]:
+    """Return the rows of times in ms: the bare client's, and when each of the session's steps was reached."""
+    total, steps, part = ours[:, -1] - ours[:, 0], np.diff(ours, axis=1), "tick to hedge acknowledged"
+    same = "two orders answered by the same exchange"
+    rows = []
+    for name, q, most in (("p50", 0.5, 2.0), ("p95", 0.95, None), ("p99", 0.99, 3.0), ("longest", 1.0, None)):
+        mine, floor = (float(np.quantile(times, q)) for times in (total, bare))
+        rows.append(Row(part, f"{name} of {len(ours):,}", "ms", mine, "bare aiohttp client", floor, target=most, same=same))
+    rows += [Row(part, f"of it at p50: {name}", "ms", float(np.median(step))) for name, step in zip(STAGES, steps.T, strict=True)]
+    return [*rows, Row(part, "a decision on a quote, median", "us", deciding_us(size.pick(200, 20_000, 20_000)), target=20.0)]
+
+
+def main() -> None:
+    """Measure, or be one of the measured processes."""
+    if sys.argv[1:2] == ["--child"]:
+        kind, what, count, out = sys.argv[2:]
+        run_until_stopped(trade(what, int(count), out) if kind == "trade" else post(what, int(count), out), stopped=0)
+        return
+    run(measure, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """How long a long journal takes to become DataFrames, all of them, and how much memory; on SQLite and on PostgreSQL.
 
-    python -m tests.perf.journal_scale [--events 1000000] [--postgres]
+    python -m tests.perf.journal_scale [--size smoke | quick | full] [--json FILE]
 
 Two sessions: a feed, in which nine records of ten are quotes, gathered; and bars alone, two quotes, a timer and a decision each, where
 every record but a few has a row of its own. In both a trade is opened and closed every 40 bars. Each is projected in a new process.
-A measurement, not a test: pytest does not collect it.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -17,12 +16,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from hedgekit.journal import Gather, Journal
 from hedgekit.types import Ack, Decision, Priority
 from tests.journal.made import ENTRY, NOTHING, SESSION, TARGET, WAIT, Group, Maker, ns
 from tests.journal.server import Server, fresh
+from tests.perf.peers.contest import ROOT
+from tests.perf.rows import Found, Row, Size, fitted, refuse, run
 
 EVERY = 40
 KINDS = {"feed": 18, "bars alone": 2}
@@ -81,49 +83,71 @@ def written(where: str | Path, events: int, quotes: int) -> None:
 
 
 def project(where: str) -> None:
-    """Print the seconds for everything that a session's reader can want."""
+    """Print what everything takes that a session's reader can want: seconds, records, rows of tables, and the peak of memory."""
     with Journal.open(where, SESSION, mode="read") as journal:
-        began, cpu = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
         journal.ledger()
-        read = time.perf_counter() - began
         rows = sum(len(getattr(journal, name)()) for name in TABLES)
-        whole, cpu = time.perf_counter() - began, time.process_time() - cpu
+        took = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
-        took = f"{whole:6.2f} s ({read:.2f} to read), processor {cpu:.2f} s, peak {peak:.0f} MB"
-        print(f"{journal.count:>10,} records, {rows:>9,} rows of tables: {took}")
+        print(json.dumps([took, journal.count, rows, peak]))
 
 
-def measure(title: str, where: str, events: int, quotes: int) -> None:
-    """Write a session, then project it twice in processes of their own."""
+def projected(where: str, events: int, quotes: int, rounds: int) -> tuple[float, float, int, float]:
+    """Write a session, then project it in processes of their own; return seconds to write and to project, rows, and MiB."""
     began = time.perf_counter()
     written(where, events, quotes)
-    print(f"{title}: written in {time.perf_counter() - began:.1f} s", flush=True)
-    for _ in range(2):
-        subprocess.run([sys.executable, "-m", "tests.perf.journal_scale", "--project", where], check=True)
+    wrote, found = time.perf_counter() - began, []
+    for _ in range(rounds):
+        command = [sys.executable, "-m", "tests.perf.journal_scale", "--project", where]
+        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout))
+    took, count, rows, peak = (median(one) for one in zip(*found, strict=True))
+    if not events <= count < events + 2 * EVERY:
+        refuse(f"{count:,} records in the journal, about {events:,} were written")
+    return wrote, took, rows, peak
+
+
+def measure(size: Size) -> Found:
+    """Measure on SQLite at several sizes, and at the largest on PostgreSQL; tables must have the same rows."""
+    sizes, rounds = size.pick([600], [10_000, 30_000, 100_000], [10_000, 30_000, 100_000, 300_000, 1_000_000]), size.pick(1, 2, 3)
+    rows, curves, largest = [], [], {}
+    with TemporaryDirectory() as folder:
+        for kind, quotes in KINDS.items():
+            took = [projected(str(Path(folder, f"{quotes}-{events}.db")), events, quotes, rounds) for events in sizes]
+            largest[kind] = took[-1][2]
+            rows += told("SQLite", kind, sizes[-1], took[-1])
+            for what, at in (("written", 0), ("projected", 1)) if len(sizes) > 1 else ():
+                name = f"journal {what}, {kind}, SQLite"
+                curves.append(fitted(name, "events", "s", sizes, [one[at] for one in took], since=sizes[-3]))
+    server = Server()
+    try:
+        for n, (kind, quotes) in enumerate(KINDS.items()):
+            found = projected(fresh(server.url, f"scale{n}"), sizes[-1], quotes, rounds)
+            if found[2] != largest[kind]:
+                refuse(f"{found[2]} rows of tables on PostgreSQL, {largest[kind]} on SQLite")
+            rows += told("PostgreSQL", kind, sizes[-1], found)
+    finally:
+        server.remove()
+    return Found(rows, curves)
+
+
+def told(store: str, kind: str, events: int, found: tuple[float, float, int, float]) -> list[Row]:
+    """Return the rows of one store and kind."""
+    wrote, took, rows, peak = found
+    goal = 10.0 if events >= 1_000_000 else None
+    name, note = (
+        f"{store}, {kind}, {events:,} events to tables",
+        f"{rows:,.0f} rows of tables, peak {peak:,.0f} MiB, written in {wrote:.0f} s",
+    )
+    return [Row("journal, reads", name, "s", took, target=goal, same="rows of the tables on both stores", note=note)]
 
 
 def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--postgres", action="store_true")
-    parser.add_argument("--project", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.project:
-        project(options.project)
+    """Measure, or be the process that projects."""
+    if sys.argv[1:2] == ["--project"]:
+        project(sys.argv[2])
         return
-    with TemporaryDirectory() as folder:
-        for n, (kind, quotes) in enumerate(KINDS.items()):
-            file = Path(folder, f"{n}.db")
-            measure(f"SQLite, {kind}", str(file), options.events, quotes)
-            print(f"{file.stat().st_size / 1e6:>10,.0f} MB on disk")
-    if options.postgres:
-        server = Server()
-        try:
-            for n, (kind, quotes) in enumerate(KINDS.items()):
-                measure(f"PostgreSQL, {kind}", fresh(server.url, f"scale{n}"), options.events, quotes)
-        finally:
-            server.remove()
+    run(measure, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What the limiter costs, and how long a hedge waits behind a full line.
 
-    python -m tests.perf.limiter_saturated
+    python -m tests.perf.limiter_saturated [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test: pytest does not collect it. The wait is in the venue's time, beside a plain first-in-first-out
+The wait is in the venue's time, beside a plain first-in-first-out
 throttle of the same rate; a peer's took 3.2 s (hummingbot's, 10 requests a second, 30 quotes in line).
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 from hedgekit.net.budget import Budget
 from hedgekit.net.limiter import Limiter
 from hedgekit.types import NS, Priority
+from tests.perf.rows import Row, Size, run
 
 KINDS = ("submit", "cancel", "account")
 ONE = dict.fromkeys(KINDS, 1)
@@ -82,17 +83,24 @@ def hedge_waits(reserve: dict[Priority, int]) -> float:
     return float("nan")
 
 
-def main() -> None:
-    """Measure and print."""
-    print(f"a hedge behind 30 quotes at 10/s waits {hedge_waits(RESERVE):.2f} s with a reserve, {hedge_waits({}):.2f} s without;")
-    print("first in, first out: 3.1 s. Below: us a call, median.")
-    print(f"{'budgets':20}{'in line':>8}{'release':>9}{'next_ns':>9}{'ask, release, next_ns, drop':>29}")
+def first_in_first_out(line: int = 30, rate: int = 10) -> float:
+    """Return the seconds that a request waits at the end of a line that leaves in order, one every ``1 / rate``, none saved up."""
+    return (line + 1) / rate
+
+
+def measure(_: Size) -> list[Row]:
+    """Measure the wait and the cost of a call."""
+    part, fifo = "limiter, saturated", "first in, first out"
+    waits = [(hedge_waits(RESERVE), "with a reserve"), (hedge_waits({}), "without")]
+    rows = [
+        Row(part, f"a hedge behind 30 requests at 10/s, {said}", "s", wait, fifo, first_in_first_out(), target=0.1, of_ratio=False)
+        for wait, said in waits
+    ]
     for name, budgets in BUDGETS.items():
-        for line in (1, 30, 300):
-            made = limiter(budgets, line)
-            us = [cost_us(lambda: made.release(0)), cost_us(lambda: made.next_ns(0)), cost_us(lambda: cycle(made))]  # noqa: B023 - called here
-            print(f"{name:20}{line:>8}{us[0]:>9.1f}{us[1]:>9.1f}{us[2]:>29.1f}")
+        made = limiter(budgets, 300)
+        rows.append(Row(part, f"ask, release, next, drop; 300 in line; {name}", "us", cost_us(lambda m=made: cycle(m))))  # type: ignore[misc]
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

@@ -1,16 +1,14 @@
 """How live the live plot is, in a real JupyterLab in headless Chromium, on this machine.
 
-    python -m tests.perf.live_stream [--seconds 180]
+    python -m tests.perf.live_stream [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test. Two linked figures on one source. Each row carries the time at which the kernel appended it; a row is
+Two linked figures on one source. Each row carries the time at which the kernel appended it; a row is
 on the screen when the second animation frame after its batch has begun, so the paint of the first one is over. The machine's load
 counts in every figure: what matters is the distance to the targets and the growth from the first to the last minute.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -20,6 +18,9 @@ import psutil
 
 from tests.browser import OfflineBrowser
 from tests.lab import Lab, LabPage, write_notebook
+from tests.perf.rows import Row, Size, run
+
+SLOW = 20
 
 SETUP = """
 import asyncio, math, time
@@ -69,7 +70,7 @@ return out.sort((a, b) => a - b)[5] })()
 """
 
 
-def measure(page: LabPage, kernel: psutil.Process, rate: int, seconds: int) -> dict[str, Any]:
+def watch(page: LabPage, kernel: psutil.Process, rate: int, seconds: int) -> dict[str, Any]:
     """Stream at a rate for so long; return the figures."""
     page.execute(f"task = asyncio.get_running_loop().create_task(feed({rate}))")
     page.page.wait_for_timeout(5_000)
@@ -92,12 +93,21 @@ def measure(page: LabPage, kernel: psutil.Process, rate: int, seconds: int) -> d
     }
 
 
-def main() -> None:
-    """Print the figures at 20 and at 200 rows a second."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=180)
-    seconds = parser.parse_args().seconds
-    browser = OfflineBrowser()
+def told(part: str, name: str, rate: int, found: dict[str, Any], goal_ms: float) -> list[Row]:
+    """Return the rows of a stream: lag, growth, and whether the page answers."""
+    heap, rss, at_20 = found["heap"], found["rss"], rate == SLOW
+    note = f"p95 {found['p95']:.0f} ms, {found['fps']:.0f} frames/s, kernel answers in {found['trip']:.0f} ms"
+    return [
+        Row(part, f"{name} at {rate}/s, median", "ms", found["median"], target=goal_ms if at_20 else None, note=note),
+        Row(part, f"{name} at {rate}/s, longest task of the page", "ms", found["long"], target=None if at_20 else 500.0),
+        Row(part, f"{name} at {rate}/s, page heap at the end", "MB", heap[1], "at the beginning", heap[0]),
+        Row(part, f"{name} at {rate}/s, kernel memory at the end", "MB", rss[1], "at the beginning", rss[0]),
+    ]
+
+
+def measure(size: Size) -> list[Row]:
+    """Measure at 20 and at 200 rows a second."""
+    browser, rows = OfflineBrowser(), []
     with TemporaryDirectory() as folder:
         root = Path(folder, "notebooks")
         root.mkdir()
@@ -108,17 +118,13 @@ def main() -> None:
             page.until("window.Bokeh?.documents?.length === 1")
             page.js(WATCH)
             (kernel,) = lab.kernels()
-            for rate, span in ((20, seconds), (200, max(seconds // 3, 10))):
-                found = measure(page, kernel, rate, span)
-                print(f"{rate} rows/s for {span} s, load {os.getloadavg()[0]:.1f}: {found['rows']:,} rows on the screen")
-                print(f"  row to screen   median {found['median']:.0f} ms, p95 {found['p95']:.0f} ms (target at 20/s: median under 150 ms)")
-                print(f"  page            {found['fps']:.0f} frames/s, longest task {found['long']:.0f} ms")
-                heap, rss = found["heap"], found["rss"]
-                print(f"  memory          page {heap[0]:.0f} to {heap[1]:.0f} MB, kernel {rss[0]:.1f} to {rss[1]:.1f} MB")
-                print(f"  kernel          answers in {found['trip']:.0f} ms")
+            for rate, span in ((SLOW, size.pick(2, 15, 180)), (200, size.pick(2, 10, 60))):
+                found = watch(page, kernel, rate, span)
+                rows += told("live plot", "row to screen", rate, found, 150.0)
             page.close()
     browser.close()
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

@@ -1,16 +1,13 @@
 """What a look at the journal costs a panel, by the journal's length: it must be flat.
 
-    python -m tests.perf.panel_poll [--largest 1000000]
+    python -m tests.perf.panel_poll [--size smoke | quick | full] [--json FILE]
 
-A measurement, not a test: pytest does not collect it. Nine rows of ten are quotes. Between two polls the session's writer
+Nine rows of ten are quotes. Between two polls the session's writer
 commits 20 events; the poll reads them, brings its figures up to date and hands out the news, as the paper desk does.
 """
 
 from __future__ import annotations
 
-import argparse
-import resource
-import sys
 import time
 from pathlib import Path
 from statistics import median, quantiles
@@ -19,10 +16,9 @@ from tempfile import TemporaryDirectory
 from hedgekit.journal import Follower, Journal
 from hedgekit.types import NS, Action, Decision, Phase, Quote, Reason, Timer
 from tests.journal.made import KO, PEP, SESSION, Maker
+from tests.perf.rows import Found, Row, Size, fitted, refuse, run
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
 NEW = 20
-POLLS = 200
 
 
 def records(n: int) -> list[Quote | Timer | Decision]:
@@ -71,43 +67,50 @@ def caught_up(follower: Follower) -> tuple[float, float]:
     return sum(spent), max(spent)
 
 
-def measure(journal: Journal, file: Path) -> tuple[float, float, float, float]:
+def looks(journal: Journal, file: Path, polls: int) -> tuple[float, float, float, float]:
     """Return the median and 95th percentile of a poll (ms), and the whole and the longest part of a first attach (s, ms)."""
     follower = Follower(file, SESSION)
     whole, longest = caught_up(follower)
     spent = []
-    for _ in range(POLLS):
+    for _ in range(polls):
         grow(journal, NEW)
         before = time.perf_counter()
         news = follower.poll()
         spent.append(1e3 * (time.perf_counter() - before))
-        assert news.records == NEW, news.records
+        if news.records != NEW:
+            refuse(f"a poll brought {news.records} records, {NEW} are new")
     follower.close()
     return median(spent), quantiles(spent, n=20)[-1], whole, 1e3 * longest
 
 
-def main() -> None:
-    """Print a line for each size."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--largest", type=int, default=SIZES[-1])
-    largest = parser.parse_args().largest
-    print(f"{'events':>10} {'poll, median':>13} {'p95':>9} {'to smallest':>12} {'attach':>9} {'longest part':>13} {'peak memory':>12}")
+def measure(size: Size) -> Found:
+    """Measure at sizes that grow tenfold."""
+    sizes = size.pick([500], [1_000, 10_000, 100_000], [1_000, 10_000, 100_000, 1_000_000])
+    rows, polls, attaches, part = [], list[float](), list[float](), "journal, reads"
     with TemporaryDirectory() as folder:
         file = Path(folder, "journal.db")
-        first = 0.0
         with Journal.open(file, SESSION) as journal:
             journal.append(Maker().start())
             journal.commit(0)
-            for size in (size for size in SIZES if size <= largest):
-                grow(journal, size - journal.count)
-                middle, high, whole, longest = measure(journal, file)
-                first = first or middle
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
-                print(
-                    f"{size:>10,} {middle:>10.2f} ms {high:>6.2f} ms {middle / first:>11.2f}x {whole:>7.2f} s"
-                    f" {longest:>10.0f} ms {peak:>9.0f} MB"
-                )
+            for events in sizes:
+                grow(journal, events - journal.count)
+                middle, high, whole, longest = looks(journal, file, size.pick(5, 100, 200))
+                note = f"p95 {high:.2f} ms; first attach {whole:.2f} s, its longest part {longest:.0f} ms"
+                rows.append(Row(part, f"a panel's look, {NEW} of {events:,} events new", "ms", middle, note=note))
+                polls.append(middle)
+                attaches.append(whole)
+    if len(sizes) == 1:
+        return Found(rows)
+    name = f"a panel's look, {sizes[-1]:,} events beside {sizes[0]:,}"
+    rows.append(Row(part, name, "ms", polls[-1], "at the smallest", polls[0], target=1.5))
+    return Found(
+        rows,
+        [
+            fitted("a panel's look", "events", "ms", sizes, polls, since=sizes[0], allowed=0.1),
+            fitted("a panel's first attach", "events", "s", sizes, attaches, since=sizes[-3]),
+        ],
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, __doc__)

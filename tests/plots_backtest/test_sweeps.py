@@ -113,7 +113,7 @@ def test_the_kits_own_show_draws_it(swept: Sweep, judged: Guard, offline_page: O
     file.write_text(f"<!doctype html><meta charset=utf-8><body>{show(sweep_map(swept, guard=judged)).data}</body>", encoding="utf-8")
     page, requests, errors = offline_page
     page.goto(file.as_uri())
-    page.get_by_text("Over-fitting guard.").wait_for()
+    page.get_by_text("Over-fitting guard.").wait_for(timeout=120_000)
     assert (requests, errors) == ([], [])
 
 

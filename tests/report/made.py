@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from hedgekit.data import Market, Tape
 from hedgekit.hedger import Hedger
 from hedgekit.journal import Journal
 from hedgekit.params import Params
+from hedgekit.plans import PlanFile
 from hedgekit.stats.ratio import plan_at
 from hedgekit.types import (
     NS,
     Ack,
     Action,
+    Command,
     Decision,
     Fill,
     Order,
@@ -41,8 +44,10 @@ MARKET = Market(first="1990-01-02", last="1992-06-30")
 _WS, _UP = 5_000_000, 25_000_000
 
 
-def records(market: Market = MARKET, params: Params = PARAMS, session: str = "made", refuse: int = 9) -> Iterator[list[Record]]:
-    """Yield a session's records, one list for each instant."""
+def records(
+    market: Market = MARKET, params: Params = PARAMS, session: str = "made", refuse: int = 9, given: tuple[int, PlanFile] | None = None
+) -> Iterator[list[Record]]:
+    """Yield a session's records, one list for each instant; at a bar of this number a plan file may be given, as a person would."""
     tape = market.tape()
     hedger = Hedger(session, tape.instruments, params)
     first = int(tape.ts_ns[0]) - 60 * NS
@@ -64,6 +69,10 @@ def records(market: Market = MARKET, params: Params = PARAMS, session: str = "ma
             if hedger.bars > bars and hedger.bars == next_fit:
                 next_fit += params.refit_bars
                 out += venue.take(PlanRevised(ts_ns=wake, plan=plan_at(tape.mid[: row + 1, 0], tape.mid[: row + 1, 1], wake, params)))
+            if given is not None and hedger.bars == given[0] > bars:
+                assert given[1].plan is not None
+                out += venue.take(Command(ts_ns=wake, name="plan", ref="by hand"))
+                out += venue.take(PlanRevised(ts_ns=wake, plan=given[1].plan, source=given[1].checksum))
             yield out + venue.acks(wake)
             if row + 1 == len(tape):
                 break
@@ -136,10 +145,10 @@ class _Venue:
         return out + self.acks(ts)
 
 
-def write(path: Path, market: Market = MARKET, params: Params = PARAMS, session: str = "made") -> Path:
+def write(path: Path, market: Market = MARKET, params: Params = PARAMS, session: str = "made", **rest: Any) -> Path:
     """Write a session into the journal at ``path``."""
     with Journal.open(path, session, mode="write") as journal:
-        for number, instant in enumerate(records(market, params, session), start=1):
+        for number, instant in enumerate(records(market, params, session, **rest), start=1):
             for record in instant:
                 journal.append(record)
             journal.commit(number)

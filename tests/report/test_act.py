@@ -14,7 +14,7 @@ from hedgekit.journal import Journal
 from hedgekit.report import Session, act, load
 from hedgekit.report.act import Incident, incidents_of, parity_of
 from hedgekit.report.words import money
-from hedgekit.types import NS, Command, Decision, Gap, Reject
+from hedgekit.types import NS, Command, Decision, Gap, Reject, Switch
 from tests.alerts import made
 
 
@@ -37,6 +37,23 @@ def test_incidents_by_hand() -> None:
     assert found[-1].what == "command: flatten"
     opened = incidents_of([*records, made.status(20, made.PEP, "open")])
     assert Incident(13 * NS, f"{made.PEP}: halted", 7.0) in opened
+
+
+def test_a_lost_switch_and_what_the_venue_took_back_are_incidents() -> None:
+    """The switch is lost from second 40 to 70; an execution of +10 is taken back at 80, and a contract settles at 90."""
+    switched = [
+        Switch(ts_ns=at * NS, venue="POLYMARKET", state=state, since_ns=0)  # type: ignore[arg-type] # one of the two
+        for at, state in ((1, "held"), (40, "lost"), (70, "held"))
+    ]
+    back = msgspec.structs.replace(made.fill(80, "o", "-10", "100"), cause="reversal")
+    settled = msgspec.structs.replace(made.fill(90, "", "-5", "1"), cause="settlement")
+    found = incidents_of([*switched, made.fill(60, "o", "10", "100"), back, settled])
+    key = back.instrument
+    assert found == [
+        Incident(40 * NS, "POLYMARKET: took no beat of the dead man's switch", 30.0),
+        Incident(80 * NS, f"execution taken back by the venue: +10 {key} at 100"),
+        Incident(90 * NS, f"contract settled: {key} at 1"),
+    ]
 
 
 def test_parity_is_proven_and_can_fail(journal: Path, read: Session) -> None:

@@ -52,6 +52,13 @@ def test_a_failing_report_does_not_stop_the_others(path: Path, tmp_path: Path) -
     assert frame["pid"].dropna().is_unique  # each in a kernel of its own
 
 
+def test_a_folder_that_cannot_be_written_does_not_stop_the_others(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "m-0001" / "run.json").mkdir(parents=True)  # no file can take its place
+    done = run_matrix(path, [{"session": "a"}, {"session": "b"}], tmp_path / "out", "m", workers=1, progress=False)
+    assert [outcome.folder and outcome.folder.name for outcome in done] == [None, "m-0002"]
+    assert "run.json" in done[0].error
+
+
 def test_a_wrong_set_is_told_by_its_number_before_anything_runs(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"report 2 of the matrix: small.ipynb has no parameter 'sesion' \(did you mean 'session'\?\)"):
         run_matrix(path, [{"session": "a"}, {"sesion": "b"}], tmp_path / "out", progress=False)

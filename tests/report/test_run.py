@@ -195,7 +195,8 @@ def test_ctrl_c_leaves_no_kernel_and_no_socket(journal: Path, tmp_path: Path) ->
     assert told_of(tmp_path / "made")["status"] == "interrupted"
 
 
-def test_a_password_never_reaches_a_notebook(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["me:hunter2@127.0.0.1/x", "127.0.0.1/x?user=me&password=hunter2", "127.0.0.1/x?pass%77ord=hunter2"])
+def test_a_password_never_reaches_a_notebook(tmp_path: Path, where: str) -> None:
     with pytest.raises(ConfigError, match="PGPASSWORD") as told:
-        run_report("postgresql+psycopg://me:hunter2@127.0.0.1/x", "made", tmp_path, progress=False)
+        run_report(f"postgresql+psycopg://{where}", "made", tmp_path, progress=False)
     assert "hunter2" not in str(told.value)

@@ -6,6 +6,9 @@ import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 
 from hedgekit.errors import ConfigError
 from hedgekit.report import ReportRun, runs, write_index
+from hedgekit.report.process import _by_ps, birth
 from tests.browser import OfflinePage
 
 HOSTILE = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>'
@@ -43,7 +47,8 @@ def out(report: ReportRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     gone = {"status": "running", "started": "2026-11-05T10:00:00+00:00", "host": platform.node(), "pid": 2**22 + 1}
     planted(out, "gone", report, told=gone)
     live = {"status": "running", "started": "2026-11-01T10:00:00+00:00", "host": platform.node(), "pid": os.getpid()}
-    planted(out / "deeper", "live", report, told=live)
+    planted(out / "deeper", "live", report, told=live | {"born": birth(os.getpid())})
+    planted(out, "reused", report, told=live | {"born": f"{birth(os.getpid())}0", "started": "2026-10-01T10:00:00+00:00"})
     (out / "torn").mkdir()
     (out / "torn" / "run.json").write_text('{"run": ')
     return out
@@ -51,8 +56,8 @@ def out(report: ReportRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_frame_of_all_metrics_over_all_runs(out: Path, report: ReportRun) -> None:
     frame = runs(out).set_index("run")
-    assert list(frame.index) == ["gone", "late", "hostile", "good", "live", "torn"]
-    assert list(frame["status"]) == ["killed", "timed out", "completed", "completed", "running", "failed"]
+    assert list(frame.index) == ["gone", "late", "hostile", "good", "live", "reused", "torn"]
+    assert list(frame["status"]) == ["killed", "timed out", "completed", "completed", "running", "killed", "failed"]
     good = frame.loc["good"]
     summary = report.summary
     assert (good["A27"], good["verdict"], good["trades"], good["session"]) == (0.31, "PASS", summary.trades, "made")
@@ -71,15 +76,15 @@ def test_the_index_shows_every_run_and_filters(out: Path, offline_page: OfflineP
     page, requests, errors = offline_page
     page.goto(write_index(out).as_uri())
     rows = page.locator("table.runs tbody tr")
-    assert rows.count() == 6
+    assert rows.count() == 7
     text = page.inner_text("table.runs tbody")
     assert all(word in text for word in ("KILLED", "TIMED OUT", "RUNNING", "PASS", "cannot be read"))
     assert page.locator("svg.hk-spark path.h").count() == 2
     assert page.locator("svg.hk-trend").count() == 7
     assert page.locator(".hk-trends figure:last-child g path").count() == 2  # the ratio's intervals
     page.select_option("select[data-f=venue]", "KALSHI")
-    shown = [row.is_visible() for row in (rows.nth(n) for n in range(6))]
-    assert shown == [False, False, False, True, False, False]
+    shown = [row.is_visible() for row in (rows.nth(n) for n in range(7))]
+    assert shown == [False, False, False, True, False, False, False]
     assert page.inner_text("#shown") == "1"
     assert page.locator(".hk-trends figure:first-child g:visible").count() == 1
     page.click("table.runs tr:has-text('KALSHI') td a:text('page')")
@@ -119,3 +124,17 @@ def test_a_thousand_runs_fit(report: ReportRun, tmp_path: Path, offline_page: Of
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no folder"):
         write_index(tmp_path / "none")
+
+
+@pytest.mark.parametrize("asked", [birth, _by_ps])
+def test_a_process_is_known_by_more_than_its_number(asked: Callable[[int], str]) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    own, other = asked(os.getppid()), asked(process.pid)
+    assert own == asked(os.getppid()) != ""
+    assert other not in {"", own}
+    assert process.stdin is not None
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert asked(process.pid) == ""  # ended, though nobody has asked how
+    process.wait()
+    assert asked(process.pid) == asked(2**22 + 1) == asked(-1) == ""

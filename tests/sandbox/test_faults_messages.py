@@ -188,7 +188,7 @@ async def test_a_fault_at_run_time_from_any_control_connection(tmp_path: Path) -
         await operator.send_json({"op": "faults"})
         answer = await operator.receive_json(timeout=5)
         assert {kind: n for kind, n in answer["hits"].items() if n} == {"disconnect": 1, "lost": 2}
-        assert len(answer["hits"]) == 18, "all kinds are named"
+        assert len(answer["hits"]) == 20, "all kinds are named"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +198,8 @@ async def test_a_fault_at_run_time_from_any_control_connection(tmp_path: Path) -
         ({"kind": "late"}, "seconds must be above 0"),
         ({"kind": "lost", "at": "md"}, "at must be now, or one of"),
         ({"kind": "lost", "at": "md:1", "colour": 1}, "unknown field `colour`"),
+        ({"kind": "lost", "venue": "NYSE"}, "no venue 'NYSE' here; there are ALPACA"),
+        ({"kind": "reversal", "seconds": 5.0}, "executions at ALPACA are final when they are told; it can happen at POLYMARKET only"),
     ],
 )
 async def test_a_wrong_fault_is_refused(tmp_path: Path, fields: dict[str, object], said: str) -> None:

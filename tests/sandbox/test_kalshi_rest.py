@@ -9,7 +9,9 @@ import pytest
 
 from hedgekit.errors import ConfigError
 from hedgekit.exchange import FillModel
+from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.sandbox.skins.kalshi import KalshiSkin
+from hedgekit.sandbox.skins.kalshi_orders import LAST_S
 from hedgekit.types import NS, Instrument, Kind, MarketStatus
 from tests.sandbox.kalshi_made import FED, KEY, ORDERS, OTHER, START_NS, Shop, levels, order, quoted
 
@@ -36,6 +38,8 @@ D = Decimal
         ({"self_trade_prevention_type": "none"}, 400, "invalid_parameters"),
         ({"expiration_time": 1}, 400, "invalid_parameters"),
         ({"expiration_time": "soon"}, 400, "invalid_parameters"),
+        ({"expiration_time": LAST_S + 1}, 400, "invalid_parameters"),
+        ({"expiration_time": 10**40}, 400, "invalid_parameters"),
         ({"expiration_time": START_NS // NS + 99, "time_in_force": "immediate_or_cancel"}, 400, "invalid_parameters"),
         ({"post_only": True, "time_in_force": "immediate_or_cancel"}, 400, "invalid_parameters"),
         ({"post_only": True}, 400, "post_only_cross"),
@@ -155,6 +159,30 @@ def test_a_pause_refuses_orders_and_cancels_those_that_want_it() -> None:
     assert shop.get(f"/markets/{FED}")["market"]["status"] == "inactive"
     shop.skin.on_status(MarketStatus(ts_ns=shop.now_ns, instrument=KEY, status="open"))
     assert shop.place("bid", "1", "0.400").status == 201
+
+
+def test_a_venue_that_pauses_says_afterwards_what_its_markets_said_meanwhile() -> None:
+    """Of two pauses the later end counts; a market that was halted in one is not opened by its end; books in a pause are not shown."""
+    shop = quoted()
+
+    def status(ticker: str) -> str:
+        told: str = shop.get(f"/markets/{ticker}")["market"]["status"]
+        return told
+
+    shop.skin.pause(Fault(FaultKind.PAUSE, seconds=10.0))
+    shop.skin.pause(Fault(FaultKind.PAUSE, seconds=4.0))
+    assert (status(FED), status(OTHER)) == ("inactive", "inactive")
+    shop.show(levels(("0.400", "10")), levels(("0.500", "10")))
+    assert not shop.get(f"/markets/{FED}/orderbook")["orderbook_fp"]["yes_dollars"]
+    shop.skin.on_status(MarketStatus(ts_ns=shop.now_ns, instrument=f"KALSHI:{OTHER}", status="halted"))
+    shop.wait(4)
+    assert shop.place().body["code"] == "trading_is_paused"  # type: ignore[index]
+    shop.wait(2)
+    assert (status(FED), status(OTHER)) == ("active", "inactive")
+    shop.show(levels(("0.400", "10")), levels(("0.500", "10")))
+    assert shop.place("bid", "1", "0.400").status == 201
+    shop.skin.on_status(MarketStatus(ts_ns=shop.now_ns, instrument=f"KALSHI:{OTHER}", status="open"))
+    assert status(OTHER) == "active"
 
 
 def test_reduce_only_closes_what_is_held_and_no_more() -> None:

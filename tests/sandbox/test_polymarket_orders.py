@@ -5,13 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
-from hedgekit.errors import ConfigError
 from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.sandbox.skins.polymarket_wire import FAK_UNMATCHED, FOK_UNFILLED
-from hedgekit.types import NS, Fill
+from hedgekit.types import NS
 from tests.sandbox.polymarket_desk import ALICE, NOW, WAITS, YES, Message, Venue, error
 
 BALANCE = "not enough balance / allowance: the balance is not enough -> balance: "
@@ -274,44 +272,6 @@ def test_a_trade_is_matched_then_mined_then_confirmed() -> None:
     venue.time.advance(NOW + 60 * NS)
     assert venue.get("/data/trades")["data"][0]["status"] == "TRADE_STATUS_CONFIRMED"
     assert [(one["event_type"], one["status"]) for one in venue.heard(venue.trade)] == [("trade", "MINED"), ("trade", "CONFIRMED")]
-
-
-@pytest.mark.parametrize("token", ["yes", "no"])
-def test_a_trade_that_fails_is_undone(token: str) -> None:
-    venue = Venue(cash="100").open()
-    before = venue.held()
-    traded = venue.taken("BUY", "10", "0.52", getattr(venue, token), "FAK")["tradeIDs"][0]
-    venue.heard(venue.trade)
-    venue.skin.reverse(traded)
-    assert venue.held() == before
-    assert venue.exchange.ledger.cash == 100
-    assert [one["status"] for one in venue.heard(venue.trade)] == ["FAILED"]
-    assert venue.get("/data/trades")["data"][0]["status"] == "TRADE_STATUS_FAILED"
-    venue.time.advance(NOW + 60 * NS)
-    assert venue.heard(venue.trade) == [], "it goes no further on the chain"
-    with pytest.raises(ConfigError, match="not reversed yet"):
-        venue.skin.reverse(traded)
-    with pytest.raises(ConfigError, match="give an execution that was booked"):
-        venue.skin.reverse("7")
-
-
-def test_what_the_account_is_told_comes_to_the_ledger() -> None:
-    """Through reversals too, whichever of its messages the client has missed before."""
-    venue = Venue(cash="100").open()
-    for side, size, price, token in (("BUY", "10", "0.52", venue.yes), ("BUY", "20", "0.52", venue.no), ("SELL", "5", "0.48", venue.no)):
-        venue.taken(side, size, price, token, "FAK")
-    told = venue.heard(venue.trade)
-    for trade in list(venue.skin.orders.trades)[1:]:
-        venue.skin.reverse(trade)
-    late = venue.heard(venue.trade)
-    for messages, held in ((told + late, 10), (told + told + late + late, 10), (told[:5] + late, 10), (late, 0), (late + told[3:], 0)):
-        feed = venue.client.account(0)
-        updates = [update for message in messages for update in feed.take(msgspec.json.encode(message), 9)]
-        booked = {update.event.key: update.event for update in updates if isinstance(update.event, Fill)}
-        assert sum((fill.qty for fill in booked.values()), Decimal(0)) == held
-    listed, _ = venue.client.fills_of(venue.ask(venue.client.fills(0, "")))
-    assert sum((one.qty for one in listed), Decimal(0)) == venue.exchange.ledger.position(YES.key) == 10
-    assert 100 - sum((one.qty * one.price + one.fee for one in listed), Decimal(0)) == venue.exchange.ledger.cash
 
 
 def test_a_market_that_resolves_cancels_and_pays() -> None:

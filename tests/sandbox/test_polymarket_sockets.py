@@ -16,7 +16,7 @@ from hedgekit.data import SyntheticBinary
 from hedgekit.exchange.faults import Fault, FaultKind
 from hedgekit.exchange.model import FillModel
 from hedgekit.sandbox.server import Options, Secrets, run
-from hedgekit.types import NS, Priority, Request
+from hedgekit.types import NS, Fill, Priority, Request
 from hedgekit.venues.polymarket import Polymarket
 from tests.sandbox.polymarket_desk import ENVIRONMENT
 from tests.venues.polymarket_made import KEYS, order
@@ -186,6 +186,23 @@ async def test_an_outage_ends_and_refuses_all() -> None:
             await desk.market()
         with pytest.raises(aiohttp.ClientConnectionError):
             await desk.now()
+
+
+async def test_a_fill_that_fails_at_run_time_is_told_as_failed() -> None:
+    """Switched on while the market runs: the next order's first fill is told as matched, then as failed."""
+    async with served() as desk:
+        market, account = await desk.market(), await desk.account()
+        await until(market, event_type="book")
+        await desk.fault(Fault(FaultKind.REVERSAL, seconds=0.2))
+        at_ns = (await desk.now()) * NS
+        sent = desk.client.submit(order(instrument=TAPE.instruments[0].key, ts_ns=at_ns, limit=Decimal("0.99"), kind="limit"))
+        assert (await desk.call("POST", "/order", sent.body))[0] == 200
+        matched = await until(account, event_type="trade")
+        failed = await until(account, event_type="trade", status="FAILED")
+        assert (matched["id"], matched["status"]) == (failed["id"], "MATCHED")
+        feed = desk.client.account(0)
+        told = [one.event for message in (matched, failed) for one in feed.take(json.dumps(message), 9)]
+        assert [one.cause for one in told if isinstance(one, Fill)] == ["trade", "trade", "reversal"]
 
 
 async def test_a_refusal_over_http_is_json() -> None:

@@ -19,17 +19,20 @@ import pytest
 
 from hedgekit.data import LiveFeed
 from hedgekit.errors import ConfigError, SessionError, VenueError
-from hedgekit.types import NS, Ack, Cancelled, Fill, Gap, Instrument, Quote, Request, Update, Word
-from tests.venues.counter import ROWS, Counter, Moving, amounts, counter, update
+from hedgekit.types import NS, Ack, Cancelled, Fill, Instrument, MarketStatus, Quote, Request, Update, Word
+from tests.venues.contract_quotes import Quotes
+from tests.venues.counter import Counter, Moving, amounts, counter, update
 
 NOTHING: list[tuple[Any, ...]] = []
+PAUSE_S = 1.0
 
 
-def _is_gap(one: Any) -> bool:
-    return isinstance(one, Gap)
+def _is_shut(one: Any) -> bool:
+    """Whether the stream says that an instrument cannot be traded: in words, or by a book with nothing in it."""
+    return (isinstance(one, MarketStatus) and one.status != "open") or (isinstance(one, Quote) and not (one.bid > 0 or one.ask > 0))
 
 
-class Contract:
+class Contract(Quotes):
     """The laws. A subclass says what the venue lists, what its account has, and where its rules end.
 
     Attributes
@@ -52,6 +55,8 @@ class Contract:
         Executions that fill more than a page.
     paged : (bytes, bytes)
         What a question for executions says of its page, and what it should say, where no test has so many; empty otherwise.
+    in_a_pause : Word
+        What an order is answered while nothing can be traded.
     wrong : int
         Place of the key that is spoilt.
     names : frozenset of int
@@ -71,6 +76,7 @@ class Contract:
     budget: ClassVar[int] = 0
     qty: ClassVar[str] = "10"
     deep: ClassVar[str] = "60"
+    in_a_pause: ClassVar[Word] = Word.REFUSED
     low: ClassVar[str]
     high: ClassVar[str]
     floor: ClassVar[str]
@@ -267,60 +273,38 @@ class Contract:
             state = desk.client.state_of(desk.client.lookup(order), reply)
             assert (await desk.said(desk.client.cancel(order, state.venue_id)))[0] is Word.DONE
 
-    # ------------------------------------------------------------------- quotes
+    # ------------------------------------------------------------------ a pause
 
-    async def test_quotes_are_the_best_of_the_book(self, desk: Counter) -> None:
-        (first,) = (await desk.market.until(self._stands))[:1]
-        (bid, bid_size), (ask, ask_size) = (self.standing[side][0] for side in (0, 1))
-        assert (first.bid, first.ask, first.bid_size, first.ask_size) == tuple(map(float, (bid, ask, bid_size, ask_size)))
-        await desk.market.until(self._moves, 20)
-        self._true(desk.market.told)
+    async def test_a_pause_fills_nothing_and_is_no_outage(self, desk: Counter) -> None:
+        """Questions are answered, an order is refused or waits, the stream says so in the venue's own way; then all goes on."""
+        order = desk.order(self.qty, self.high, tif="gtc")
+        await desk.fault("pause", seconds=PAUSE_S)
+        request = desk.client.submit(order)
+        reply = await desk.ask(request)
+        word = desk.client.word_of(request, reply)
+        assert word is self.in_a_pause, reply
+        assert (asked := desk.client.statuses()) is None or await self._statuses(desk, asked) == {"paused"}
+        assert await desk.held() == ({}, self.cash)
+        await desk.market.until(_is_shut, len(self.listed))
+        assert await desk.booked() == NOTHING
+        before = max(one.bid for one in desk.market.told if self._moves(one))
+        await desk.market.until(lambda one: self._moves(one) and one.bid > before, 2)
+        assert asked is None or await self._statuses(desk, asked) == {"open"}
+        if word is not Word.DONE:
+            await desk.place(order if word is Word.BUSY else desk.order(self.qty, self.high))
+        while not await desk.booked():  # noqa: ASYNC110 - the control port tells it when it is asked
+            await asyncio.sleep(0.01)
+        assert len(await desk.booked()) == 1
 
-    async def test_a_lost_message_is_never_a_wrong_quote(self, desk: Counter) -> None:
-        """Whatever is lost: each quote is one that stood, until the feed says that it has a gap; opened anew, it tells again."""
-        await desk.market.until(self._moves, 3)
-        for lost in (1, 2, 3, 4):
-            hits, count = await desk.lost(), sum(map(self._moves, desk.market.told))
-            await desk.fault("lost", at="now", count=lost)
-            while await desk.lost() < hits + lost:  # noqa: ASYNC110 - the control port tells it when it is asked
-                await asyncio.sleep(0.01)
-            await desk.market.until(self._moves, count + 5, or_else=_is_gap)
-            self._true(desk.market.told)
-            if any(map(_is_gap, desk.market.told)):
-                await desk.market.close()
-                desk.market = await desk.hear("market")
-                await desk.market.until(self._moves, 3)
-
-    def _stands(self, one: Any) -> bool:
-        return isinstance(one, Quote) and one.instrument == self.listed[0].key
-
-    def _moves(self, one: Any) -> bool:
-        return isinstance(one, Quote) and one.instrument == self.listed[1].key
-
-    def _true(self, told: Sequence[Any]) -> None:
-        """Hold quotes of the one that moves against the market: each stood, in its order; none comes after a gap."""
-        gap = next((place for place, one in enumerate(told) if _is_gap(one)), len(told))
-        assert not [one for one in told[gap:] if isinstance(one, Quote)]
-        rows = [self.moving.row(one.bid, one.ask) for one in told[:gap] if self._moves(one)]
-        assert None not in rows, [(one.bid, one.ask) for one in told if self._moves(one)]
-        assert rows == sorted(rows, key=int)
-        assert len(set(rows)) > 1 or gap < len(told)
-
-    async def test_the_latest_quotes_have_a_time_or_cannot_be_asked(self, desk: Counter) -> None:
-        if (question := desk.client.latest()) is None:
-            return
-        word, reply = await desk.said(question)
-        assert word is Word.DONE
-        latest, now_ns = desk.client.latest_of(reply), time.time_ns()
-        assert bool(latest) is self.timed
-        assert set(latest) <= {instrument.key for instrument in self.listed}
-        assert all(now_ns - ROWS * NS < at_ns <= now_ns for at_ns in latest.values())
-
-    @pytest.mark.parametrize("name", ["market", "account"])
-    async def test_what_cannot_be_read_is_an_error_that_quotes_it(self, desk: Counter, name: str) -> None:
-        for junk in ("no words of a venue", '{"an unknown": "message"}'):
-            with pytest.raises(VenueError, match=junk[2:12]):
-                getattr(desk.another(), name)(time.time_ns()).take(junk, time.time_ns())
+    async def _statuses(self, desk: Counter, asked: Request) -> set[str]:
+        found: set[str] = set()
+        question: Request | None = asked
+        while question is not None:
+            word, reply = await desk.said(question)
+            assert word is Word.DONE
+            told, question = desk.client.statuses_of(question, reply, time.time_ns())
+            found |= {one.status for one in told}
+        return found
 
     # --------------------------------------------------------------- the account
 

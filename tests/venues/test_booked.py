@@ -10,9 +10,10 @@ import pytest
 
 from hedgekit.errors import VenueError
 from hedgekit.net.bookings import Bookings
-from hedgekit.types import NS, Fill, Reply, Settled
+from hedgekit.types import NS, Fill, Reply, Settled, TakenBack
 from tests.venues.kalshi_made import payload
-from tests.venues.polymarket_made import CONDITION, KEY, OPPOSITE, TOKEN, client
+from tests.venues.polymarket_made import CONDITION, HASH, KEY, OPPOSITE, TOKEN, changed, client, knowing
+from tests.venues.polymarket_made import payload as payload_of
 from tests.venues.test_kalshi_once import VENUE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def condition(winner: str = "", *, closed: bool = True, tokens: tuple[str, ...] 
 
 
 def asked() -> Request:
-    question = client().booked(0, 1, "")
+    question = client().booked(0, 1, "condition 0")
     assert question is not None
     return question
 
@@ -37,7 +38,48 @@ def test_a_condition_that_is_over_pays_its_winner(winner: str, payout: int) -> N
     question = asked()
     assert (question.path, question.purpose) == (f"/markets/{CONDITION}", "booked")
     assert client().booked_of(question, condition(winner), T0) == ([Settled(T0, KEY, T0, Decimal(payout), final=True)], "")
-    assert client().booked(0, 1, "1") is None
+    assert client().booked(0, 1, "condition 1") is None
+
+
+def test_trades_that_failed_are_asked_for_by_when_they_were_matched_then_the_conditions() -> None:
+    made = knowing()
+    question = made.booked(T0, T0 + 5 * NS, "")
+    assert question is not None
+    assert (question.path, question.purpose) == (f"/data/trades?after={T0 // NS - 61}&next_cursor=MA%3D%3D", "booked")
+    (told,), more = made.booked_of(question, Reply(200, payload_of("trades")), T0)
+    assert isinstance(told, TakenBack)
+    assert (told.executed.fill_id, told.executed.cause, told.executed.qty) == (f"t-3/{HASH}", "trade", Decimal(10))
+    assert (told.undone.fill_id, told.undone.cause, told.undone.qty) == (f"t-3-reversed/{HASH}", "reversal", Decimal(-10))
+    assert (told.undone.order_id, told.instrument, more) == ("s1-1-0", KEY, "condition 0")
+    assert made.booked_of(question, Reply(200, changed("trades", next_cursor="MTAw")), T0)[1] == "MTAw"
+    following = made.booked(T0, T0, "MTAw")
+    assert following is not None
+    assert following.path.endswith("next_cursor=MTAw")
+
+
+def test_what_may_be_taken_back_is_asked_for_once_it_is_final() -> None:
+    """Each execution: one that comes while an earlier one is asked for has its own time."""
+    bookings = Bookings(client(), traded=False)
+    bookings.begin(T0, None, T0)
+    bookings.ask(T0, exposed=False)
+    amounts = {"qty": Decimal(1), "price": Decimal("0.5"), "fee": Decimal(0)}
+    fill = Fill(ts_ns=T0 + NS, order_id="a", fill_id="1", instrument=KEY, venue_ns=T0, **amounts)
+    bookings.restore(fill)
+    assert (bookings.soon_ns(), bookings.due(T0)) == (None, True)
+    bookings = Bookings(client(), traded=False)
+    bookings.restore(fill)
+    bookings.begin(T0, None, T0 + 2 * NS)
+    assert bookings.due(T0 + 2 * NS)
+    (question,) = bookings.ask(T0 + 2 * NS, exposed=False)
+    _, (more,) = bookings.reply(question, Reply(200, b'{"data":[],"next_cursor":"LTE="}'), T0 + 2 * NS)
+    bookings.reply(more, condition(""), T0 + 2 * NS)
+    assert (bookings.soon_ns(), bookings.due(T0 + 60 * NS), bookings.open) == (T0 + 61 * NS, False, True)
+    bookings.note(msgspec.structs.replace(fill, ts_ns=T0 + 9 * NS))
+    assert bookings.soon_ns() == T0 + 61 * NS
+    bookings.ask(T0 + 61 * NS, exposed=False)
+    assert bookings._soon_ns == T0 + 69 * NS
+    bookings.note(msgspec.structs.replace(fill, ts_ns=T0 + 70 * NS, cause="reversal"))
+    assert bookings._soon_ns == T0 + 69 * NS, "what is taken back is final"
 
 
 @pytest.mark.parametrize("reply", [condition(TOKEN, closed=False), condition("")])

@@ -7,7 +7,7 @@ from decimal import Decimal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hedgekit.types import Fees, Instrument, Kind
+from hedgekit.types import Fees, Instrument, Kind, Word
 from tests.venues.contract import Contract
 from tests.venues.counter import Moving
 from tests.venues.polymarket_made import KEYS
@@ -30,7 +30,7 @@ class TestAlpaca(Contract):
     budget = 100_000
     low, high, floor, rich = "50.00", "60.30", "60.00", "90000"
     off_tick, off_lot = ("10", "60.3055"), ("10.5", "60.30")
-    many = 104
+    many, in_a_pause = 104, Word.DONE
 
 
 class TestDeribit(Contract):
@@ -46,7 +46,7 @@ class TestDeribit(Contract):
     cash = D(5)
     low, high, floor, rich = "80000.0", "90020.5", "89990.0", "90000000"
     off_tick, off_lot = ("10", "90020.3"), ("10.5", "90020.5")
-    many, paged = 7, (b'"count":1000', b'"count":3')
+    many, paged, in_a_pause = 7, (b'"count":1000', b'"count":3'), Word.BUSY
 
 
 class TestKalshi(Contract):

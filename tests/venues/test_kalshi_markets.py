@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from hedgekit.exchange.fees import Kalshi as Formula
 from hedgekit.exchange.fees import Trade
 from hedgekit.types import NS, Instrument, Kind, Order, Priority, Reply, Settled
 from hedgekit.venues.kalshi import markets, replies, requests, streams
-from hedgekit.venues.kalshi.ladder import Band, coarsest, valid
+from hedgekit.venues.kalshi.ladder import Band, coarsest
 from hedgekit.venues.kalshi.wire import fixed
 from tests.venues.fuzz import refuses_or_reads, spoilt
 from tests.venues.kalshi_made import PAYLOADS, payload
@@ -30,18 +31,22 @@ AT_NS = 1_715_793_600 * NS
 FEES = markets.fee_rule("quadratic", Decimal(1)).most
 
 
+def valid(price: Decimal, ladder: Sequence[Band]) -> bool:
+    """Return whether an order may have that price; a price between two bands may be in either."""
+    return 0 < price < 1 and any(band.start <= price <= band.end and not (price - band.start) % band.step for band in ladder)
+
+
 def listed(reply: Reply) -> tuple[list[markets.Listing], str]:
     """Return markets of a series that charges takers."""
     return markets.markets_of(reply, FEES)
 
 
 def test_questions_of_discovery() -> None:
-    asked = [requests.markets([FED, "A&B"], "c"), requests.series("A/B"), requests.settlements(AT_NS, ""), requests.limits()]
+    asked = [requests.markets([FED, "A&B"], "c"), requests.series("A/B"), requests.settlements(AT_NS, "")]
     assert [request.path.removeprefix("/trade-api/v2") for request in [*asked, requests.keys(), requests.latest()]] == [
         "/markets?tickers=FED-23DEC-T3.00%2CA%26B&limit=1000&cursor=c",
         "/series/A%2FB",
         "/portfolio/settlements?min_ts=1715793599&limit=1000",
-        "/account/limits",
         "/api_keys",
         "/exchange/status",
     ]
@@ -116,10 +121,7 @@ def test_settlements() -> None:
     assert scalar.payout == Decimal("0.35")
 
 
-def test_limits_status_and_scopes() -> None:
-    assert markets.orders_per_minute(Reply(200, payload("limits"))) == 1_800
-    assert not markets.trades_now(Reply(200, payload("status")))
-    assert markets.trades_now(Reply(200, payload("status").replace(b"false", b"true")))
+def test_scopes() -> None:
     keys = Reply(200, payload("keys"))
     assert [markets.may_trade(keys, name) for name in ("reader", "writer", "trader", "blocks", "balance")] == [
         False,
@@ -142,7 +144,6 @@ def test_limits_status_and_scopes() -> None:
         (markets.series_of, payload("series").replace(b"0.5", b"-0.5"), "multiplier -0.5"),
         (markets.series_of, b"[]", "series cannot be read"),
         (lambda r: markets.settlements_of(r, 1), payload("settlements").replace(b'"value": 35', b'"value": 101'), "settled at 101 cents"),
-        (markets.trades_now, b"{}", "exchange status cannot be read"),
     ],
 )
 def test_answers_without_meaning_are_refused(call: Any, said: bytes, word: str) -> None:
@@ -195,9 +196,7 @@ PARSERS: list[Any] = [
     lambda data: listed(Reply(200, data)),
     lambda data: markets.series_of(Reply(200, data)),
     lambda data: markets.settlements_of(Reply(200, data), 1),
-    lambda data: markets.orders_per_minute(Reply(200, data)),
     lambda data: markets.may_trade(Reply(200, data), "reader"),
-    lambda data: markets.trades_now(Reply(200, data)),
 ]
 NAMES = sorted(path.stem.removeprefix("kalshi_") for path in PAYLOADS.glob("kalshi_*.json"))
 

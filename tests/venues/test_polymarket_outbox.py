@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedgekit.net.outbox import Outbox
-from hedgekit.types import NS, Ack, Action, Cancelled, Fill, Link, Order, Reject, Reply, Request, Update
+from hedgekit.types import NS, Ack, Action, Cancelled, Fill, Link, Order, Reconciled, Reject, Reply, Request, Update
 from tests.net.orders_made import decision
 from tests.venues.polymarket_made import ORDER, changed, client, order, payload
 
@@ -133,3 +135,24 @@ def test_an_order_that_look_ups_do_not_find_any_more_has_ended_and_its_execution
     assert doubt.outbox.open == ()
     wait_s = (doubt.now - doubt.order.ts_ns) / NS
     assert wait_s == (120 if known == "barred in an outage" else 7.5)
+
+
+@given(st.lists(st.sampled_from(["", "buy", "sell", "buy NO"]), max_size=12))
+def test_tokens_and_collateral_are_of_one_moment(trades: list[str]) -> None:
+    """One trade, or none, comes before each of the answers; none is undone without a loss. What is agreed on was so at one moment."""
+    cost = {"": (0, 0, 0), "buy": (1, 0, -30), "sell": (-1, 0, 29), "buy NO": (0, 1, -71)}  # own token, opposite, cents
+    outbox, moments = Outbox(client()), [(50, 20, 90_000)]
+    requests, events, left = outbox.audit(full=True), list[Any](), list(trades)
+    own, opposite, collateral = outbox.venue.holdings()
+    while requests:
+        trade = cost[left.pop(0) if left else ""]
+        moments.append((moments[-1][0] + trade[0], moments[-1][1] + trade[1], moments[-1][2] + trade[2]))
+        micros = {own.path: moments[-1][0] * 10**6, opposite.path: moments[-1][1] * 10**6, collateral.path: moments[-1][2] * 10**4}
+        request = requests.pop(0)
+        said = outbox.on_reply(request, Reply(200, msgspec.json.encode({"balance": str(micros[request.path])})), NOW + len(moments))
+        requests, events = requests + said.requests, events + said.events
+    [event] = events
+    assert isinstance(event, Reconciled)
+    worth = [((yes - no), Decimal(cents) / 100 + no) for yes, no, cents in moments[1:]]
+    assert ([*event.positions.values(), 0][0], event.cash) in worth
+    assert not outbox.auditing

@@ -47,8 +47,8 @@ def column(source: str, name: str) -> str:
 
 
 def press(page: LabPage, slider: str, key: str, times: int = 1) -> None:
-    """Press a key on a slider's handle, as a person does who has come there with Tab."""
-    page.page.locator(f".widget-slider:has(label:text-is('{slider}')) .noUi-handle").first.focus()
+    """Press a key on a slider's handle, found by its role and name as a screen reader finds it."""
+    page.page.get_by_role("slider", name=slider, exact=True).focus()
     for _ in range(times):
         page.page.keyboard.press(key)
 
@@ -169,6 +169,40 @@ def test_structure(notebook: Callable[..., LabPage]) -> None:
     selects.first.select_option("unhedged")
     says(page, "unhedged: +0.000 $")
     assert chosen(page, "structure hedge_frac") == ["unhedged", pytest.approx(0.18)]
+
+
+INVERSE = """
+from decimal import Decimal
+from hedgekit import Instrument
+from hedgekit.types import Kind
+listed = (
+    Instrument("ALPACA", "COIN", lot=Decimal("0.001")),
+    Instrument("DERIBIT", "COIN-PERPETUAL", Kind.INVERSE_PERP, Decimal("0.5"), multiplier=Decimal(10)),
+)
+prices = {"ratio": 1.0, "primary_price": 5_000.0, "hedge_price": 5_000.0}
+spot = SyntheticMarket(rows=1_500, seed=4, row_s=60.0, listed=listed, funding_hedge=0.0001, funding_s=28_800.0, **prices)
+panel = StructureExplorer(spot, params.model_copy(update={"structure": "delta", "delta_model": "linear", "notional": 100_000.0}))
+panel
+"""
+
+
+def test_an_inverse_perpetual_is_told_in_dollars_and_coin(notebook: Callable[..., LabPage]) -> None:
+    """A contract is $10 whatever the price; sold, it loses less coin in a rise than it gains in a fall; the short receives the funding."""
+    page = opened(notebook, INVERSE)
+    says(page, "delta: -1.000 $ of hedge for each $ of primary")
+    says(page, "COIN-PERPETUAL: a contract is $10 at any price; its profit is paid in coin")
+    says(page, "funding at the tape's last rate, +0.0100% every 8 h: this position receives $10.00 (")
+    quantity, mid, value, coin = json.loads(page.execute("import json; print(json.dumps(list(panel.position.iloc[1, 1:])))"))
+    assert (quantity, value) == (-10_000.0, -100_000.0)
+    assert coin == pytest.approx(-100_000.0 / mid)
+    moves, inverse, linear = (page.js(column("coin1", name)) for name in ("x", "inverse", "linear"))
+    assert (moves[0], moves[-1]) == (pytest.approx(-30.0), pytest.approx(30.0))
+    assert inverse[-1] == pytest.approx(-100_000.0 * (1 / mid - 1 / (1.3 * mid)))
+    assert inverse[0] == pytest.approx(-100_000.0 * (1 / mid - 1 / (0.7 * mid)))
+    assert linear[0] == pytest.approx(0.3 * 100_000.0 / mid)
+    row = page.js("[...document.querySelectorAll('.hk-explorer tbody tr')].find(r => r.innerText.includes('COIN-PERPETUAL')).innerText")
+    assert row.split("\t")[1:4] == ["hedge", "sell", "10,000"]
+    assert row.split("\t")[5:] == ["-100,000", f"{coin:.6f}"]
 
 
 def test_screen(notebook: Callable[..., LabPage]) -> None:

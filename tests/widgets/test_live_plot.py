@@ -53,6 +53,10 @@ def test_it_streams_and_every_row_is_whole(notebook: Callable[..., LabPage]) -> 
     assert what == [f"tick {n}" for n in range(len(t))]
     assert [n for n, value in enumerate(y) if value == "NaN"] == list(range(0, len(t), 10)), "NaN stays NaN"
     assert "LivePlot(1 figures" not in page.output(1)
+    page.page.wait_for_timeout(1_000)
+    behind, cost = page.execute("view, = plot._views.values(); print(plot._seq - view.seq, view.cost_s)").split()
+    assert int(behind) <= 3, "it says what it has"
+    assert 0 < float(cost) < 5, "and how long it works for a batch"
 
 
 def test_reload_second_tab_and_theme_show_all_of_it(notebook: Callable[..., LabPage]) -> None:
@@ -130,6 +134,63 @@ def test_a_persons_zoom_survives_the_stream(notebook: Callable[..., LabPage]) ->
 
 
 # ------------------------------------------------------- without a notebook
+
+
+ASKED = """
+(() => { const shape = CSSStyleDeclaration.prototype, read = shape.getPropertyValue; window.hkAsked = 0;
+shape.getPropertyValue = function (name) { if (name.startsWith('--bk-')) hkAsked++;
+return read.call(this, name) } })()
+"""
+
+WRITTEN = """
+(() => { window.hkWritten = 0; const watch = new MutationObserver(found => { hkWritten += found.length });
+const walk = root => { for (const e of root.querySelectorAll('*')) { if (e.localName === 'style') watch.observe(e, { childList: true });
+if (e.shadowRoot) walk(e.shadowRoot) } }; walk(document.querySelector('.hedgekit-live')) })()
+"""
+
+OTHER = """
+(async () => { const ours = Bokeh.documents[0], box = document.body.appendChild(document.createElement('div'));
+const copy = Bokeh.require('document').Document.from_json(ours.to_json());
+await Bokeh.require('embed/standalone').add_document_standalone(copy, box);
+const asked = hkAsked; box.remove(); return asked })()
+"""
+
+
+def test_the_pages_styles_are_asked_for_other_plots_only(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, START])
+    page.run_all()
+    page.until(f"{COUNT} > 10")
+    page.js(ASKED)
+    page.js(WRITTEN)
+    before = count(page)
+    page.until(f"{COUNT} > {before + 40}")
+    assert page.js("hkAsked") == 0, "a third of the page's time, where five figures stream"
+    assert page.js("hkWritten") <= 8, "places are written where they change: with wider numbers at an axis"
+    assert page.js(OTHER) > 0, "and a plot that is not ours may have styles"
+
+
+SYMBOL = """
+(() => { const walk = root => { for (const e of root.querySelectorAll('*')) {
+if (e.localName === 'canvas' && e.closest('.bk-item')) return e;
+const found = e.shadowRoot && walk(e.shadowRoot); if (found) return found } }; return walk(document.querySelector('.hedgekit-live')) })()
+"""
+
+MARKED = f"[...{SYMBOL.strip()}.getContext('2d').getImageData(0, 0, 1, 1).data].join() === '255,0,0,255'"
+DRAWN = f"{SYMBOL.strip()}.getContext('2d').getImageData(0, 0, 99, 99).data.some(v => v > 0)"
+
+
+def test_a_legends_symbols_are_drawn_when_they_change(notebook: Callable[..., LabPage]) -> None:
+    """Not with every batch: each of them is a canvas of its own, drawn anew."""
+    page = notebook([SETUP.replace("source=source)", "source=source, legend_label='a tick')"), START])
+    page.run_all()
+    page.until(f"{COUNT} > 10 && {DRAWN}")
+    paint = "c.fillStyle = '#f00'; c.setTransform(1, 0, 0, 1, 0, 0); c.fillRect(0, 0, 1, 1)"
+    page.until(f"(c => {{ {paint} }})({SYMBOL.strip()}.getContext('2d')) || {MARKED}")
+    before = count(page)
+    page.until(f"{COUNT} > {before + 20}")
+    assert page.js(MARKED), "nothing of it has changed"
+    page.execute("plot.set(p.legend[0].items[0], label={'value': 'other words'})")
+    page.until(f"!({MARKED}) && {DRAWN}")
 
 
 def made() -> tuple[LivePlot, ColumnDataSource]:

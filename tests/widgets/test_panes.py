@@ -7,16 +7,18 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from bokeh.models import GlyphRenderer, Legend
 
 from hedgekit.alerts import Alert
 from hedgekit.desk import State, Status
 from hedgekit.journal.news import BAR_COLUMNS, CommandRow, DecisionRow, FillRow, News, PlanRow, Standing, WorkingOrder
 from hedgekit.paper.gauges import Allowance, Gauges
+from hedgekit.params import Params
 from hedgekit.types import NS, Action, Instrument, Reason
 from hedgekit.widgets.panes import alerts, status, words
 from hedgekit.widgets.panes.blotter import Blotter
 from hedgekit.widgets.panes.feed import ROWS, SENTENCES, Feed, sentence
-from hedgekit.widgets.panes.figures import slip_bps
+from hedgekit.widgets.panes.figures import paper_figures, slip_bps
 
 NOW = Standing("s", started_ns=0, instruments=(Instrument("ALPACA", "KO"),), positions={"ALPACA:KO": Decimal(3)})
 NO_BARS = {name: np.empty(0) for name in BAR_COLUMNS}
@@ -39,7 +41,7 @@ def test_a_skip_says_what_adjusting_costs_and_what_it_is_worth() -> None:
 def test_every_sentence_is_of_a_decision_that_can_be() -> None:
     actions, reasons = {str(one) for one in Action}, {str(one) for one in Reason}
     assert not [key for key in SENTENCES if key[0] not in actions or key[1] not in reasons]
-    assert sentence(decision("repair", "reversed")) == "repair: reversed", "what has no sentence is told in the code's words"
+    assert sentence(decision("hold", "plan_revised")) == "hold: plan revised", "what has no sentence is told in the code's words"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,11 @@ def test_every_sentence_is_of_a_decision_that_can_be() -> None:
 )
 def test_small_amounts_have_their_unit(value: float, said: str) -> None:
     assert words.small(value) == said
+
+
+@pytest.mark.parametrize(("ms", "said"), [(None, words.NONE), (0.4, "0.4 ms"), (999.9, "999.9 ms"), (114_061.0, "114.1 s")])
+def test_a_latency_of_seconds_is_told_in_seconds(ms: float | None, said: str) -> None:
+    assert words.latency(ms) == said
 
 
 def test_the_feed_counts_what_repeats_and_tells_a_hold_once_a_trade() -> None:
@@ -131,3 +138,17 @@ def test_the_critical_alert_comes_first_and_all_are_kept() -> None:
     assert kept.take([alert("delta", "warning"), alert("delta", "warning", "cleared")])
     assert (kept.raised, kept.take([])) == (1, False)
     assert kept.html().index("cleared") < kept.html().index("raised")
+
+
+def test_legends_name_nothing_that_streams() -> None:
+    """BokehJS builds a legend anew, and the page's layout with it, at each change of what the legend names."""
+    figures = paper_figures(Params.make())
+    streams = {source.id for source in figures.sources.values()}
+    legends = list(figures.layout.select({"type": Legend}))
+    named = [renderer for legend in legends for item in legend.items for renderer in item.renderers]
+    assert (len(legends), len(named)) == (3, 10)
+    assert not streams & {renderer.data_source.id for renderer in named}
+    assert all(len(renderer.data_source.data["x"]) == 1 for renderer in named), "of an empty source no symbol is drawn"
+    live = [renderer for renderer in figures.layout.select({"type": GlyphRenderer}) if renderer.data_source.id in streams]
+    same = {(type(r.glyph).__name__, r.glyph.line_color, getattr(r.glyph, "marker", "")) for r in named}
+    assert same <= {(type(r.glyph).__name__, r.glyph.line_color, getattr(r.glyph, "marker", "")) for r in live}, "it shows what is drawn"

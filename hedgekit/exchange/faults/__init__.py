@@ -10,7 +10,7 @@ is a function of its seed alone, on every machine and in every version.
 from __future__ import annotations
 
 from hedgekit.exchange.faults.due import ChannelName, Faults, Outage, Purpose
-from hedgekit.exchange.faults.fault import Fault, FaultKind
+from hedgekit.exchange.faults.fault import EVERYWHERE, Fault, FaultKind
 from hedgekit.exchange.faults.plan import schedule
 
-__all__ = ["ChannelName", "Fault", "FaultKind", "Faults", "Outage", "Purpose", "schedule"]
+__all__ = ["EVERYWHERE", "ChannelName", "Fault", "FaultKind", "Faults", "Outage", "Purpose", "schedule"]

@@ -28,6 +28,8 @@ class FaultKind(StrEnum):
     delayed_ack            done at once, answered ``seconds`` later
     partial                (an order) at each matching at most ``fraction`` of its quantity fills, in whole lots, at least one
     reject_hedge           (an order) refused before it is accepted, or, if ``seconds`` > 0, so long after, while nothing of it filled
+    reversal               (an order) its first fill fails ``seconds`` after it was told, and is booked back, unless what it brought
+                           was traded away meanwhile; only where fills are provisional (:data:`PROVISIONAL`)
     =====================  ======================================================================================
 
     To a message of a channel:
@@ -45,6 +47,8 @@ class FaultKind(StrEnum):
     freeze                 market data is silent for ``seconds``; the exchange goes on, and pings are answered
     skew                   the time stamps of messages and of the venue's clock are ``seconds`` off (- is early),
                            for ``count`` rows of the tape
+    pause                  for ``seconds`` no instrument can be traded: the venue says so in its own words, shows no book, fills
+                           nothing, and refuses orders if it is one that does; requests are answered
     outage                 for ``seconds`` nothing is done, answered or sent, and every connection is closed
     =====================  ======================================================================================
     """
@@ -60,25 +64,36 @@ class FaultKind(StrEnum):
     DELAYED_ACK = "delayed_ack"
     PARTIAL = "partial"
     REJECT_HEDGE = "reject_hedge"
+    REVERSAL = "reversal"
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     LOST = "lost"
     DISCONNECT = "disconnect"
     FREEZE = "freeze"
     SKEW = "skew"
+    PAUSE = "pause"
     OUTAGE = "outage"
 
 
-ORDERS = frozenset({FaultKind.PARTIAL, FaultKind.REJECT_HEDGE})
+ORDERS = frozenset({FaultKind.PARTIAL, FaultKind.REJECT_HEDGE, FaultKind.REVERSAL})
 """What befalls an order alone."""
+
+PROVISIONAL = frozenset({FaultKind.REVERSAL})
+"""What only happens at a venue that tells executions before they are final."""
+
+EVERYWHERE = tuple(kind for kind in FaultKind if kind not in PROVISIONAL)
+"""What happens at any venue."""
+
+DRAWN = tuple(kind for kind in EVERYWHERE if kind is not FaultKind.PAUSE)
+"""What a random plan draws unless it is told: the first kinds, so that a seed means the same in every version."""
 
 MESSAGES = frozenset({FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.LOST, FaultKind.DISCONNECT})
 """What befalls a message."""
 
-STATES = frozenset({FaultKind.FREEZE, FaultKind.SKEW, FaultKind.OUTAGE})
+STATES = frozenset({FaultKind.FREEZE, FaultKind.SKEW, FaultKind.PAUSE, FaultKind.OUTAGE})
 """What lasts."""
 
-_LASTING = frozenset({FaultKind.LATE, FaultKind.DELAYED_ACK, FaultKind.FREEZE, FaultKind.OUTAGE})
+_LASTING = frozenset({FaultKind.LATE, FaultKind.DELAYED_ACK, FaultKind.REVERSAL, FaultKind.FREEZE, FaultKind.PAUSE, FaultKind.OUTAGE})
 _TIMED = _LASTING | {FaultKind.TOO_MANY, FaultKind.REJECT_HEDGE, FaultKind.SKEW}
 PLACES = ("submit", "cancel", "request", "md", "trade", "row")
 """What is counted: requests by purpose and all together, messages by channel, rows of the tape."""
@@ -103,7 +118,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count : int
         How many requests or messages in a row; of ``skew``, how many rows.
     venue : str
-        Where, if a market is of several venues: each of them counts its own requests and messages. Empty for everywhere.
+        Where, if a market is of several venues: each of them counts its own requests and messages. Empty for everywhere that it
+        can happen.
 
     Raises
     ------
@@ -159,7 +175,7 @@ def _seconds(fault: Fault) -> str | None:
     if not isfinite(seconds) or (seconds < 0 and kind is not FaultKind.SKEW):
         return f"seconds={seconds} must be a number from 0"
     if kind in _LASTING and not seconds:
-        return "seconds must be above 0: how long it lasts"
+        return "seconds must be above 0: how long it lasts, or how much later it comes"
     if kind is FaultKind.SKEW and not seconds:
         return "seconds must not be 0: how far the time stamps are off"
     return f"seconds={seconds} has no meaning; leave it out" if seconds and kind not in _TIMED else None
@@ -174,7 +190,7 @@ def _fraction(fault: Fault) -> str | None:
 
 
 def _count(fault: Fault, place: str) -> str | None:
-    once = fault.kind in {FaultKind.FREEZE, FaultKind.OUTAGE} or (fault.kind is FaultKind.DISCONNECT and place not in {"md", "trade"})
+    once = fault.kind in STATES - {FaultKind.SKEW} or (fault.kind is FaultKind.DISCONNECT and place not in {"md", "trade"})
     if fault.count < 1 or (once and fault.count > 1):
         return f"count={fault.count} must be {'1' if once else 'at least 1'}"
     return None

@@ -7,7 +7,7 @@ from math import exp, isfinite, log
 from typing import TYPE_CHECKING
 
 from hedgekit.errors import ConfigError
-from hedgekit.exchange.faults.fault import MESSAGES, ORDERS, STATES, Fault, FaultKind
+from hedgekit.exchange.faults.fault import DRAWN, MESSAGES, ORDERS, STATES, Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,15 +46,17 @@ _SECONDS = {
     FaultKind.LATE: (0.05, 60.0),
     FaultKind.DELAYED_ACK: (0.05, 60.0),
     FaultKind.REJECT_HEDGE: (0.01, 1.0),
+    FaultKind.REVERSAL: (0.5, 30.0),
     FaultKind.FREEZE: (5.0, 600.0),
     FaultKind.SKEW: (0.5, 600.0),
+    FaultKind.PAUSE: (1.0, 300.0),
     FaultKind.OUTAGE: (1.0, 300.0),
 }
 """From where to where; each power of ten in it is as likely as another."""
 
 
 def schedule(  # noqa: PLR0913 - all by name
-    seed: int, *, requests: int, messages: int, rows: int, mean_faults: float, kinds: Iterable[FaultKind] = tuple(FaultKind)
+    seed: int, *, requests: int, messages: int, rows: int, mean_faults: float, kinds: Iterable[FaultKind] = DRAWN
 ) -> tuple[Fault, ...]:
     """Draw a plan of faults; the same arguments give the same plan.
 
@@ -67,7 +69,7 @@ def schedule(  # noqa: PLR0913 - all by name
     mean_faults : float
         How many faults a plan has in the mean (Poisson).
     kinds : iterable of FaultKind
-        What may happen, each kind as often as another.
+        What may happen, each kind as often as another; ``pause`` and what some venues alone do only if named.
 
     Returns
     -------

@@ -96,7 +96,7 @@ class TradeStream(_Stream):
 
     async def _on(self, socket: web.WebSocketResponse, message: dict[str, Any], *, known: bool) -> bool:
         action = message.get("action")
-        if action in {"authenticate", "auth"}:
+        if action in ("authenticate", "auth"):  # a tuple: what a client sends may have no hash
             known = await self._login(socket, message)
         elif action != "listen":
             await self._say(socket, {"stream": "error", "data": {"error": f"unknown action {action!r}; use authenticate or listen"}})
@@ -117,7 +117,7 @@ class TradeStream(_Stream):
     async def _listen(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
         data = message.get("data")
         streams = data.get("streams") if isinstance(data, dict) else None
-        wanted = {TRADE_UPDATES} & set(streams if isinstance(streams, list) else ())
+        wanted = {TRADE_UPDATES} if isinstance(streams, list) and TRADE_UPDATES in streams else set()
         self._channel.topics = frozenset(wanted)
         await self._say(socket, {"stream": "listening", "data": {"streams": sorted(wanted)}})
 
@@ -183,7 +183,7 @@ class DataStream(_Stream):
         lists = isinstance(quotes, list) and isinstance(statuses, list)
         if action == "auth":
             await self._fail(socket, 403)
-        elif action not in {"subscribe", "unsubscribe"} or not lists or any(asked[name] for name in other):
+        elif action not in ("subscribe", "unsubscribe") or not lists or any(asked[name] for name in other):
             await self._fail(socket, 400, "invalid syntax: the sandbox streams quotes; subscribe with quotes and statuses alone")
         elif unknown := sorted({str(name) for name in [*quotes, *statuses]} - {"*", *self._symbols}):
             await self._fail(socket, 400, f"invalid syntax: no symbol {', '.join(unknown)}; there are {', '.join(self._symbols)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
+from hedgekit.sandbox.calls import UNREADABLE
 from hedgekit.sandbox.skins.deribit_wire import RpcError
 
 if TYPE_CHECKING:
@@ -348,6 +349,8 @@ def of_json(params: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(params, type=kind)
     except msgspec.ValidationError as bad:
         raise _invalid(bad) from None
+    except UNREADABLE:
+        raise RpcError(-32700) from None
 
 
 def _invalid(bad: msgspec.ValidationError) -> RpcError:

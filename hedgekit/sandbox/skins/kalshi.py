@@ -152,10 +152,10 @@ class KalshiSkin(Skin):
         }
         return self._stream.message(TICKERS, ticker, lambda: body)
 
-    def on_status(self, status: MarketStatus) -> None:
+    def state(self, status: MarketStatus) -> None:
         """Pause a market, or open it again: orders that want to be are cancelled at its pause."""
         self._orders.pause(status.instrument, paused=status.status != "open")
-        super().on_status(status)
+        super().state(status)
 
     def stated(self, status: MarketStatus) -> Iterable[Said]:
         """Say a market's pause, or its end."""
@@ -178,7 +178,7 @@ class KalshiSkin(Skin):
         entered = {each: self.floor.exchange.ledger.cost(each) for each in self._books}
         done = self.floor.exchange.settle(key, payout, self.timeline.now_ns)
         self._orders.closing(done.cancelled)
-        self.publish(done.cancelled)
+        self.settled(key, done)
         self._portfolio.settle(done, entered)
         at_s = seconds(done.ts_ns + self.trouble.shift_ns)
         result = {ONE: "yes", ZERO: "no"}.get(payout, "scalar")

@@ -37,7 +37,6 @@ class Book:
         self.shown: tuple[Sizes, Sizes] = ({}, {})
         self.told: tuple[Sizes, Sizes] = ({}, {})
         self.clock = self.told_clock = 0
-        self.told_ns = 0
 
     def show(self, bids: Iterable[Level], asks: Iterable[Level], ts_ns: int) -> list[Change]:
         """Take a new book; return its changes in an order in which no book between crosses that the two do not.
@@ -64,7 +63,7 @@ class Book:
         sizes[change.price] = sizes.get(change.price, ZERO) + change.by
         if not sizes[change.price]:
             del sizes[change.price]
-        self.told_clock, self.told_ns = change.clock, change.ts_ns
+        self.told_clock = change.clock
 
     def best(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
         """Return the best bid, its size, the best ask, its size, as shown; 0 and 0 for a side without orders."""

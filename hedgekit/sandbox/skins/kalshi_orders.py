@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BATCH = 20
 """Most orders in a batch; Kalshi's own number grows with the tier."""
+LAST_S = 253_402_300_799
+"""Latest expiry, the last second of the year 9999: what is later is no time."""
 
 
 class _Orders(msgspec.Struct, forbid_unknown_fields=True):
@@ -199,6 +201,8 @@ class Orders:
             raise Refused(400, "invalid_parameters", "expiration_time needs good_till_canceled")
         if body.expiration_time is not None and body.expiration_time * NS <= now_ns:
             raise Refused(400, "invalid_parameters", "expiration_time has passed")
+        if body.expiration_time is not None and body.expiration_time > LAST_S:
+            raise Refused(400, "invalid_parameters", "expiration_time is no time in seconds")
         if body.post_only and not rests:
             raise Refused(400, "invalid_parameters", "post_only needs good_till_canceled")
         if body.reduce_only and body.time_in_force != "immediate_or_cancel":

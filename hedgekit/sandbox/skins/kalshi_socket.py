@@ -241,11 +241,12 @@ class Stream:
             mine = [{"channel": one.channel, "sid": one.sid} for one in self._mine(line)]
             await self._say(line, {**reply_to, "type": "ok", "msg": mine})
             return
-        if name not in {"subscribe", "unsubscribe", "update_subscription"}:
+        acts = {"subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "update_subscription": self._update}
+        if not isinstance(name, str) or name not in acts:
             raise Problem(5, str(name)[:60])
         if not isinstance(params, dict):
             raise Problem(2)
-        act = {"subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "update_subscription": self._update}[name]
+        act = acts[name]
         await act(line, params, reply_to)
 
     def _mine(self, line: _Line) -> list[Subscription]:
@@ -258,7 +259,7 @@ class Stream:
         if not isinstance(channels, list) or not channels:
             raise Problem(3)
         for channel in channels:
-            if channel not in KINDS:
+            if not isinstance(channel, str) or channel not in KINDS:
                 raise Problem(8, f"{str(channel)[:60]} is none, or not simulated; there are {', '.join(KINDS)}")
         _known(params, _SUBSCRIBES)
         named = self._named(params, by_id=channels == [TICKERS])
@@ -315,7 +316,7 @@ class Stream:
         if not isinstance(sids, list) or not sids:
             raise Problem(4)
         _known(params, {"sids"})
-        for one in [self._mine_by(line, sid) for sid in sids]:
+        for one in {found.sid: found for found in [self._mine_by(line, sid) for sid in sids]}.values():
             self._drop(one, one.tickers)
             del self._open[one.channel]
             one.seq += 1
@@ -330,7 +331,7 @@ class Stream:
             raise Problem(15)
         _known(params, _UPDATES)
         action = params["action"]
-        if action not in {"add_markets", "delete_markets", "get_snapshot"} or (action == "get_snapshot" and one.channel != BOOKS):
+        if action not in ("add_markets", "delete_markets", "get_snapshot") or (action == "get_snapshot" and one.channel != BOOKS):
             raise Problem(13, str(action)[:60])
         tickers = self._named(params, by_id=one.channel == TICKERS)
         if not tickers:
@@ -363,7 +364,8 @@ class Stream:
             return []
         name, value = given[0], params[given[0]]
         names = value if name.endswith("s") else [value]
-        if len(given) > 1 or not isinstance(names, list) or (name.startswith("market_id") and not by_id):
+        listed = isinstance(names, list) and all(isinstance(one, str) for one in names)
+        if len(given) > 1 or not listed or (name.startswith("market_id") and not by_id):
             raise Problem(11, ", ".join(given))
         found = [self._ids.get(one, "") if name.startswith("market_id") else one for one in names]
         if unknown := [str(one)[:60] for one, ticker in zip(names, found, strict=True) if ticker not in self._books]:

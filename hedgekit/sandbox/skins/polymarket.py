@@ -56,6 +56,7 @@ class PolymarketSkin(Skin):
     venue: ClassVar[str] = "POLYMARKET"
     paths: ClassVar[dict[str, str]] = {"rest": "", "stream": "/ws/user", "data": "/ws/market"}
     snapshots: ClassVar[bool] = True
+    provisional: ClassVar[bool] = True
 
     @classmethod
     def exchange(cls, instruments: Sequence[Instrument], cash: Decimal, model: FillModel) -> Exchange:
@@ -139,6 +140,13 @@ class PolymarketSkin(Skin):
         """Say what has changed in each condition's books."""
         return self.books.quoted(row)
 
+    def state(self, status: MarketStatus) -> None:
+        """Take no orders for a market that cannot be traded; a question says so (``accepting_orders``)."""
+        (self.markets.paused.discard if status.status == "open" else self.markets.paused.add)(
+            self.markets.by_key[status.instrument].condition
+        )
+        super().state(status)
+
     def stated(self, status: MarketStatus) -> Iterable[Said]:
         """Say that a market that cannot be traded has no book: Polymarket has no other word for it; a book comes with the next row."""
         if status.status == "open":
@@ -177,7 +185,7 @@ class PolymarketSkin(Skin):
         own = payout if instrument == market.key else ONE - payout
         settlement = self.floor.exchange.settle(market.key, own, now_ns)
         market.payout = own
-        self.publish(settlement.cancelled)
+        self.settled(market.key, settlement)
         market.opposite = ZERO
         at_ns = now_ns + self.trouble.shift_ns
         won = {ONE: 0, ZERO: 1}.get(own)
@@ -189,3 +197,17 @@ class PolymarketSkin(Skin):
     def reverse(self, trade_id: str) -> None:
         """Let a trade fail on the chain: :meth:`~hedgekit.sandbox.skins.polymarket_orders.Orders.reverse`."""
         self.orders.reverse(trade_id)
+
+    def doom(self, execution_id: str) -> None:
+        """Let a trade be retried on the chain instead of mined."""
+        self.orders.trades[execution_id].doomed = True
+
+    def take_back(self, execution_id: str) -> bool:
+        """Let a trade that was retried fail on the chain, or be confirmed after all, if what it brought is gone or the market resolved."""
+        trade = self.orders.trades[execution_id]
+        if self.orders.can_fail(trade):
+            self.orders.reverse(execution_id)
+            return True
+        trade.doomed = False
+        self.orders.step(trade, "CONFIRMED")
+        return False

@@ -145,6 +145,8 @@ class Markets:
         self._exchange = exchange
         self.all: dict[str, Market] = {}
         self.by_key: dict[str, Market] = {}
+        self.paused: set[str] = set()
+        """Conditions that take no orders for now."""
         for one in exchange.instruments.values():
             self._list(one)
         self.by_token = {token: market for market in self.all.values() for token in market.tokens}
@@ -178,7 +180,7 @@ class Markets:
         tokens = [{"t": token, "o": name} for token, name in zip(market.tokens, market.names, strict=True)]
         fee = {"r": float(market.rate), "e": 1, "to": True}
         about = {"c": market.condition, "t": tokens, "mts": float(market.tick), "mos": float(LEAST), "nr": market.neg_risk}
-        return {**about, "fd": fee, "ao": market.payout is None, "v": "v1"}
+        return {**about, "fd": fee, "ao": market.payout is None and market.condition not in self.paused, "v": "v1"}
 
     def listing(self, market: Market) -> dict[str, object]:
         """Return a market as ``/markets`` lists it."""
@@ -199,7 +201,7 @@ class Markets:
             "active": True,
             "closed": not is_open,
             "archived": False,
-            "accepting_orders": is_open,
+            "accepting_orders": is_open and market.condition not in self.paused,
             "enable_order_book": is_open,
         }
 

@@ -17,7 +17,7 @@ from hedgekit.exchange.model import Accepted, Cancelled, Executed, NewOrder, Ord
 from hedgekit.sandbox.skins.polymarket_amounts import Amounts, amounts_of
 from hedgekit.sandbox.skins.polymarket_auth import Doorman, lapsed
 from hedgekit.sandbox.skins.polymarket_markets import ZERO, Market, Markets
-from hedgekit.sandbox.skins.polymarket_trades import STEPS, Trade
+from hedgekit.sandbox.skins.polymarket_trades import DOOMED, STEPS, Trade
 from hedgekit.sandbox.skins.polymarket_wire import (
     AT_ONCE,
     CROSSES,
@@ -26,6 +26,7 @@ from hedgekit.sandbox.skins.polymarket_wire import (
     FOK_UNFILLED,
     LEAST,
     LEAST_MONEY,
+    NOT_READY,
     POOR,
     OrderBody,
     millis,
@@ -124,6 +125,8 @@ class Orders:
         if market is None or market.payout is not None:
             msg = f"the orderbook {order.token_id[:80]} does not exist"
             raise RefusedError(msg)
+        if market.condition in self._markets.paused:
+            raise RefusedError(NOT_READY)
         if body.owner != self._doorman.credentials.key:
             msg = "the order owner has to be the owner of the API KEY"
             raise RefusedError(msg)
@@ -270,14 +273,22 @@ class Orders:
         taker: Side = "BUY" if (report.qty > 0) != report.maker else "SELL"
         market.last = report.price, taker
         for status, after_ns in STEPS:
-            self._timeline.call_at(report.ts_ns + after_ns, partial(self._settle, trade, status))
+            self._timeline.call_at(report.ts_ns + after_ns, partial(self.step, trade, status))
         return trade
 
-    def _settle(self, trade: Trade, status: str) -> None:
+    def step(self, trade: Trade, status: str) -> None:
         """Take a trade a step further on the chain."""
-        if trade.status != "FAILED":
-            trade.status = status
+        told = DOOMED.get(status, "") if trade.doomed else status
+        if told and trade.status != "FAILED":
+            trade.status = told
             self._say([self._trade(trade)])
+
+    def can_fail(self, trade: Trade) -> bool:
+        """Whether the account still has what a trade brought it, in a market that is open, and the trade has not failed before."""
+        if trade.market.payout is not None or trade.status == "FAILED":
+            return False
+        got = trade.size if trade.side == "BUY" else trade.size * trade.price
+        return got <= (self._markets.held(trade.market, trade.token) if trade.side == "BUY" else self._markets.collateral)
 
     def reverse(self, trade_id: str) -> None:
         """Let a trade fail on the chain: it is booked back, and what it was told as is told as FAILED.
@@ -294,6 +305,13 @@ class Orders:
         trade.status = "FAILED"
         self._note((report,))
         self._say([self._trade(trade)])
+        self._uncover(trade)
+
+    def _uncover(self, trade: Trade) -> None:
+        """Cancel sales of what the account has not got any more, the youngest first."""
+        sales = [one for one in self._open.values() if one.token == trade.token and one.amounts.side == "SELL"]
+        while sales and sum((self._leaves(one) for one in sales), ZERO) > self._markets.held(trade.market, trade.token):
+            self.cancel(sales.pop().order_id, "uncovered")
 
     def _trade(self, trade: Trade) -> Said:
         event = trade.event(self._doorman.credentials.key, self._doorman.address, self._timeline.now_ns + self._shift())

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 STEPS = (("MINED", 2 * NS), ("CONFIRMED", 5 * NS))
 """What a trade becomes on the chain, and how long after it was matched."""
 
+DOOMED = {"MINED": "RETRYING"}
+"""What one that will fail becomes instead; it is never confirmed."""
+
 
 @dataclass(slots=True)
 class Trade:
     """One of our executions.
 
     ``price`` is of ``token``, ``maker`` says that the market came to our order. ``at_ns`` is when it happened, ``said_ns`` what the
-    venue's clock showed.
+    venue's clock showed. ``doomed``: it is retried until it fails.
     """
 
     id: str
@@ -38,11 +41,12 @@ class Trade:
     said_ns: int
     number: int
     status: str = "MATCHED"
+    doomed: bool = False
 
     @property
     def transaction(self) -> str:
         """The hash of its transaction; empty until it is on the chain."""
-        return "" if self.status == "MATCHED" else digest(f"polymarket/transaction/{self.id}")
+        return "" if self.status in ("MATCHED", "RETRYING") else digest(f"polymarket/transaction/{self.id}")
 
     def data(self, owner: str, address: str) -> dict[str, Any]:
         """Return it as ``/data/trades`` lists it; the other side is somebody else's."""

@@ -48,6 +48,7 @@ ENDS = {
     "requested": "CANCELED",
     "expired": "CANCELED_EXPIRED_ORDER",
     "settled": "CANCELED_MARKET_RESOLVED",
+    "uncovered": "CANCELED_NOT_ENOUGH_BALANCE",
     "ioc": f"CANCELED_{FAK_UNMATCHED}",
     "fok": f"CANCELED_{FOK_UNFILLED}",
 }

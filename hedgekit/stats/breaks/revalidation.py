@@ -22,6 +22,7 @@ from hedgekit.stats import ratio
 from hedgekit.stats.bootstrap import block_length, interval, resample
 from hedgekit.stats.breaks.reverting import ReversionRun, likelihood_cusum
 from hedgekit.stats.inputs import Panel, legs
+from hedgekit.stats.plan import _half_life
 from hedgekit.stats.reversion.cointegration import engle_granger
 from hedgekit.stats.reversion.ou import ou
 from hedgekit.types import Evidence, HedgePlan
@@ -50,11 +51,14 @@ class Revalidation:
     reasons : tuple of str
         Why, each in one sentence.
     evidence : DataFrame
-        One row for each question: ``question``, ``figure``, ``low``, ``high`` (its interval), ``p``, ``says``.
+        One row for each question: ``question``, ``figure``, ``low``, ``high`` (its interval), ``p``, ``says``, ``asks`` ("keep",
+        "refit" or "retire"; "" of what is for the record only).
     fit : RatioFit
         The new estimate, on the window that ends now.
     plan : HedgePlan or None
         The plan to go on with: the old ratio with a new date ("keep"), or the new fit ("refit"); None if retired.
+    watch : ReversionRun or None
+        The likelihood CUSUM over the bars since, with the plan's ratio; None if there was nothing to watch, or too little.
     """
 
     decision: Literal["keep", "refit", "retire"]
@@ -62,6 +66,7 @@ class Revalidation:
     evidence: pd.DataFrame
     fit: RatioFit
     plan: HedgePlan | None
+    watch: ReversionRun | None = None
 
 
 def revalidate(  # noqa: PLR0913 - a plan, its prices, and what counts as evidence
@@ -137,7 +142,8 @@ def revalidate(  # noqa: PLR0913 - a plan, its prices, and what counts as eviden
         reasons=tuple(question.says for question in questions),
         evidence=_table(questions, test),
         fit=fit,
-        plan=_next_plan(plan, fit, decision, test, now_ns + round(valid_days * 86_400) * 1_000_000_000),
+        plan=_next_plan(plan, fit, decision, test, window, now_ns + round(valid_days * 86_400) * 1_000_000_000),
+        watch=questions[1].run,
     )
 
 
@@ -152,6 +158,7 @@ class _Question:
     low: float = float("nan")
     high: float = float("nan")
     p: float = float("nan")
+    run: ReversionRun | None = None
 
 
 def _check_options(**shares: float) -> None:
@@ -233,14 +240,14 @@ def _still_reverting(  # noqa: PLR0913 - the plan, both windows, and what counts
     lives = before.half_life, before.half_life_low, before.half_life_high
     if run.alarms.empty:
         slow = f"; an end of it takes {run.calibration.median_delay_bars:.0f} bars to see (median)"
-        return _Question(question, f"reversion: no alarm in {len(moves)} bars ({then}){slow}", "keep", *lives)
+        return _Question(question, f"reversion: no alarm in {len(moves)} bars ({then}){slow}", "keep", *lives, run=run)
     position = int(run.alarms["position"].iloc[0])
     at = new.index[position] if new.index is not None else position
     if fresh is not None and watched(fresh).alarms.empty:
         says = f"reversion: the spread with the old ratio stopped reverting (alarm on {at}; {then}); with {fresh:.3f} it goes on"
-        return _Question(question, says, "refit", *lives)
+        return _Question(question, says, "refit", *lives, run=run)
     chance = f"by chance {run.expected_false_alarms:.2f} alarms would be expected"
-    return _Question(question, f"reversion: it seems to have ended (alarm on {at}; {then}; {chance})", "retire", *lives)
+    return _Question(question, f"reversion: it seems to have ended (alarm on {at}; {then}; {chance})", "retire", *lives, run=run)
 
 
 def _rounded_up(half_life: float) -> float:
@@ -275,17 +282,21 @@ def _decision(questions: tuple[_Question, ...]) -> Literal["keep", "refit", "ret
 
 
 def _table(questions: tuple[_Question, ...], test: Evidence) -> pd.DataFrame:
-    rows = [(q.question, q.figure, q.low, q.high, q.p, q.says) for q in questions]
+    rows = [(q.question, q.figure, q.low, q.high, q.p, q.says, str(q.asks)) for q in questions]
     p = float("nan") if test.p_value is None else test.p_value
     statistic = float("nan") if test.statistic is None else test.statistic
     says = "for the record only: a test that fails to find is no evidence of an end"
-    rows.append((test.test + ", window that ends now", statistic, float("nan"), float("nan"), p, says))
-    return pd.DataFrame(rows, columns=["question", "figure", "low", "high", "p", "says"])
+    rows.append((test.test + ", window that ends now", statistic, float("nan"), float("nan"), p, says, ""))
+    return pd.DataFrame(rows, columns=["question", "figure", "low", "high", "p", "says", "asks"])
 
 
-def _next_plan(plan: HedgePlan, fit: RatioFit, decision: str, test: Evidence, until_ns: int) -> HedgePlan | None:
+def _next_plan(  # noqa: PLR0913 - both plans, the decision, and what stands beside the ratio
+    plan: HedgePlan, fit: RatioFit, decision: str, test: Evidence, window: Panel, until_ns: int
+) -> HedgePlan | None:
     if decision == "retire":
         return None
     if decision == "refit":
-        return fit.to_plan(evidence=test, override=plan.override)
+        logs = np.log(window.data)
+        life = _half_life(logs[:, 0] - fit.ratio * logs[:, 1])
+        return msgspec.structs.replace(fit.to_plan(evidence=test, override=plan.override), half_life=life)
     return msgspec.structs.replace(plan, valid_until_ns=until_ns)

@@ -44,7 +44,7 @@ def budgets(per_minute: int = REQUESTS) -> tuple[dict[str, Any], ...]:
     """
     burst = per_minute // 4
     if burst < 2:  # noqa: PLR2004 - one to close, one for all else
-        msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {REQUESTS}"
+        msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {REQUESTS}, write at least 8"
         raise ConfigError(msg)
     refill = Decimal(per_minute - burst) / 60
     reserve = {"close": burst // 5, "hedge": burst // 6}

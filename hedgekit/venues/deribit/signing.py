@@ -1,6 +1,7 @@
 """What Deribit is signed with: HMAC-SHA256 of lines, in hex; the secret itself never leaves.
 
-A nonce is used once: it is a hash of what is signed and of its time.
+A nonce is used once: it is a hash of what is signed and of its time, in nanoseconds. The time that is signed has
+milliseconds only, and the same question may leave twice within one: with one nonce, the second would be refused as sent before.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def nonce(*parts: str) -> str:
 def authorization(key: str, secret: str, request: Request, now_ns: int) -> str:
     """Return the Authorization header of a request that leaves now."""
     body, at = (request.body or b"").decode(), str(now_ns // MS)
-    once = nonce(at, request.method, request.path, body)
+    once = nonce(str(now_ns), request.method, request.path, body)
     return f"deri-hmac-sha256 id={key},ts={at},nonce={once},sig={http_signature(secret, at, once, request.method, request.path, body)}"
 
 
@@ -37,7 +38,7 @@ def http_signature(secret: str, at_ms: str, once: str, method: str, uri: str, bo
 def credentials(key: str, secret: str, now_ns: int) -> dict[str, str | int]:
     """Return the parameters of ``public/auth`` on a socket."""
     at = now_ns // MS
-    once = nonce(str(at), "public/auth")
+    once = nonce(str(now_ns), "public/auth")
     return {
         "grant_type": "client_signature",
         "client_id": key,

@@ -64,7 +64,7 @@ def budgets(per_minute: int = ORDERS) -> tuple[dict[str, Any], ...]:
     """
     burst = per_minute * _BURST_S // 60
     if burst < 5:  # noqa: PLR2004 - a fifth to close, a fifth to hedge, the rest for all else
-        msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {ORDERS}"
+        msg = f"{per_minute} requests a minute are too few to close a pair in time; {NAME} allows {ORDERS}, write at least 75"
         raise ConfigError(msg)
     asked = dict.fromkeys(("lookup", "fills", "positions", "account", "booked", "quotes", "instruments"), _CALL)
     refill = Decimal(per_minute) / 60

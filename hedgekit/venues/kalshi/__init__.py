@@ -24,7 +24,8 @@ under the same number, a delta before its snapshot, a level below zero, a subscr
 more is told by that feed. The same frame twice in a row is one frame. Fills and order updates have no numbers.
 
 **Quotes.** A side without orders is told as price 0.0 and size 0.0, which the core takes for no price.
-The venue gives no time for its latest quotes, so a frozen feed cannot be told from a quiet market by REST: ``latest`` is None.
+The venue gives no time for its latest quotes, so a frozen feed cannot be told from a quiet market by REST:
+``latest`` asks for a sign of life, and its answer names no time.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hedgekit.errors import ConfigError, VenueError
-from hedgekit.types import NS, Booked, Instrument, Order, Reply, Request, Venue
+from hedgekit.types import NS, Booked, Instrument, MarketStatus, Order, Reply, Request, Venue
 from hedgekit.venues.kalshi import markets, replies, requests
 from hedgekit.venues.kalshi.markets import settlements_of
 from hedgekit.venues.kalshi.signing import Signer
@@ -101,6 +101,14 @@ class Kalshi(Venue):
         """Return what was settled: :func:`~hedgekit.venues.kalshi.markets.settlements_of`."""
         found, more = settlements_of(reply, ts_ns)
         return [*found], more
+
+    def statuses(self) -> Request:
+        """Encode the question for the markets' statuses: the feed tells only changes."""
+        return requests.statuses(self._tickers)
+
+    def statuses_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[MarketStatus], None]:  # noqa: ARG002 - as every client
+        """Return whether markets can be traded: :func:`~hedgekit.venues.kalshi.markets.statuses_of`."""
+        return markets.statuses_of(reply, ts_ns), None
 
     def scopes(self, stream: str) -> tuple[str, Request]:
         """Ask for the account's keys and their scopes, at the host of the REST API that belongs to a stream's.

@@ -24,8 +24,3 @@ def coarsest(ladder: Sequence[Band]) -> Decimal:
         msg = f"kalshi: steps {', '.join(str(band.step) for band in ladder)} have no common multiple among them"
         raise VenueError(msg)
     return step
-
-
-def valid(price: Decimal, ladder: Sequence[Band]) -> bool:
-    """Return whether an order may have that price; a price between two bands may be in either."""
-    return 0 < price < 1 and any(band.start <= price <= band.end and not (price - band.start) % band.step for band in ladder)

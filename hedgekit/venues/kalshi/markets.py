@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import Fees, Instrument, Kind, Reply, Settled
+from hedgekit.types import Fees, Instrument, Kind, MarketStatus, Reply, Settled
 from hedgekit.venues.kalshi.ladder import Band, coarsest
 from hedgekit.venues.kalshi.messages import Range, bands
 from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, decode, key_of, ns_of, yes_price
@@ -50,6 +50,30 @@ class _Market(msgspec.Struct):
 class _Markets(msgspec.Struct):
     markets: list[_Market]
     cursor: str
+
+
+class _State(msgspec.Struct):
+    ticker: Name
+    status: str
+
+
+class _States(msgspec.Struct):
+    markets: list[_State]
+
+
+def statuses_of(reply: Reply, ts_ns: int) -> list[MarketStatus]:
+    """Return whether markets can be traded, from the answer to :func:`hedgekit.venues.kalshi.requests.statuses`.
+
+    Raises
+    ------
+    VenueError
+        If it cannot be read, or a status is unknown.
+    """
+    found: _States = decode(reply.body, _States, "markets")
+    if strange := [one for one in found.markets if one.status not in _STATUSES]:
+        msg = f"kalshi: market {strange[0].ticker[:60]!r} has status {strange[0].status[:40]!r}, which is not understood"
+        raise VenueError(msg)
+    return [MarketStatus(ts_ns=ts_ns, instrument=key_of(one.ticker), status=_STATUSES[one.status]) for one in found.markets]
 
 
 class Listing(NamedTuple):
@@ -171,23 +195,6 @@ def _value(one: _Settlement) -> Decimal | None:
     return None if one.value is None else Decimal(one.value) / 100
 
 
-class _Bucket(msgspec.Struct):
-    refill_rate: int
-    bucket_capacity: int
-
-
-class _Limits(msgspec.Struct):
-    usage_tier: str
-    read: _Bucket
-    write: _Bucket
-
-
-def orders_per_minute(reply: Reply) -> int:
-    """Return for how many orders a minute the account is good: the argument of :func:`hedgekit.venues.kalshi.wire.budgets`."""
-    found: _Limits = decode(reply.body, _Limits, "limits")
-    return max(found.write.refill_rate, 0) * 60 // 10
-
-
 class _ApiKey(msgspec.Struct):
     api_key_id: Name
     scopes: list[str]
@@ -211,14 +218,3 @@ def may_trade(reply: Reply, key_id: str) -> bool:
         msg = f"kalshi: {len(scopes)} keys are listed under the id of this one; its scopes are not known"
         raise VenueError(msg)
     return any(scope.partition("::")[0] != "read" or "trade" in scope for scope in scopes[0])
-
-
-class _Exchange(msgspec.Struct):
-    exchange_active: bool
-    trading_active: bool
-
-
-def trades_now(reply: Reply) -> bool:
-    """Return whether the exchange trades, by its own word: a pause or maintenance is no outage (L6)."""
-    found: _Exchange = decode(reply.body, _Exchange, "exchange status")
-    return found.exchange_active and found.trading_active

@@ -114,14 +114,14 @@ def markets(tickers: Iterable[str], page: str = "") -> Request:
     return _question(f"/markets?{urlencode(query)}", "markets")
 
 
+def statuses(tickers: Iterable[str]) -> Request:
+    """Encode the question whether markets can be traded: all of them on one page."""
+    return _question(f"/markets?{urlencode({'tickers': ','.join(tickers), 'limit': str(_PAGE)})}", "status")
+
+
 def series(ticker: str) -> Request:
     """Encode the question for a series: what it charges."""
     return _question(f"/series/{quote(ticker, safe='')}", "series")
-
-
-def limits() -> Request:
-    """Encode the question for the account's rate limits."""
-    return _question("/account/limits", "limits")
 
 
 def keys() -> Request:

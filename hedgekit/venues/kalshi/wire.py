@@ -67,7 +67,7 @@ def budgets(per_minute: int = ORDERS) -> tuple[dict[str, Any], ...]:
         raise ConfigError(msg)
     reads = max(writes, min(2 * writes, _BASIC_READS))
     orders = {"submit": _ORDER, "void": _ORDER, "cancel": _CANCEL}
-    questions = dict.fromkeys(("lookup", "fills", "positions", "booked", "quotes"), _READ)
+    questions = dict.fromkeys(("lookup", "fills", "positions", "booked", "quotes", "status"), _READ)
     kept = {"close": max(burst // 5, _ORDER), "hedge": max(burst // 6, _ORDER)}
     read_burst = reads * 4 // 5
     return (

@@ -19,7 +19,8 @@ merged, and their money is locked until then: :meth:`~hedgekit.venues.polymarket
 the venue's part as well as it can. It cannot be disarmed. :class:`hedgekit.paper.heart.Heart` holds it; what the venue does with orders
 that come after it has fired and before the next beat is not documented, so live it beats from the session's start.
 
-**Provisional fills.** A trade is told when it is MATCHED. If it ends as FAILED on the chain, a Fill with the cause "reversal" undoes it.
+**Provisional fills.** A trade is told when it is MATCHED. If it ends as FAILED on the chain, a Fill with the cause "reversal" undoes it;
+a minute after each execution the list of trades is asked whether it has, in case the stream did not say so.
 """
 
 from __future__ import annotations

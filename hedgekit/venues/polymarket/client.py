@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from hedgekit.errors import ConfigError
-from hedgekit.types import NS, Booked, Execution, Instrument, Order, Reply, Request, State, Venue
+from hedgekit.types import NS, Booked, Execution, Instrument, MarketStatus, Order, Reply, Request, State, Venue
 from hedgekit.venues.polymarket import replies, requests
 from hedgekit.venues.polymarket.account import Account, AccountFeed
 from hedgekit.venues.polymarket.books import MarketFeed
@@ -16,6 +18,7 @@ from hedgekit.venues.polymarket.wire import DATA_HOSTS, KEY_ENV, NAME, ORDER_HOS
 
 _OPEN_TO_ALL = frozenset({"quotes", "market"})
 _JSON = {"Content-Type": "application/json"}
+_CONDITION = "condition "
 
 
 class Polymarket(Venue):
@@ -42,6 +45,7 @@ class Polymarket(Venue):
     reposts = True
     late_ns = 120 * NS  # assumed: Polymarket does not say, and its proxy holds requests back rather than refusing them
     beat_ns = 5 * NS
+    provisional_ns = 60 * NS  # assumed: a trade is confirmed some seconds after it was matched, or retried, and then fails
 
     cancel, fills = staticmethod(requests.cancel), staticmethod(requests.fills)
     word_of, error_of, limits_of = staticmethod(replies.word_of), staticmethod(replies.error_of), staticmethod(replies.limits_of)
@@ -67,7 +71,8 @@ class Polymarket(Venue):
         if request.purpose == "auth":
             return _JSON | self._wallet.login(now_ns)
         if not all(self._key):
-            msg = f"{' and '.join(KEY_ENV[1:])} are needed to trade; ask the venue for them with a request of purpose 'auth'"
+            how = "sign requests.make_key() of hedgekit.venues.polymarket with this client, send it, and read it with replies.key_of"
+            msg = f"{' and '.join(KEY_ENV[1:])} are needed to trade; {how}"
             raise ConfigError(msg)
         at_s = now_ns // NS
         return _JSON | {
@@ -114,9 +119,20 @@ class Polymarket(Venue):
         return requests.holdings(self._listing.all)
 
     def booked(self, since_ns: int, until_ns: int, page: str) -> Request | None:  # noqa: ARG002 - it is asked how things stand
-        """Encode the question how a condition has ended; a page is its place among those that are traded."""
-        conditions, place = self._listing.conditions, int(page or 0)
-        return requests.outcome(conditions[place]) if place < len(conditions) else None
+        """Encode the question for trades, some of which may have failed, then for each condition how it has ended.
+
+        A page is a cursor of trades, or a condition's place among those that are traded. Trades are asked for by the time at which
+        they were matched, which is earlier than that at which they fail.
+        """
+        conditions, place = self._listing.conditions, page.removeprefix(_CONDITION)
+        if page == place:
+            trades = requests.fills(max(since_ns - self.provisional_ns, 0), page)
+            return msgspec.structs.replace(trades, purpose="booked")
+        return requests.outcome(conditions[int(place)]) if int(place) < len(conditions) else None
+
+    def statuses(self) -> Request:
+        """Encode the question how the first condition stands: the feed has no word for a market that takes no orders."""
+        return requests.standing(self._listing.conditions[0])
 
     def latest(self) -> Request:
         """Encode the question for the present books."""
@@ -145,11 +161,21 @@ class Polymarket(Venue):
         return replies.locked_of(self._listing.all, replies_)
 
     def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:
-        """Return how a condition has ended, if it has: :func:`~hedgekit.venues.polymarket.replies.outcome_of`."""
+        """Return which trades have failed, or how a condition has ended: :func:`~hedgekit.venues.polymarket.replies.outcome_of`."""
         conditions = self._listing.conditions
-        place = next(n for n, condition in enumerate(conditions) if requests.outcome(condition).path == request.path)
-        found = replies.outcome_of([one for one in self._listing.all if one.native.condition == conditions[place]], reply, ts_ns)
-        return [*found], str(place + 1) if place + 1 < len(conditions) else ""
+        places = [n for n, condition in enumerate(conditions) if requests.outcome(condition).path == request.path]
+        if not places:
+            failed, cursor = replies.failed_of(self._account, reply, ts_ns)
+            return [*failed], cursor or f"{_CONDITION}0"
+        found = replies.outcome_of([one for one in self._listing.all if one.native.condition == conditions[places[0]]], reply, ts_ns)
+        return [*found], f"{_CONDITION}{places[0] + 1}" if places[0] + 1 < len(conditions) else ""
+
+    def statuses_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[MarketStatus], Request | None]:
+        """Return whether the instruments of a condition can be traded, and the question for the next one."""
+        conditions = self._listing.conditions
+        place = next(n for n, one in enumerate(conditions) if requests.standing(one).path == request.path)
+        found = replies.statuses_of([one.key for one in self._listing.all if one.native.condition == conditions[place]], reply, ts_ns)
+        return found, requests.standing(conditions[place + 1]) if place + 1 < len(conditions) else None
 
     def latest_of(self, reply: Reply) -> dict[str, int]:
         """Return the venue's time of the present books by instrument key."""

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, Reply, Request, Settled, State, Word
+from hedgekit.types import NS, Execution, MarketStatus, Reply, Request, Settled, State, TakenBack, Word
 from hedgekit.venues.polymarket.account import Account, TradeMessage, ends
 from hedgekit.venues.polymarket.requests import AT_ONCE, LAST
 from hedgekit.venues.polymarket.tokens import Listed, Listing, Side
@@ -206,6 +207,13 @@ def fills_of(account: Account, reply: Reply) -> tuple[list[Execution], str]:
     return sorted(found, key=lambda one: one.venue_ns), "" if cursor == LAST else cursor
 
 
+def failed_of(account: Account, reply: Reply, ts_ns: int) -> tuple[list[TakenBack], str]:
+    """Return the executions that have failed, each with its reversal, and the cursor of more."""
+    trades, cursor = _trades(reply)
+    told = [one.fill(account.name(one.venue_order_id), ts_ns) for trade in trades if trade.undone for one in account.executions(trade)]
+    return [TakenBack(*pair) for pair in zip(told[::2], told[1::2], strict=True)], "" if cursor == LAST else cursor
+
+
 def _balances(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> tuple[list[tuple[Decimal, Decimal]], Decimal]:
     """Return (of the token, of its opposite) for each instrument, and collateral."""
     found = [amount(decode(reply.body, _Balance, "balance").balance, "a balance") * UNIT for reply in replies]
@@ -237,6 +245,11 @@ class _Outcome(msgspec.Struct):
     winner: bool = False
 
 
+class _Standing(msgspec.Struct):
+    closed: bool
+    accepting_orders: bool
+
+
 class _Condition(msgspec.Struct):
     closed: bool
     tokens: list[_Outcome]
@@ -256,6 +269,13 @@ def outcome_of(listed: Sequence[Listed], reply: Reply, ts_ns: int) -> list[Settl
         msg = f"polymarket: a condition's outcome names {len(won)} winners, and tokens that are not those asked for: {reply.body[:200]!a}"
         raise VenueError(msg)
     return [Settled(ts_ns, one.key, ts_ns, Decimal(one.native.token in won), final=True) for one in listed]
+
+
+def statuses_of(keys: Iterable[str], reply: Reply, ts_ns: int) -> list[MarketStatus]:
+    """Return whether the instruments of one condition can be traded: closed for good, paused while it takes no orders, else open."""
+    found: _Standing = decode(reply.body, _Standing, "condition")
+    status: Literal["open", "closed", "paused"] = "closed" if found.closed else "open" if found.accepting_orders else "paused"
+    return [MarketStatus(ts_ns=ts_ns, instrument=key, status=status) for key in keys]
 
 
 def latest_of(listing: Listing, reply: Reply) -> dict[str, int]:

@@ -142,6 +142,11 @@ def outcome(condition: str) -> Request:
     return Request("GET", f"/markets/{quote(condition, safe='')}", "booked", Priority.QUERY)
 
 
+def standing(condition: str) -> Request:
+    """Encode the same question for whether the condition takes orders."""
+    return msgspec.structs.replace(outcome(condition), purpose="status")
+
+
 # ------------------------------------------------- beside a session's own
 
 

@@ -12,8 +12,6 @@ from hedgekit.venues.reading import Reader
 
 NAME = "POLYMARKET"
 REST = "https://clob.polymarket.com"
-MARKET_STREAM = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
-USER_STREAM = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
 ORDER_HOSTS: frozenset[str] = frozenset()
 """Hosts that may get orders besides loopback (L8): none, for Polymarket has no paper environment."""
 
@@ -45,7 +43,7 @@ MS = 1_000_000
 UNIT = Decimal("0.000001")
 """Amounts on the wire are whole numbers of this, of shares and of collateral alike."""
 
-_KINDS = ("submit", "cancel", "lookup", "fills", "account", "positions", "booked", "quotes", "beat")
+_KINDS = ("submit", "cancel", "lookup", "fills", "account", "positions", "booked", "quotes", "status", "beat")
 _OVERALL_PER_S = 900  # each address; less than that is asked for by a session's own setting
 
 
@@ -80,7 +78,7 @@ def budgets(per_minute: int = 0) -> tuple[dict[str, Any], ...]:
         _bucket("orders", 60, 40, "submit"),
         _bucket("cancels", 120, 80, "cancel"),
         _bucket("look-ups", 250, 25, "lookup"),
-        _bucket("trades", 250, 25, "fills"),
+        _bucket("trades", 250, 25, "fills", "booked"),
         _bucket("balances", 100, 10, "account", "positions"),
         _bucket("books", 250, 25, "quotes"),
     )

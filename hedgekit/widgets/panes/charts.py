@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 QUIET = "A session trades on without the kernel; in a terminal, hedgekit paper list shows it and hedgekit paper kill ends it."
 """Added to what a page says of a kernel that does not answer."""
 
+CURVE = 1_000
+"""Most points of a curve: two for each pixel of its width; more would only take time to draw, dashed ones most of all."""
+
+
+FPS, WINDOW = 16.0, 6
+"""Batches a second at most; a bar of a market at twenty rows a second is then on its way at once. Acknowledged is every third."""
+
+SHARE = 0.5
+"""Of the page's time, what the plots may take."""
+
 
 class Charts:
     """Five figures and what is in them.
@@ -45,12 +55,12 @@ class Charts:
 
     def __init__(self, params: Params) -> None:
         self._figures = paper_figures(params)
-        self.plot = LivePlot(self._figures.layout, fps=12, window=1)
+        self.plot = LivePlot(self._figures.layout, fps=FPS, window=WINDOW, share=SHARE)
         self.plot.quiet = QUIET
         self._reset()
 
     def _reset(self) -> None:
-        self._series = Series(BARS)
+        self._series = Series(BARS, CURVE)
         self._fitted: Mapping[str, object] = {}
         self._edge, self._far, self._farthest = math.inf, 0, 0.0
 

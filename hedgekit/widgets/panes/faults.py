@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SWITCHES: dict[str, tuple[str, dict[str, Any]]] = {
     "Outage, 2 min": ("outage", {"seconds": 120.0}),
     "Feed stands still, 2 min": ("freeze", {"seconds": 120.0}),
+    "Market paused, 2 min": ("pause", {"seconds": 120.0}),
     "Sockets cut": ("disconnect", {}),
     "Next order fills a third": ("partial", {"fraction": 0.33}),
     "Next order refused": ("reject_hedge", {}),

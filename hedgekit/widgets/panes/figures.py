@@ -160,11 +160,13 @@ def _z(sources: dict[str, ColumnDataSource], params: Params) -> tuple[figure, di
         for span in pair:
             plot.add_layout(span)
     plot.y_range = Range1d(start=_z_edges(params)[0], end=_z_edges(params)[1])
-    shown = plot.line("ts", "z", source=sources["bars"], color=BLUE, line_width=1.3, legend_label="z")
+    line: dict[str, Any] = {"color": BLUE, "line_width": 1.3}
+    shown = plot.line("ts", "z", source=sources["bars"], **line)
+    plot.line("x", "y", **_no_points(), **line, legend_label="z")
     for name, (marker, fill, words) in _MARKERS.items():
-        drawn = plot.scatter(
-            "ts", "z", source=sources[name], marker=marker, size=9, fill_color=fill, line_color=GREY, line_width=1, legend_label=words
-        )
+        mark: dict[str, Any] = {"marker": marker, "size": 9, "fill_color": fill, "line_color": GREY, "line_width": 1}
+        drawn = plot.scatter("ts", "z", source=sources[name], **mark)
+        plot.scatter("x", "y", **_no_points(), **mark, legend_label=words)
         plot.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@what")], visible=False))
     _hover(plot, shown, [("z", "@z{0.00}")])
     _legend(plot, 3)
@@ -177,7 +179,7 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figu
         bottom=-params.tolerance, top=params.tolerance, fill_color=SKY, fill_alpha=0.25, line_color=BLUE, line_dash="dashed"
     )
     plot.add_layout(corridor)
-    shown = plot.scatter("ts", "delta", source=bars, size=3, color=BLUE)
+    shown = plot.scatter("ts", "delta", source=bars, size=3, fill_color=BLUE, line_color=None)  # an outline doubles the time to draw it
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     plot.xaxis.axis_label = "market time (UTC)"
     plot.yaxis.ticker = FixedTicker(ticks=_delta_ticks(params))
@@ -188,8 +190,12 @@ def _delta(bars: ColumnDataSource, params: Params, x_range: Range) -> tuple[figu
 
 def _money(bars: ColumnDataSource, x_range: Range) -> figure:
     plot = _figure("Profit and loss since the start, costs included", "P&L ($)", _MONEY, x_range)
-    plot.line("ts", "unhedged", source=bars, color=ORANGE, line_width=2, line_dash="dashed", legend_label="unhedged (primary leg alone)")
-    shown = plot.line("ts", "hedged", source=bars, color=BLUE, line_width=2, legend_label="hedged (both legs)")
+    both: dict[str, Any] = {"color": BLUE, "line_width": 2}
+    alone = both | {"color": ORANGE, "line_dash": "dashed"}
+    plot.line("ts", "unhedged", source=bars, **alone)
+    shown = plot.line("ts", "hedged", source=bars, **both)
+    plot.line("x", "y", **_no_points(), **alone, legend_label="unhedged (primary leg alone)")
+    plot.line("x", "y", **_no_points(), **both, legend_label="hedged (both legs)")
     plot.yaxis.formatter = NumeralTickFormatter(format="$0,0")
     _hover(plot, shown, [("hedged", "@hedged{$0,0.00}"), ("unhedged", "@unhedged{$0,0.00}")])
     _legend(plot, 2)
@@ -213,11 +219,22 @@ def _slip(sources: dict[str, ColumnDataSource], x_range: Range) -> figure:
     plot.add_layout(Span(location=0.0, dimension="width", line_color=GREY, line_width=1))
     for role, marker, color in (("primary", "circle", BLUE), ("hedge", "square", ORANGE)):
         name = SLIP_SOURCES[role]
-        drawn = plot.scatter("ts", "bps", source=sources[name], marker=marker, size=6, fill_color=color, line_color=GREY, legend_label=role)
+        mark: dict[str, Any] = {"marker": marker, "size": 6, "fill_color": color, "line_color": GREY}
+        drawn = plot.scatter("ts", "bps", source=sources[name], **mark)
+        plot.scatter("x", "y", **_no_points(), **mark, legend_label=role)
         plot.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@what")], visible=False))
     plot.xaxis.axis_label = "market time (UTC)"
     _legend(plot, 2)
     return plot
+
+
+def _no_points() -> dict[str, Any]:
+    """Return a source for what a legend names, where nothing ever changes.
+
+    BokehJS builds a legend anew whenever the data of anything that it names changes, and the page's layout with it: where it named the
+    live glyphs, at each batch, for a third of the page's time. One row, nowhere: of an empty source it draws no symbol.
+    """
+    return {"source": ColumnDataSource({"x": [math.nan], "y": [math.nan]})}
 
 
 def _hover(plot: figure, renderer: DataRenderer, lines: list[tuple[str, str]]) -> None:

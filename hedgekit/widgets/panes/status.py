@@ -70,7 +70,7 @@ def health(status: Status | None, now: Standing | None, gauges: Gauges | None, w
     naked = now.naked / notional
     shown: list[Cell] = [
         ("feed age", words.age(feed), feed is not None and feed > OLD_S and not now.shut),
-        ("latency p95", words.number(now.latency_p95_ms, 1, " ms"), False),
+        ("latency p95", words.latency(now.latency_p95_ms), False),
         _budget(gauges if alive else None, wall_ns),
         ("breaker", _breaker(now), any(state in ("down", "frozen") for state in now.links.values())),
         ("naked leg", f"{naked:.1f} of {limit:g} s", bool(limit) and naked > limit),

@@ -27,14 +27,12 @@ STYLE = """<style>
 .hk td.t,.hk th.t{text-align:left}
 .hk table.all{width:100%}
 .hk td.long{white-space:normal;width:99%}
+.hk-explorer .noUi-handle{border:1px solid var(--jp-ui-font-color2,#555)}
 .hk .line{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 </style>"""
 """Written once on a panel; the panes have class names only."""
 
 NONE = "n/a"
-
-FEED_S = 5.0
-"""A feed older than this is marked."""
 
 WIDE = ("phase", "market time, UTC", "breaker", "request budget")
 """These take two places of the strip, so that nothing moves while they change."""
@@ -112,6 +110,11 @@ def age(seconds: float | None) -> str:
     if seconds < 10:  # noqa: PLR2004 - a digit more where it matters
         return f"{max(seconds, 0.0):.1f} s"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
+
+
+def latency(ms: float | None) -> str:
+    """Return how long the venue took: ``12.3 ms``, ``38.0 s``."""
+    return number(ms, 1, " ms") if ms is None or ms < 1_000 else number(ms / 1_000, 1, " s")  # noqa: PLR2004 - a second
 
 
 def small(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -24,16 +23,11 @@ ROOT = Path(__file__).parents[3]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
-def environment(folder: Path | None) -> Path:
-    """Return the interpreter of the peers' environment, which is made first if it is not there.
-
-    By default it stands in the user's cache, under a name made from the versions asked for.
-    """
-    name = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = folder or base / "hedgekit-peers" / name
-    python, made = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"), home / f"made-{name}"
-    if made.exists():
+def environment() -> Path:
+    """Return the interpreter of the peers' environment under ``.bench``, made first, and anew when the versions asked for change."""
+    home, wanted = ROOT / ".bench", sys.version + REQUIREMENTS.read_text()
+    python, stamp = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"), home / "made"
+    if stamp.is_file() and stamp.read_text() == wanted:
         return python
     print(f"making the peers' environment in {home} (a minute or two, once) ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
@@ -41,7 +35,7 @@ def environment(folder: Path | None) -> Path:
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the peers cannot be installed: {done.stderr.strip().splitlines()[-1]}")
-    made.touch()
+    stamp.write_text(wanted)
     return python
 
 

@@ -26,9 +26,9 @@ def made(bars: int, *, few: bool = False, seed: int = 1) -> m.Market:
     ratio = plan_at(fitted[:, 0], fitted[:, 1], T0, hk.Params.make(**PARAMS)).ratio
     grid = (m.LOOKBACKS[:2], m.ENTRIES, m.TARGETS[:5]) if few else (m.LOOKBACKS, m.ENTRIES, m.TARGETS)
     bare = m.Market(mid, np.empty(0), ratio, *grid)
-    for lookback in {m.LOOKBACK, *grid[0]}:
-        last = m.score(bare.spread, lookback, bare.first)[-1]
-        assert abs(last) < min(grid[1]), "the last bar opens a trade that nobody can fill: take another seed or length"
+    ends = (m.score(bare.spread[-2 * lookback :], lookback, 0)[-1] for lookback in {m.LOOKBACK, *grid[0]})
+    if any(abs(last) >= min(grid[1]) for last in ends):
+        return made(bars, few=few, seed=seed + 1)  # its last bar opens a trade that nobody can fill
     return m.Market(mid, m.score(bare.spread, m.LOOKBACK, bare.first), ratio, *grid)
 
 

@@ -4,7 +4,8 @@ The best of many trials looks good by luck, so the guard (:func:`hedgekit.stats.
 forget, and a notebook's variables die with its kernel. A trial is what was run: the digest of its data, its strategy, its parameters
 and the version of the code. Run again it is the same trial, and not counted again.
 
-One append-only SQLite file, ``trials.db`` in ``$HEDGEKIT_HOME``, else in the user's data folder, else where you say. Each call is one
+One append-only SQLite file: where ``$HEDGEKIT_TRIALS`` says, else ``trials.db`` in ``$HEDGEKIT_HOME``, else in the user's data folder,
+else where you say. By a URL (``postgresql+psycopg://user@host/database``) it is in PostgreSQL, shared by workers anywhere. Each call is one
 transaction: a trial is written and flushed, or there is an error. The file's own triggers refuse to change or delete a row. It uses
 SQLite's rollback journal, not WAL: writes are few and short, and the file then also works in a folder that several machines share.
 """
@@ -34,7 +35,9 @@ from hedgekit.errors import ConfigError, DataError, JournalError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-HOME_ENV = "HEDGEKIT_HOME"
+    from hedgekit.trials.server import Server
+
+HOME_ENV, TRIALS_ENV = "HEDGEKIT_HOME", "HEDGEKIT_TRIALS"
 FILE = "trials.db"
 WAIT_S = 30.0
 """How long a busy file is waited for; a write takes milliseconds."""
@@ -172,8 +175,8 @@ def record(
     trials : Trial or sequence of Trial
     at_ns : int, optional
         When, in ns since 1970 UTC; now by default.
-    where : path, optional
-        The ledger's file, or an existing folder to hold it.
+    where : path or URL, optional
+        The ledger's file, an existing folder to hold it, or a PostgreSQL database.
 
     Returns
     -------
@@ -190,8 +193,11 @@ def record(
     given = [trials] if isinstance(trials, Trial) else list(trials)
     now = time.time_ns() if at_ns is None else at_ns
     rows = [_row(study, trial, now) for trial in given]
-    path = ledger(where)
     lost = f"; {len(rows)} trial{'s were' if len(rows) != 1 else ' was'} not counted"
+    server = _server(where)
+    if server is not None:
+        return _recorded(rows, *server.record(rows, lost))
+    path = ledger(where)
     with _told(path, lost), closing(_opened(path)) as conn, conn:
         conn.execute("BEGIN IMMEDIATE")
         return _insert(conn, rows)
@@ -244,11 +250,33 @@ def trials(study: str, *, where: str | os.PathLike[str] | None = None) -> pd.Dat
 
 
 def ledger(where: str | os.PathLike[str] | None = None) -> Path:
-    """Return the ledger's file: ``where`` (a file, or an existing folder), else in $HEDGEKIT_HOME, else in the user's data folder."""
+    """Return the ledger's file: ``where`` or $HEDGEKIT_TRIALS (a file, or a folder), else in $HEDGEKIT_HOME or the user's data folder."""
+    where = where or os.environ.get(TRIALS_ENV) or None
     if where is None:
         return Path(os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False)).expanduser().resolve() / FILE
     path = Path(where).expanduser().resolve()
     return path / FILE if path.is_dir() else path
+
+
+def _server(where: str | os.PathLike[str] | None) -> Server | None:
+    """Return the ledger on a server, None if it is a file."""
+    text = os.fspath(where or os.environ.get(TRIALS_ENV) or "")
+    if "://" not in text:
+        return None
+    from hedgekit.trials.server import Server  # noqa: PLC0415 - SQLAlchemy, which the file does without
+
+    return Server(text)
+
+
+def _recorded(rows: list[tuple[Any, ...]], fresh: set[str], stored: Mapping[str, str]) -> Recorded:
+    """Say what became of rows: those that are new once, all others against what stands in the ledger."""
+    differing, left = [], set(fresh)
+    for row in rows:
+        if row[1] in left:
+            left.remove(row[1])
+        elif not _same(json.loads(stored[row[1]]), json.loads(row[6])):
+            differing.append(row[1])
+    return Recorded(len(fresh), len(rows) - len(fresh), tuple(differing))
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -270,6 +298,9 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _read(query: str, values: tuple[str, ...], where: str | os.PathLike[str] | None) -> list[tuple[Any, ...]]:
+    server = _server(where)
+    if server is not None:
+        return server.read(query, values)
     path = ledger(where)
     with _told(path):
         if not path.exists():
