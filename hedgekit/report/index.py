@@ -21,6 +21,8 @@ from hedgekit.report.shelf import Shelved, shelved
 from hedgekit.report.words import NOTHING, Html, chip, esc, money, num
 
 INDEX = "index.html"
+TOGETHER = 40
+"""Rows in a table: the browser lays out those tables only that are in view, and no row of one big table without all others."""
 TREND = 200
 """Newest completed runs in the trends."""
 HIGH = 60
@@ -54,7 +56,7 @@ _PAGE = """<!DOCTYPE html>
 <section id="trends"><h2>Trends</h2><p class="hk-sub">{trend}</p><div class="hk-trends">{trends}</div></section>
 <h2>Runs</h2>
 <p class="hk-sub">Curves: hedged <span class="key h"></span>, unhedged <span class="key u"></span>.</p>
-<div class="hk-scroll"><table class="hk runs"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>
+<div class="hk-scroll">{tables}</div>
 </main>
 <script>{script}</script>
 </body>
@@ -62,6 +64,7 @@ _PAGE = """<!DOCTYPE html>
 """
 _SCRIPT = """
 const rows = [...document.querySelectorAll("table.runs tbody tr")];
+const tables = document.querySelectorAll("section.runs");
 const picks = [...document.querySelectorAll("select[data-f]")];
 const shown = document.getElementById("shown");
 function filter() {
@@ -70,6 +73,7 @@ function filter() {
     const keep = picks.every(pick => !pick.value || row.dataset[pick.dataset.f] === pick.value);
     row.hidden = !keep; n += keep;
   }
+  for (const table of tables) table.hidden = !table.querySelector("tbody tr:not([hidden])");
   for (const mark of document.querySelectorAll("[data-run]")) mark.style.display = rows[mark.dataset.run]?.hidden ? "none" : "";
   shown.textContent = n;
 }
@@ -120,8 +124,7 @@ def _page(found: Sequence[Shelved], out: Path) -> str:
         filters=_filters(found),
         trend=trend,
         trends=_trends(good) if good else "<p>No completed session report yet.</p>",
-        top=top,
-        rows="".join(_row(run, out) for run in found),
+        tables="".join(_table(top, found[n : n + TOGETHER], out) for n in range(0, len(found), TOGETHER)),
         script=_SCRIPT,
     )
 
@@ -156,26 +159,37 @@ def _row(run: Shelved, out: Path) -> str:
     data = " ".join(f'data-{name}="{esc(value)}"' for name, value in _facets(run).items())
     status = str(told.get("status", ""))
     error = str(told.get("error", "")).partition("; what ran is in ")[0]  # its file is linked
-    why = f'<div class="soft">{esc(error[:300])}</div>' if status != "completed" else ""
     pair = f"{esc(f['primary'])} / {esc(f['hedge'])}" if f.get("primary") else ""
     where = f'<div class="soft">{esc(f.get("strategy", ""))} at {esc(f.get("venue", ""))}</div>' if f.get("venue") else ""
     at = quote(run.folder.relative_to(out).as_posix())
     links = " ".join(f'<a href="{at}/{quote(name)}">{kind}</a>' for kind, name in run.files.items())
     title = esc(told.get("run", run.folder.name))
     name = f'<a href="{at}/{quote(run.files["page"])}">{title}</a>' if "page" in run.files else title
-    cells = [
-        _td(esc(str(told.get("started", ""))[:16].replace("T", " ")), "nowrap"),
-        _td(f'{name}<div class="soft">{esc(told.get("kind", ""))}</div>'),
-        _td(pair + where),
-        _td(chip(_word(run)) + why),
+    figures = [
         *(_td(esc(money(f.get(name))) if f.get("verdict") else "", "num") for name in ("pnl_hedged", "pnl_unhedged")),
         _td(_spark([run.curves.get("unhedged", []), run.curves.get("hedged", [])], ("u", "h"))),
         _td(_spark([run.curves.get("drawdown", [])], ("d",))),
         *(_td(_figure(f, rule), "num") for rule in RULES),
         _td(_ratio(f), "num"),
+    ]
+    if status != "completed":  # no figures: room for the reason
+        figures = [f'<td class="soft" colspan="{len(figures)}">{esc(error[:300])}</td>']
+    cells = [
+        _td(esc(str(told.get("started", ""))[:16].replace("T", " ")), "nowrap"),
+        _td(f'{name}<div class="soft">{esc(told.get("kind", ""))}</div>'),
+        _td(pair + where),
+        _td(chip(_word(run))),
+        *figures,
         _td(links, "nowrap"),
     ]
     return f"<tr {data}>{''.join(cells)}</tr>"
+
+
+def _table(top: str, found: Sequence[Shelved], out: Path) -> str:
+    """Return a table of its own; the first's head is seen, the others' are for paper and for who hears the page."""
+    rows = "".join(_row(run, out) for run in found)
+    head = f"{'<col>' * len(_HEAD)}<thead><tr>{top}</tr></thead>"
+    return f'<section class="runs"><table class="hk runs">{head}<tbody>{rows}</tbody></table></section>'
 
 
 def _td(text: str, kind: str = "") -> str:

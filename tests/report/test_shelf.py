@@ -22,6 +22,10 @@ from tests.browser import OfflinePage
 
 HOSTILE = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>'
 
+FEW = (700, 10)
+"""Runs of another venue among a thousand."""
+LAID_OUT = "[...document.querySelectorAll('table.runs tbody tr')].map(row => row.checkVisibility({contentVisibilityAuto: true}))"
+
 
 def planted(out: Path, name: str, report: ReportRun, *, told: dict[str, Any] | None = None, **figures: Any) -> Path:
     """Copy a real run's words under another name, with other figures."""
@@ -108,8 +112,10 @@ def test_a_thousand_runs_fit(report: ReportRun, tmp_path: Path, offline_page: Of
         folder = tmp_path / f"session-demo-ko-pep-{n:04d}-20261129T031500Z"
         folder.mkdir()
         metrics["curves"] = {name: draw.uniform(-1e5, 1e5, 40).round(2).tolist() for name in ("hedged", "unhedged", "drawdown")}
+        metrics["figures"]["venue"] = "KALSHI" if n in FEW else "ALPACA"
         (folder / "metrics.json").write_text(json.dumps(metrics))
-        (folder / "run.json").write_text(json.dumps(told | {"run": folder.name}))
+        lost = {"status": "failed", "error": "its kernel died"} if n == 940 else {}
+        (folder / "run.json").write_text(json.dumps(told | {"run": folder.name} | lost))
         for name in ("report.html", "report.ipynb", "report.pdf"):
             (folder / name).touch()
     path = write_index(tmp_path)
@@ -117,6 +123,25 @@ def test_a_thousand_runs_fit(report: ReportRun, tmp_path: Path, offline_page: Of
     page, requests, errors = offline_page
     page.goto(path.as_uri())
     assert page.locator("table.runs tbody tr").count() == 1_000
+    laid_out = page.evaluate(LAID_OUT)
+    assert laid_out[0]
+    assert sum(laid_out) < 200  # what is far from view costs nothing to open
+    heads = "[...document.querySelectorAll('section.runs:not([hidden]) thead')].map(head => getComputedStyle(head).position)"
+    assert page.evaluate(heads) == ["static", *["absolute"] * 24]
+    page.locator("tr:has-text('0050-2026')").scroll_into_view_if_needed()
+    edges = "[...document.querySelectorAll('section.runs')].map(s => [...s.querySelectorAll('tr:last-child td')].map(td => td.offsetLeft))"
+    first, *_, last = page.evaluate(edges)
+    assert first == last  # the columns of all tables are one
+    assert len(first) == 16
+    page.select_option("select[data-f=venue]", "KALSHI")
+    assert [text[:28] for text in page.locator("table.runs tbody tr:visible td:nth-child(2)").all_inner_texts()] == [
+        f"session-demo-ko-pep-{n:04d}-202"[:28] for n in FEW
+    ]
+    assert page.evaluate(heads) == ["static", "absolute"]
+    page.select_option("select[data-f=venue]", "")
+    page.emulate_media(media="print")
+    assert all(page.evaluate(LAID_OUT))
+    assert page.evaluate(heads) == ["static"] * 25
     assert (requests, errors) == ([], [])
     shutil.rmtree(tmp_path)
 
