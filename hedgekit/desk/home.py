@@ -9,7 +9,6 @@ given the same process number.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from hedgekit.errors import ConfigError, SessionError
-from hedgekit.journal.lock import holder
+from hedgekit.journal.lock import holder, take, words
 
 HOME_ENV = "HEDGEKIT_HOME"
 
@@ -70,22 +69,18 @@ class AccountLock:
     ------
     SessionError
         If another session has the account.
+    JournalError
+        If the lock's file cannot be made or written.
     """
 
     def __init__(self, path: Path, session: str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise taken(path) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, session.encode(), 0)
+        if take(path, session, 0o600) is None:
+            raise taken(path)
 
 
 def occupant(path: Path) -> str | None:
     """Return the session that holds an account's lock, None if the account is free."""
-    return None if holder(path) is None else path.read_text(encoding="utf-8") or "a session that is just starting"
+    return None if holder(path) is None else words(path) or "a session that is just starting"
 
 
 def taken(path: Path) -> SessionError:
