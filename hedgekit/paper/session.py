@@ -83,7 +83,7 @@ class Session:
         }
         self._guard = Guard(one.limits, self.instruments)
         self.pairs = [Pair(config, self.accounts, self._guard) for config in configs]
-        self._dashboard = Dashboard(one.gauges)
+        self._dashboard = Dashboard(config.gauges for config in configs)
         self._now_ns = 0
 
     # -------------------------------------------------------------------- life
