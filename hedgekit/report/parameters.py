@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from sqlalchemy.engine import make_url
 
 from hedgekit import keys
 from hedgekit.errors import ConfigError
@@ -164,10 +163,12 @@ def _session_of(journal: str, session: str) -> dict[str, Any]:
 
 def where(journal: str | os.PathLike[str]) -> str:
     """Return a journal's place as an absolute path or a URL; a password in it is refused, for it would be written into the notebook."""
+    from hedgekit.journal.store import locate  # noqa: PLC0415 - as above
+
     text = os.fspath(journal)
     if "://" not in text:
         return str(Path(text).resolve())
-    if keys.in_query(text) or make_url(text).password is not None:
+    if keys.in_query(text) or locate(text).password is not None:
         msg = "the journal's URL has a password in it, which would be written into the notebook: put it in ~/.pgpass or PGPASSWORD"
         raise ConfigError(msg)
     return text
