@@ -13,12 +13,9 @@ import os
 import re
 from pathlib import Path
 
-import platformdirs
-
 from hedgekit.errors import ConfigError, SessionError
+from hedgekit.home import HOME_ENV, home_of
 from hedgekit.journal.lock import holder, take, words
-
-HOME_ENV = "HEDGEKIT_HOME"
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
@@ -31,8 +28,7 @@ def home(folder: str | os.PathLike[str] | None = None) -> Path:
     ConfigError
         If it cannot be made or written.
     """
-    chosen = folder or os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False)
-    path = Path(chosen).expanduser().resolve()
+    path = home_of(folder)
     try:
         for part in (path, path / "sessions", path / "accounts"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
