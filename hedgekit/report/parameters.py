@@ -7,7 +7,6 @@ only logs an unknown name and goes on with the defaults: a report with a misspel
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import nbformat
 
 from hedgekit import keys
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, meant
 
 TEMPLATES = {"session": "07_session_report.ipynb", "revalidation": "08_revalidation_report.ipynb"}
 """Reports by their names."""
@@ -175,5 +174,5 @@ def where(journal: str | os.PathLike[str]) -> str:
 
 
 def _meant(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    asked = meant(word, known)
+    return f" ({asked})" if asked else ""
