@@ -225,12 +225,6 @@ def held_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> tuple[dic
     return held, collateral + sum((opposite for _, opposite in pairs), Decimal(0))
 
 
-def locked_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> dict[str, Decimal]:
-    """Return complete sets by instrument key: so much of both tokens is held, and as much collateral locked until they are merged."""
-    pairs, _ = _balances(all_listed, replies)
-    return {one.key: min(pair) for one, pair in zip(all_listed, pairs, strict=True) if min(pair)}
-
-
 class _Outcome(msgspec.Struct):
     token_id: str
     winner: bool = False
