@@ -18,6 +18,15 @@ command line prints the message alone; a traceback is for our own mistakes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def meant(word: str, known: Iterable[str], otherwise: str = "", *, most: int = 1) -> str:
+    """Return "did you mean 'entry'?" of what is known and near to a wrong word, at ``most`` so many; ``otherwise`` if nothing is."""
+    near = get_close_matches(word, list(known), n=most)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else otherwise
+
 
 class HedgekitError(Exception):
     """Base of every error that hedgekit raises on purpose."""

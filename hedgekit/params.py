@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, meant
 
 IN_FLIGHT = (
     *("entry", "target", "stop", "time_stop", "cooldown_bars"),
@@ -248,8 +247,7 @@ class Params(BaseModel):
     def _say(cls, item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         name, value = ".".join(map(str, item["loc"])), item.get("input")
         if item["type"] == "extra_forbidden":
-            near = get_close_matches(name, cls.model_fields, n=1)
-            return f"unknown parameter {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(cls.model_fields)}")
+            return f"unknown parameter {name!r}; {meant(name, cls.model_fields, 'known: ' + ', '.join(cls.model_fields))}"
         if not name:
             return str(item["msg"]).removeprefix("Value error, ")
         low, high, unit, rule = cls.range_of(name)

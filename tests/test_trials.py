@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hedgekit import trials as tr
 from hedgekit.errors import ConfigError, DataError, JournalError
+from hedgekit.home import HOME_ENV
 
 STUDY = "KO~PEP z-score"
 DAY_NS = 86_400 * 10**9
@@ -97,11 +98,11 @@ def test_other_figures_for_the_same_trial_are_told(tmp_path: Path) -> None:
 
 
 def test_where_the_ledger_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(tr.HOME_ENV, str(tmp_path / "home"))
+    monkeypatch.setenv(HOME_ENV, str(tmp_path / "home"))
     assert tr.ledger() == tmp_path / "home" / "trials.db"
     tr.record(STUDY, tried())
     assert tr.count(STUDY) == 1
-    monkeypatch.delenv(tr.HOME_ENV)
+    monkeypatch.delenv(HOME_ENV)
     assert tr.ledger().name == "trials.db"
     assert "hedgekit" in str(tr.ledger())
     assert tr.ledger(tmp_path / "mine.db") == tmp_path / "mine.db"
@@ -205,7 +206,7 @@ def test_another_programs_database(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match=f"unable to open.*or set {tr.HOME_ENV}; 1 trial was not counted"):
+    with pytest.raises(JournalError, match=f"unable to open.*or set {HOME_ENV}; 1 trial was not counted"):
         tr.record(STUDY, tried(), where=tmp_path / "file" / "trials.db")
     with pytest.raises(JournalError, match="unable to open"):
         tr.record(STUDY, tried(), where=Path("/proc/1/trials.db"))

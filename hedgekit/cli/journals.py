@@ -137,21 +137,21 @@ def journal_prune(
 ) -> None:
     """Remove sessions that have ended and that an archive holds whole; each archive is checked again, record by record."""
     from hedgekit.errors import JournalError
-    from hedgekit.journal import archive
+    from hedgekit.journal.prune import prunable, prune, shrink
     from hedgekit.journal.store import Store
 
     store, refused, removed = Store(journal, write=yes, make=False), 0, 0
     try:
         for folder in archives:
             try:
-                told = archive.prune(store, folder) if yes else archive.prunable(store, folder)
+                told = prune(store, folder) if yes else prunable(store, folder)
             except JournalError as error:
                 refused += 1
                 typer.echo(f"hedgekit: {error}", err=True)
                 continue
             removed += yes
             typer.echo(f"{told.session}: {told.records} records {'removed' if yes else 'would be removed'}; {folder} holds them")
-        if removed and not archive.shrink(store) and store.file:
+        if removed and not shrink(store) and store.file:
             typer.echo("the file is in use and keeps its size; what was removed is room for new records")
     finally:
         store.engine.dispose()

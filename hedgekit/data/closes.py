@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hedgekit.errors import DataError
+from hedgekit.errors import DataError, meant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,5 +131,4 @@ def _check_prices(prices: pd.Series, index: pd.DatetimeIndex, where: str) -> Non
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+    return f"; {meant(name, known, 'there are: ' + ', '.join(known))}"

@@ -9,17 +9,13 @@ given the same process number.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from pathlib import Path
 
-import platformdirs
-
 from hedgekit.errors import ConfigError, SessionError
-from hedgekit.journal.lock import holder
-
-HOME_ENV = "HEDGEKIT_HOME"
+from hedgekit.home import HOME_ENV, home_of
+from hedgekit.journal.lock import holder, take, words
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
@@ -32,8 +28,7 @@ def home(folder: str | os.PathLike[str] | None = None) -> Path:
     ConfigError
         If it cannot be made or written.
     """
-    chosen = folder or os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False)
-    path = Path(chosen).expanduser().resolve()
+    path = home_of(folder)
     try:
         for part in (path, path / "sessions", path / "accounts"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -70,22 +65,18 @@ class AccountLock:
     ------
     SessionError
         If another session has the account.
+    JournalError
+        If the lock's file cannot be made or written.
     """
 
     def __init__(self, path: Path, session: str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise taken(path) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, session.encode(), 0)
+        if take(path, session, 0o600) is None:
+            raise taken(path)
 
 
 def occupant(path: Path) -> str | None:
     """Return the session that holds an account's lock, None if the account is free."""
-    return None if holder(path) is None else path.read_text(encoding="utf-8") or "a session that is just starting"
+    return None if holder(path) is None else words(path) or "a session that is just starting"
 
 
 def taken(path: Path) -> SessionError:

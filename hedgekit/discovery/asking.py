@@ -6,6 +6,7 @@ It runs on a thread of its own, so it may be called from a notebook, whose threa
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -15,6 +16,8 @@ from tqdm import tqdm
 
 from hedgekit.errors import SessionError, VenueError
 from hedgekit.net.transport import body_of, require_paper
+from hedgekit.types import NS
+from hedgekit.venues.reading import wait_of
 
 R = TypeVar("R")
 
@@ -97,6 +100,7 @@ async def _page(http: aiohttp.ClientSession, ask: Ask, hosts: list[str], what: s
         if status != _TOO_MANY and status < _SERVER:
             break
         if tried + 1 < TRIES:
-            await asyncio.sleep(min(float(after) if after.isascii() and after.isdecimal() else 2.0**tried, _LONGEST_S))
+            wait_ns = wait_of(after, time.time_ns())
+            await asyncio.sleep(min(2.0**tried if wait_ns is None else wait_ns / NS, _LONGEST_S))
     msg = f"{ask.base} refused {what} ({status}) at {ask.path}: {body[:200]!a}"
     raise VenueError(msg, status=status, code=str(status))

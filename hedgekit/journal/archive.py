@@ -5,15 +5,15 @@
 
 Nothing is re-encoded, so the archive replays bit for bit and its chain ends in the same head. :class:`~hedgekit.journal.Journal` opens
 the folder for reading, by its path. It appears by one rename, written to disk and read back first; what a killed process leaves is a
-folder with a dot before its name, which nobody reads and the next run removes. :func:`prune` takes out of a store only what an
-archive holds whole.
+folder with a dot before its name, which nobody reads and the next run removes. :func:`~hedgekit.journal.prune.prune` takes out of a
+store only what an archive holds whole.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,12 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, event, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, StaticPool, create_engine, event, insert
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import chain, schema
-from hedgekit.journal.lock import AdvisoryLock, FileLock
 from hedgekit.journal.schema import EVENTS, IDLE
 
 if TYPE_CHECKING:
@@ -40,13 +38,16 @@ SCHEMA = 1
 ROWS, MANIFEST = "events.parquet", "manifest.json"
 COLUMNS = tuple(column.name for column in EVENTS.columns)
 TABLES = ("orders", "fills", "decisions", "equity", "trades", "plans")
-_GROUP = 20_000
+_GROUP = 5_000
+"""Records that are held at once: a journal may be larger than the memory."""
+
 _FIX = "restore it from a copy, or archive the session anew"
 
 At = Callable[[str], None]
+Row = dict[str, Any]
 
 
-def nowhere(_: str) -> None:
+def nowhere(_: object) -> None:
     """Pass every point."""
 
 
@@ -118,23 +119,22 @@ def archive(store: Store, session: str, out: str | os.PathLike[str], *, at: At =
     with _drafted(to) as draft:
         at("before rows")
         names = ("id", *(name for name in COLUMNS if name != "id"))  # as a store wants them
-        whole = [dict(zip(names, row, strict=True)) for row in store.rows(session, chain.BEGIN, [EVENTS.c[name] for name in names])]
-        head = _walked(store.name, session, whole)
-        _parquet(draft / ROWS, whole)
+        walk = _Walk(store.name, session)
+        rows = store.rows(session, chain.BEGIN, [EVENTS.c[name] for name in names])
+        _parquet(draft / ROWS, walk.through(dict(zip(names, row, strict=True)) for row in rows))
         at("after rows")
-        last = whole[-1]["id"]
         told = Manifest(
             session=session,
-            records=last,
-            head=head,
+            records=walk.last["id"],
+            head=walk.last["hash"],
             idle=store.idle(session),
             ended=info.ended is not None,
-            rows=len(whole),
+            rows=walk.rows,
             sha256={ROWS: _sum(draft / ROWS)},
             version=version("hedgekit"),
         )
         _manifest(draft, told)
-        if read(draft)[1] != whole:
+        if _read(draft)[1].digest.digest() != walk.digest.digest():
             msg = f"{to}: was not read back as it was written; see that the disk is whole"
             raise JournalError(msg)
         at("before rename")
@@ -205,48 +205,112 @@ def _sum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+def _parquet(path: Path, rows: Iterable[Row]) -> None:
     import pyarrow as pa  # noqa: PLC0415 - 100 ms that only archives need
     import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
     kinds = {"session": pa.string(), "type": pa.string(), "body": pa.string(), "hash": pa.string(), "packed": pa.binary()}
     fields = pa.schema([(name, kinds.get(name, pa.int64())) for name in COLUMNS])
-    pq.write_table(pa.Table.from_pylist(rows, schema=fields), path, compression="zstd", row_group_size=_GROUP)
+    with pq.ParquetWriter(path, fields, compression="zstd") as writer:
+        for group in _groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema=fields))
+
+
+def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows some at a time, so many that they hold :data:`_GROUP` records: a row may be a batch."""
+    group, records = list[Row](), 0
+    for row in rows:
+        group.append(row)
+        records += row["records"]
+        if records >= _GROUP:
+            yield group
+            group, records = [], 0
+    if group:
+        yield group
+
+
+class _Walk:
+    """Rows of a session on their way, each checked to follow from the one before it.
+
+    Attributes
+    ----------
+    rows : int
+        How many have passed.
+    last : dict
+        The last one of them; its hash is the chain's head.
+    digest : hash
+        Of all their columns.
+    """
+
+    def __init__(self, name: str, session: str) -> None:
+        self._name, self._session, self._chain = name, session, chain.Chain(name, session)
+        self.rows, self.last, self.digest = 0, Row(), sha256()
+
+    def through(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Hand rows on; JournalError at the first that is wrong, or if there is none."""
+        for row in rows:
+            if row["session"] != self._session:
+                msg = f"{self._name}: record {row['id']} is of session {row['session']!r}, not {self._session!r}; {_FIX}"
+                raise JournalError(msg)
+            self._chain.links(chain.Row(*(row[field] for field in chain.Row._fields)))
+            self.digest.update(msgspec.msgpack.encode([row[name] for name in COLUMNS]))
+            self.rows, self.last = self.rows + 1, row
+            yield row
+        if not self.rows:
+            msg = f"{self._name}: holds no record; {_FIX}"
+            raise JournalError(msg)
 
 
 # -------------------------------------------------------------------------- read
 
 
-def read(folder: str | os.PathLike[str]) -> tuple[Manifest, list[dict[str, Any]]]:
-    """Return an archive's manifest and rows, after every check: checksum, chain, and that one is of the other.
+def read(folder: str | os.PathLike[str], take: Callable[[list[Row]], object] = nowhere) -> tuple[Manifest, Row]:
+    """Return an archive's manifest and last row, after every check: checksum, chain, and that one is of the other.
+
+    Parameters
+    ----------
+    folder : path
+    take : callable
+        Called with the rows on their way, some at a time; what is wrong with later ones it does not know yet.
 
     Raises
     ------
     JournalError
         Naming the file, or the first record, that is not as it was written.
     """
+    told, walk = _read(folder, take)
+    return told, walk.last
+
+
+def _read(folder: str | os.PathLike[str], take: Callable[[list[Row]], object] = nowhere) -> tuple[Manifest, _Walk]:
     path = Path(folder)
+    told = _told(path / MANIFEST)
+    walk = _Walk(str(path), told.session)
+    for group in _groups(walk.through(_rows(path / ROWS, told.sha256.get(ROWS, "")))):
+        take(group)
+    found = (walk.rows, walk.last["id"], walk.last["hash"])
+    if found != (told.rows, told.records, told.head):
+        msg = f"{path / MANIFEST}: says {told.records} records to head {told.head}; {ROWS} has {found[1]} to {found[2]}; {_FIX}"
+        raise JournalError(msg)
+    return told, walk
+
+
+def _told(path: Path) -> Manifest:
     try:
-        told = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
+        told = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
-        msg = f"{path / MANIFEST}: cannot be read: {error.strerror}; {_FIX}"
+        msg = f"{path}: cannot be read: {error.strerror}; {_FIX}"
         raise JournalError(msg) from None
     except msgspec.MsgspecError as error:
-        msg = f"{path / MANIFEST}: is damaged, or no archive's: {error}; {_FIX}"
+        msg = f"{path}: is damaged, or no archive's: {error}; {_FIX}"
         raise JournalError(msg) from None
     if (told.format, told.schema) != (Manifest.__struct_defaults__[0], SCHEMA):
-        msg = f"{path / MANIFEST}: {told.format} of schema {told.schema}, known here is {SCHEMA}; read it with the hedgekit that wrote it"
+        msg = f"{path}: {told.format} of schema {told.schema}, known here is {SCHEMA}; read it with the hedgekit that wrote it"
         raise JournalError(msg)
-    rows = _rows(path / ROWS, told.sha256.get(ROWS, ""))
-    head = _walked(str(path), told.session, rows)
-    found = (len(rows), rows[-1]["id"] if rows else 0, head)
-    if found != (told.rows, told.records, told.head):
-        msg = f"{path / MANIFEST}: says {told.records} records to head {told.head}; {ROWS} has {found[1]} to {head}; {_FIX}"
-        raise JournalError(msg)
-    return told, rows
+    return told
 
 
-def _rows(path: Path, wanted: str) -> list[dict[str, Any]]:
+def _rows(path: Path, wanted: str) -> Iterator[Row]:
     import pyarrow as pa  # noqa: PLC0415 - as above
     import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
@@ -254,123 +318,34 @@ def _rows(path: Path, wanted: str) -> list[dict[str, Any]]:
         if _sum(path) != wanted:
             msg = f"{path}: is damaged: its SHA-256 is not that of the manifest; {_FIX}"
             raise JournalError(msg)
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(COLUMNS)).to_pylist()
+        with pq.ParquetFile(path) as file:
+            if missing := [name for name in COLUMNS if name not in file.schema_arrow.names]:
+                msg = f"{path}: has no column {missing[0]!r}; {_FIX}"
+                raise JournalError(msg)
+            for number in range(file.num_row_groups):
+                for part in file.iter_batches(_GROUP, row_groups=[number], columns=list(COLUMNS)):
+                    yield from part.to_pylist()
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}; {_FIX}"
         raise JournalError(msg) from None
     except (pa.ArrowException, UnicodeDecodeError, ValueError) as error:
         msg = f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}; {_FIX}"
         raise JournalError(msg) from None
-    return rows
-
-
-def _walked(name: str, session: str, rows: list[dict[str, Any]]) -> str:
-    """Walk the chain over rows; return its head."""
-    stranger = next((row for row in rows if row["session"] != session), None)
-    if stranger is not None:
-        msg = f"{name}: record {stranger['id']} is of session {stranger['session']!r}, not {session!r}; {_FIX}"
-        raise JournalError(msg)
-    head = ""
-    for sealed in chain.walk(name, session, ([row[field] for field in chain.Row._fields] for row in rows)):
-        head = sealed.head
-    if not head:
-        msg = f"{name}: holds no record; {_FIX}"
-        raise JournalError(msg)
-    return head
 
 
 def engine(folder: str | os.PathLike[str], tune: Callable[[sqlite3.Connection, object], None]) -> Engine:
     """Return a database in memory that holds an archive, whole and checked, for a store that reads."""
-    told, rows = read(folder)
     made = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     event.listen(made, "connect", tune)
-    with made.connect() as conn:
-        schema.prepare(conn, os.fspath(folder))
-        conn.execute(insert(EVENTS), rows)
-        if told.idle:
-            conn.execute(insert(IDLE).values(session=told.session, instant=told.idle))
-        conn.commit()
-        conn.exec_driver_sql("PRAGMA query_only=1")
+    try:
+        with made.connect() as conn:
+            schema.prepare(conn, os.fspath(folder))
+            told, _ = read(folder, lambda rows: conn.execute(insert(EVENTS), rows))
+            if told.idle:
+                conn.execute(insert(IDLE).values(session=told.session, instant=told.idle))
+            conn.commit()
+            conn.exec_driver_sql("PRAGMA query_only=1")
+    except BaseException:
+        made.dispose()
+        raise
     return made
-
-
-# ------------------------------------------------------------------------- prune
-
-
-def prunable(store: Store, folder: str | os.PathLike[str]) -> Manifest:
-    """Return an archive's manifest if the store's session may be removed: it has ended, and the archive holds all of it.
-
-    Raises
-    ------
-    JournalError
-        Saying why it may not.
-    """
-    told, rows = read(folder)
-    here = store.tail(told.session)
-    if here is None:
-        raise store.unknown(told.session)
-    if not told.ended or here.type != "session_ended":
-        msg = f"session {told.session!r} of {store.name} has not ended; only what is over is removed"
-        raise JournalError(msg)
-    last = rows[-1]
-    if (here.id, here.hash, here.body) != (told.records, told.head, last["body"]) or store.idle(told.session) != told.idle:
-        msg = f"{os.fspath(folder)} does not hold all of session {told.session!r} of {store.name}: it ends with record {told.records}, "
-        msg += f"head {told.head}, the journal with {here.id}, head {here.hash}; archive it anew"
-        raise JournalError(msg)
-    return told
-
-
-def prune(store: Store, folder: str | os.PathLike[str], *, at: At = nowhere) -> Manifest:
-    """Remove one archived session from a store, in one transaction; return what was removed.
-
-    Parameters
-    ----------
-    store : Store
-        Open for writing.
-    folder : path
-        The session's archive; read and checked again.
-    at : callable
-        Called with "before delete", "after delete", "before commit" and "after commit"; tests kill the process there.
-
-    Raises
-    ------
-    JournalError
-        If it may not be removed (:func:`prunable`), or a process writes it; nothing was removed then.
-    """
-    told = prunable(store, folder)
-    with store.told(), store.engine.connect() as conn, _alone(store, conn, told.session):
-        told = prunable(store, folder)  # again, now that nobody writes it
-        at("before delete")
-        for table in (EVENTS, IDLE):
-            conn.execute(delete(table).where(table.c.session == told.session))
-        at("after delete")
-        at("before commit")
-        conn.commit()
-        at("after commit")
-    return told
-
-
-@contextmanager
-def _alone(store: Store, conn: Connection, session: str) -> Iterator[None]:
-    """Hold the lock of the session's writer: JournalError if there is one."""
-    if store.file is None and conn.dialect.name != "postgresql":
-        yield
-        return
-    lock = FileLock(Path(f"{store.file}.{session}.lock"), session) if store.file else AdvisoryLock(conn, session)
-    try:
-        yield
-    finally:
-        conn.rollback()  # of what was not committed
-        lock.release()
-
-
-def shrink(store: Store) -> bool:
-    """Give the disk back what was removed from an SQLite file; False if somebody reads or writes it just now (the room is reused)."""
-    if store.file is None:
-        return False
-    try:
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-            conn.exec_driver_sql("VACUUM")
-    except DBAPIError:
-        return False
-    return True

@@ -51,18 +51,20 @@ def walk(name: str, session: str, rows: Iterable[Iterable[Any]]) -> Iterator[Sea
     JournalError
         Naming the first record that is missing, was changed or added. The records of a batch share one hash and are named together.
     """
-    chain = _Chain(name, session)
+    chain = Chain(name, session)
     for row in rows:
         yield from chain.links(Row(*row))
 
 
-class _Chain:
+class Chain:
+    """The chain as far as it was walked: the last record's id and instant, and the hash that the next one follows."""
+
     def __init__(self, name: str, session: str) -> None:
         self.name, self.session = name, session
         self.id, self.instant, self.tip = 0, 0, first_link(session)
 
     def links(self, row: Row) -> list[Sealed]:
-        """Return a row's records, each with the chain's head after it."""
+        """Return a row's records, each with the chain's head after it; errors as :func:`walk`."""
         self._place(row)
         which = f"record {row.id}" if row.packed is None else f"one of the records {self.id + 1} to {row.id}, a batch,"
         pieces = self._pieces(which, row)

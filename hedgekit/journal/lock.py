@@ -5,15 +5,20 @@ it is not inherited by a forked child, so a stray worker cannot keep a session
 locked. It belongs to the process, so a second writer inside this process is
 refused by a list kept here. In PostgreSQL it is an advisory lock of the
 writer's own connection. Who holds a record lock is asked of the kernel, which takes none for it.
+
+A process loses its record lock when it closes the file, by whichever descriptor. So of one's own locks nobody is asked, and
+their files are not opened: what they hold and who has them is in the list.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
 import struct
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 """Layout of struct flock: type, whence, start, length, process; macOS has them in another order."""
 
-_held: dict[Path, int] = {}  # lock file -> process that took it
+_held: dict[str, tuple[int, str]] = {}  # lock file, without links -> process that took it (not a child that was forked from it), its words
 
 _ADVISE = "if it hangs, stop that process; to look at the session, open it with mode='read'"
 
@@ -47,17 +52,69 @@ def _refuse(session: str, holder: str) -> JournalError:
 
 
 def holder(lock: Path) -> int | None:
-    """Return the process that holds a record lock on a file, None if nobody does."""
+    """Return the process that holds a record lock on a file, None if nobody does.
+
+    Raises
+    ------
+    JournalError
+        If the file cannot be opened.
+    """
+    if (own := _own(lock)) is not None:
+        return own[0]
     try:
         fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _failed(lock, error) from None
     try:
         asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": 0, "length": 0, "process": 0}
         answer = dict(zip(_order(), struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, _pack(asked))), strict=True))
     finally:
         os.close(fd)
     return None if answer["type"] == fcntl.F_UNLCK else int(answer["process"])
+
+
+def words(lock: Path) -> str:
+    """Return what a lock's file says of its holder, as its holder wrote it."""
+    own = _own(lock)
+    return lock.read_text(encoding="utf-8", errors="replace") if own is None else own[1]
+
+
+def _own(lock: Path) -> tuple[int, str] | None:
+    """Return this process and its words, if it holds the lock."""
+    found = _held.get(os.path.realpath(lock))
+    return found if found is not None and found[0] == os.getpid() else None
+
+
+def _failed(lock: Path, error: OSError) -> JournalError:
+    return JournalError(f"{lock}: cannot be locked ({error.strerror}); it must be in a folder that you may write, on a disk with room")
+
+
+def take(lock: Path, said: str, mode: int = 0o644) -> int | None:
+    """Lock a file, made if missing, and write into it what its holder says; return its descriptor, None if it is held.
+
+    Raises
+    ------
+    JournalError
+        If it cannot be made, locked or written.
+    """
+    if _own(lock) is not None:
+        return None
+    fd = None
+    try:
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, said.encode(), 0)
+    except OSError as error:
+        if fd is not None:
+            os.close(fd)
+        if error.errno in (errno.EACCES, errno.EAGAIN) and fd is not None:
+            return None
+        raise _failed(lock, error) from None
+    _held[os.path.realpath(lock)] = (os.getpid(), said)
+    return fd
 
 
 def _order() -> tuple[str, ...]:
@@ -88,26 +145,13 @@ class FileLock:
     """
 
     def __init__(self, path: Path, session: str, refuse: Callable[[str, str], Exception] = _refuse) -> None:
-        self.path, self._refuse = path, refuse
-        if _held.get(self.path) == os.getpid():
-            raise refuse(session, f"this {this_process()}")
-        self._fd = self._take(session)
-        _held[self.path] = os.getpid()
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{this_process()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(), 0)
-
-    def _take(self, session: str) -> int:
-        while True:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = os.pread(fd, 200, 0).decode(errors="replace") or "another process"
-                os.close(fd)
-                raise self._refuse(session, holder) from None
-            if self._is_current(fd):
-                return fd
-            os.close(fd)  # the holder removed this file between our open and our lock
+        self.path, self._name = path, os.path.realpath(path)
+        said = f"{this_process()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        while (fd := take(path, said)) is not None and not self._is_current(fd):
+            _let_go(self._name, fd)  # the holder removed this file between our open and our lock
+        if fd is None:
+            raise refuse(session, f"this {this_process()}" if _own(path) else _told(path))
+        self._fd = fd
 
     def _is_current(self, fd: int) -> bool:
         try:
@@ -116,10 +160,23 @@ class FileLock:
             return False
 
     def release(self) -> None:
-        """Give the lock back and remove its file."""
-        if _held.pop(self.path, None) == os.getpid():
-            self.path.unlink()
-            os.close(self._fd)
+        """Give the lock back and remove its file, which may stay where that cannot be: it is locked no more."""
+        if _held.get(self._name, (0, ""))[0] == os.getpid():
+            with suppress(OSError):
+                self.path.unlink()
+            _let_go(self._name, self._fd)
+
+
+def _let_go(name: str, fd: int) -> None:
+    del _held[name]
+    os.close(fd)
+
+
+def _told(lock: Path) -> str:
+    try:
+        return words(lock) or "another process"
+    except OSError:  # it has just ended
+        return "another process"
 
 
 class AdvisoryLock:

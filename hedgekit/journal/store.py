@@ -123,8 +123,9 @@ def locate(where: str | os.PathLike[str]) -> URL:
     except (NoSuchModuleError, ImportError) as error:
         msg = f"{url.drivername}: no driver for this database ({error}); for PostgreSQL write postgresql+psycopg://... and install psycopg"
         raise JournalError(msg) from None
-    except ArgumentError:
-        msg = "the journal's address is not a database URL; write a file path or for example postgresql+psycopg://user@host/database"
+    except (ArgumentError, ValueError):  # which may quote a password
+        msg = "the journal's address is not a database URL; write a file path or for example postgresql+psycopg://user@host/database, "
+        msg += "the port a number"
         raise JournalError(msg) from None
     if url.get_backend_name() != "sqlite":
         return url

@@ -244,14 +244,14 @@ class Stream:
         with suppress(ConnectionError):
             await self._socket.send_str(text)
 
-    def pump(self, on_frame: Callable[[str | bytes], None], on_end: Callable[[SessionError], None]) -> None:
-        """Hand every frame to ``on_frame`` from now on, and the end to ``on_end``."""
+    def pump(self, on_frame: Callable[[str | bytes], None], on_end: Callable[[Exception], None]) -> None:
+        """Hand every frame to ``on_frame`` from now on, and the end to ``on_end``: a SessionError, or what ``on_frame`` raised."""
 
         async def read() -> None:
             try:
                 while True:
                     on_frame(await self.receive())
-            except SessionError as error:
+            except Exception as error:  # noqa: BLE001 - nobody awaits this reader, and its frames come no more
                 on_end(error)
 
         self._reader = asyncio.get_running_loop().create_task(read())

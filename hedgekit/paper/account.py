@@ -205,7 +205,9 @@ def held(venue: str, url: str, key: str, session: str) -> Iterator[None]:
     Raises
     ------
     SessionError
-        If another process holds it; names that process.
+        If another process holds it, which is named, or the folder of locks cannot be made.
+    JournalError
+        If its lock cannot be made or written.
     """
     name = f"{venue}-{sha256(f'{urlsplit(url).netloc.lower()} {key}'.encode()).hexdigest()[:12]}"
 
@@ -216,7 +218,11 @@ def held(venue: str, url: str, key: str, session: str) -> Iterator[None]:
         )
 
     folder = platformdirs.user_state_path("hedgekit", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        msg = f"{folder}: no lock of the {venue} account can be kept there ({error.strerror}); set XDG_STATE_HOME to a folder of yours"
+        raise SessionError(msg) from None
     lock = FileLock(folder / f"{name}.lock", session, refuse)
     try:
         yield

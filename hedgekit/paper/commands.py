@@ -113,13 +113,15 @@ class Spool:
             msg = f"unknown command {name!r}; known: {', '.join(self._known)}"
             raise ConfigError(msg)
         ref = f"{time.time_ns():020d}-{secrets.token_hex(4)}.{name}"
+        draft = self.folder / f".{ref}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f".{ref}"
             draft.touch(mode=0o600)
             draft.write_text(text, encoding="utf-8")
             draft.rename(self.folder / ref)
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
             msg = f"the command {name} cannot be left in {self.folder} ({error.strerror}); if it is urgent: hedgekit paper kill"
             raise SessionError(msg) from None
         return ref
@@ -128,11 +130,19 @@ class Spool:
         """Return what waits, oldest first.
 
         Files that are no commands of ours are left alone: a command is made by :meth:`send`, which checks its name.
+
+        Raises
+        ------
+        ConfigError
+            If the folder cannot be read.
         """
         try:
             names = sorted(path.name for path in self.folder.iterdir())
         except FileNotFoundError:
             return []
+        except OSError as error:
+            msg = f"commands={str(self.folder)!r} cannot be read ({error.strerror}): name a folder that you may read and write"
+            raise ConfigError(msg) from None
         found = ((name, _REF.fullmatch(name)) for name in names)
         return [Wish(name, match[1], self._text(name)) for name, match in found if match and match[1] in self._known]
 

@@ -73,7 +73,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     plugin_sha256 : str
         The hash that the file must have; empty for any, which the journal then pins.
     plugin_limit_s : float
-        How long to wait for one answer of it, real seconds.
+        How long to wait for one answer of it, real seconds; all pairs of the session wait so long (:mod:`hedgekit.plugins`).
     plan : str
         Plan file that the session begins with (:mod:`hedgekit.plans`); empty for none: then it makes its own when it has enough bars.
     limits : Limits

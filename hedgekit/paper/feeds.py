@@ -88,7 +88,7 @@ class Feeds:
         stream = await Stream.open(seat.url, feed.login(), name=seat.title, headers=feed.headers, heartbeat_s=beat)
         seat.stream, seat.feed, seat.wait_ns, seat.beat_ns = stream, feed, _FIRST_NS, self._now_ns
         take = self._box.on_trade if name == "trade" else self._box.on_quotes
-        stream.pump(lambda frame: take(feed, frame), lambda _: self._box.on_end(name))
+        stream.pump(lambda frame: take(feed, frame), lambda error: self._box.on_end(name, error))
 
     async def say(self, now_ns: int) -> None:
         """Say what the feeds must: answers to what they were asked and, live, their beats."""

@@ -48,20 +48,22 @@ class Gauges(msgspec.Struct, frozen=True):
 
 
 class Dashboard:
-    """Writes the gauges; does nothing without a path."""
+    """Writes the gauges into every file that a pair of the session names."""
 
-    def __init__(self, path: str) -> None:
-        self._path = Path(path) if path else None
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = [Path(path) for path in dict.fromkeys(paths) if path]
         self._due_s = 0.0
 
     def show(self, accounts: Iterable[Account], ts_ns: int) -> None:
         """Write them, if the last time is long enough ago; a disk that is full is told by the journal, not by this."""
         now_s = time.monotonic()
-        if self._path is None or now_s < self._due_s:
+        if not self._paths or now_s < self._due_s:
             return
         self._due_s = now_s + EVERY_S
         budgets = tuple(Allowance(account.venue, *row) for account in accounts for row in account.allowances())
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with suppress(OSError):
-            draft.write_bytes(msgspec.json.encode(Gauges(time.time_ns(), ts_ns, budgets)))
-            draft.replace(self._path)
+        text = msgspec.json.encode(Gauges(time.time_ns(), ts_ns, budgets))
+        for path in self._paths:
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            with suppress(OSError):
+                draft.write_bytes(text)
+                draft.replace(path)

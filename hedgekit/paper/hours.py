@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, meant
 from hedgekit.types import MarketStatus
 
 _Status = Literal["open", "closed", "halted", "paused"]
@@ -40,8 +39,8 @@ class Hours:
         self.calendar = calendar
         known = _library().get_calendar_names()
         if calendar not in known:
-            near = get_close_matches(calendar.upper(), known, n=3)
-            msg = f"calendar={calendar!r}: exchange_calendars has none of that name; {_or(near)} New York's is 'XNYS'"
+            asked = meant(calendar.upper(), known, "see its get_calendar_names();", most=3)
+            msg = f"calendar={calendar!r}: exchange_calendars has none of that name; {asked} New York's is 'XNYS'"
             raise ConfigError(msg)
 
     def is_open(self, at_ns: int) -> bool:
@@ -170,7 +169,3 @@ def _in_turn(frame: pd.DataFrame, end_ns: int) -> _Edges:
     same = np.flatnonzero(edges[1:-1:2] >= edges[2::2])  # a close that is the next opening is neither
     edges = np.delete(edges, np.concatenate([2 * same + 1, 2 * same + 2]))
     return edges[:-1] if edges[-1] >= end_ns else edges  # where the years asked for end, nothing closes
-
-
-def _or(near: list[str]) -> str:
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else "see its get_calendar_names();"

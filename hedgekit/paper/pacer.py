@@ -93,6 +93,7 @@ class Box:
         self.quotes: deque[tuple[int, Feed[MarketEvent], bytes | str]] = deque()
         self.ended: set[str] = set()
         self.woken = False
+        self._failed: tuple[str, Exception] | None = None
         self._changed = changed
 
     def on_trade(self, feed: Feed[Update], frame: bytes | str) -> None:
@@ -109,9 +110,10 @@ class Box:
         self.quotes.append((messages, feed, frame))
         self._changed()
 
-    def on_end(self, name: str) -> None:
-        """Remember that a socket is over."""
+    def on_end(self, name: str, error: Exception) -> None:
+        """Remember that a socket is over, or that its reader has failed: that ends the session, which would hear nothing more."""
         self.ended.add(name)
+        self._failed = self._failed or (None if isinstance(error, SessionError) else (name, error))
         self._changed()
 
     def wake(self) -> None:
@@ -124,8 +126,16 @@ class Box:
         """Whether nothing waits."""
         return not (self.trade or self.quotes or self.ended or self.woken)
 
+    def check(self) -> None:
+        """Raise SessionError if a reader has failed."""
+        if self._failed is not None:
+            name, error = self._failed
+            msg = f"a frame of the {name!r} socket could not be read: {type(error).__name__}: {error}"
+            raise SessionError(msg) from error
+
     def holds(self, told: _Told) -> bool:
-        """Whether every message that was told of is here."""
+        """Whether every message that was told of is here; SessionError if a reader has failed."""
+        self.check()
         messages = sum(count for count, _, _ in self.quotes)
         return len(self.trade) >= told.trade and messages >= told.md and self.ended.issuperset(told.closed)
 
@@ -145,7 +155,8 @@ class Box:
             raise SessionError(msg)
 
     def take_all(self) -> News:
-        """Hand over everything."""
+        """Hand over everything; SessionError if a reader has failed."""
+        self.check()
         news = News(list(self.trade), [(feed, frame) for _, feed, frame in self.quotes], sorted(self.ended))
         self.trade.clear()
         self.quotes.clear()

@@ -83,7 +83,7 @@ class Session:
         }
         self._guard = Guard(one.limits, self.instruments)
         self.pairs = [Pair(config, self.accounts, self._guard) for config in configs]
-        self._dashboard = Dashboard(one.gauges)
+        self._dashboard = Dashboard(config.gauges for config in configs)
         self._now_ns = 0
 
     # -------------------------------------------------------------------- life
@@ -305,13 +305,16 @@ class Session:
 
     def _on_update(self, venue: str, update: Update) -> None:
         name, here = getattr(update.event, "order_id", "").rsplit("-", 2)[0], self._where(venue)
-        stranger = not any(pair.config.session == name for pair in self.pairs if not pair.ended)
-        for pair in here[:1] if stranger else here:  # a stranger's is refused there
-            if stranger or pair.config.session == name:  # else told again, and a pair that has it is not asked
-                pair.updated(venue, update.event, update.filled)
+        owner = next((pair for pair in self.pairs if pair.config.session == name), None)
+        if owner is not None and not owner.ended:
+            here = [owner] if owner in here else []  # else told again, and a pair that has it is not asked
+        elif owner is not None and venue in owner.outboxes and not owner.outboxes[venue].fresh(update.event):
+            here = []  # told again of a pair that has ended
+        for pair in here[:1]:  # a stranger's is refused there
+            pair.updated(venue, update.event, update.filled)
 
     def _on_reply(self, number: int, reply: Reply) -> None:
-        for pair in self._trading:
+        for pair in self.pairs:  # a beat of one that has ended may be under way
             for venue, sender in pair.senders.items():
                 asked = sender.request_of(number)
                 for event in sender.reply(number, reply, self._now_ns):

@@ -62,6 +62,12 @@ failures in a row, when it does not answer in time, ends its process or changes 
 its own, the open trade would have no exit left, so it is closed (``flatten``).
 A person may ``resume`` a paused session.
 
+While it thinks, its session waits: the score of a bar is decided on in the bar's own instant, so that a session decides what a backtest
+does (L1). All pairs of the session wait with it, as their orders share one account and its limits. A module that hangs costs them the
+limit once, for it is not asked again; one that is merely slow costs them its time at every bar. So keep a call to milliseconds, and set
+``plugin_limit_s`` of the session's file to what you would let a hedge of another pair wait: at a venue with a dead man's switch well
+below the 5 s between two beats, or the venue may cancel your orders.
+
 What is pinned
 --------------
 The bytes of the file: what is hashed is what runs, and a journal names the file (not its folder) and its SHA-256. **Not** pinned is

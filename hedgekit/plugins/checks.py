@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from hedgekit.errors import DataError
+from hedgekit.errors import DataError, meant
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Scores = tuple[Array, Array]
@@ -156,8 +155,7 @@ def ratios_of(given: Any, hedges: int) -> dict[str, Any]:  # noqa: ANN401 - what
     told = dict(given) if isinstance(given, Mapping) else {"ratios": given}
     for name in told:
         if name not in _KNOWN:
-            near = get_close_matches(str(name), _KNOWN, n=1)
-            msg = f"ratios: a key of the dict is not known; {f'did you mean {near[0]!r}?' if near else 'known: ' + ', '.join(_KNOWN)}"
+            msg = f"ratios: a key of the dict is not known; {meant(str(name), _KNOWN, 'known: ' + ', '.join(_KNOWN))}"
             raise PluginError(msg, repr(name))
     out: dict[str, Any] = {"ratios": _numbers(told, hedges)}
     for name, low, high, wanted in (

@@ -49,7 +49,7 @@ class Uneven:
     used_s : float
         The part of it while every leg could be traded and had a fresh quote: what the budget is for.
     seconds, quiet_s, unheard_s : float
-        How long the legs were uneven; of it without a fresh quote, and of it while the venue was not heard.
+        How long the legs were uneven; of it without a fresh quote, and of it while a venue was not heard.
     hurried : bool
         Whether the ladder was cut short (NAKED_LIMIT).
     overdue : int
@@ -96,7 +96,8 @@ class _Legs:
         self._trade = Uneven(0, 0)
         self._orders: dict[str, int] = {}
         self._seen: set[tuple[str, str]] = set()
-        self._heard, self._naked, self._at_ns = True, 0.0, 0
+        self._silent: set[str] = set()
+        self._naked, self._at_ns = 0.0, 0
 
     def take(self, record: Record) -> None:
         self._charge(record.ts_ns)
@@ -115,7 +116,7 @@ class _Legs:
             case Reject() if record.order_id in self._orders:
                 self.trades[self._orders[record.order_id]].refused[record.code] += 1
             case Link() if record.state != "restarted":  # of ours, and no word of the venue
-                self._heard = record.state == "up"
+                (self._silent.discard if record.state == "up" else self._silent.add)(record.venue)
             case MarketStatus():
                 self._shut[self._legs[record.instrument]] = record.status != "open"
             case _:
@@ -147,7 +148,7 @@ class _Legs:
             passed, fresh = now_ns - self._at_ns, max(min(now_ns, until_ns) - self._at_ns, 0)
             self._trade.seconds += passed / NS
             self._trade.quiet_s += (passed - fresh) / NS
-            self._trade.unheard_s += 0.0 if self._heard else passed / NS
+            self._trade.unheard_s += passed / NS if self._silent else 0.0
             self._trade.used_s += self._naked * fresh / NS
         self._at_ns = now_ns
 

@@ -7,7 +7,6 @@ only logs an unknown name and goes on with the defaults: a report with a misspel
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from sqlalchemy.engine import make_url
 
 from hedgekit import keys
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, meant
 
 TEMPLATES = {"session": "07_session_report.ipynb", "revalidation": "08_revalidation_report.ipynb"}
 """Reports by their names."""
@@ -164,15 +162,17 @@ def _session_of(journal: str, session: str) -> dict[str, Any]:
 
 def where(journal: str | os.PathLike[str]) -> str:
     """Return a journal's place as an absolute path or a URL; a password in it is refused, for it would be written into the notebook."""
+    from hedgekit.journal.store import locate  # noqa: PLC0415 - as above
+
     text = os.fspath(journal)
     if "://" not in text:
         return str(Path(text).resolve())
-    if keys.in_query(text) or make_url(text).password is not None:
+    if keys.in_query(text) or locate(text).password is not None:
         msg = "the journal's URL has a password in it, which would be written into the notebook: put it in ~/.pgpass or PGPASSWORD"
         raise ConfigError(msg)
     return text
 
 
 def _meant(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    asked = meant(word, known)
+    return f" ({asked})" if asked else ""

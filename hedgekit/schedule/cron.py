@@ -14,7 +14,6 @@ The clocks change, so what the wall shows may not exist, or exist twice. As in D
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from apscheduler.triggers.cron import CronTrigger
 
-from hedgekit.errors import ConfigError
+from hedgekit.errors import ConfigError, meant
 
 FIELDS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day of month": (1, 31), "month": (1, 12), "day of week": (0, 7)}
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -130,9 +129,8 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        close = difflib.get_close_matches(name, available_timezones(), n=1)
-        meant = f" (did you mean {close[0]!r}?)" if close else ""
-        msg = f"there is no time zone {name!r}{meant}; write for example Europe/Berlin, America/New_York or UTC"
+        asked = meant(name, available_timezones())
+        msg = f"there is no time zone {name!r}{f' ({asked})' if asked else ''}; write for example Europe/Berlin, America/New_York or UTC"
         raise ConfigError(msg) from None
 
 

@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import platformdirs
 
 from hedgekit.errors import ConfigError
+from hedgekit.home import home_of
 from hedgekit.schedule.job import Job
 
-HOME_ENV = "HEDGEKIT_HOME"
 FILE = "schedule.db"
 WAIT_S = 30.0
 """How long a busy file is waited for; a write takes milliseconds."""
@@ -115,8 +114,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        home = Path(os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False))
-        self.path = Path(path).expanduser().resolve() if path is not None else home.expanduser().resolve() / FILE
+        self.path = Path(path).expanduser().resolve() if path is not None else home_of() / FILE
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

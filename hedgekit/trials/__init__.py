@@ -28,16 +28,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import platformdirs
 
 from hedgekit.errors import ConfigError, DataError, JournalError
+from hedgekit.home import HOME_ENV, home_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hedgekit.trials.server import Server
 
-HOME_ENV, TRIALS_ENV = "HEDGEKIT_HOME", "HEDGEKIT_TRIALS"
+TRIALS_ENV = "HEDGEKIT_TRIALS"
 FILE = "trials.db"
 WAIT_S = 30.0
 """How long a busy file is waited for; a write takes milliseconds."""
@@ -253,7 +253,7 @@ def ledger(where: str | os.PathLike[str] | None = None) -> Path:
     """Return the ledger's file: ``where`` or $HEDGEKIT_TRIALS (a file, or a folder), else in $HEDGEKIT_HOME or the user's data folder."""
     where = where or os.environ.get(TRIALS_ENV) or None
     if where is None:
-        return Path(os.environ.get(HOME_ENV) or platformdirs.user_data_path("hedgekit", appauthor=False)).expanduser().resolve() / FILE
+        return home_of() / FILE
     path = Path(where).expanduser().resolve()
     return path / FILE if path.is_dir() else path
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from hedgekit.errors import VenueError
+from hedgekit.types import NS
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What reading JSON as a type may raise."""
@@ -47,3 +49,14 @@ class Reader:
             msg = f"{self._venue}: {what} holds {str(number)[:40]}, which is no amount"
             raise VenueError(msg)
         return number
+
+
+def wait_of(after: str, now_ns: int) -> int | None:
+    """Return ns to wait by a Retry-After header (seconds, or a date: RFC 9110, 10.2.3); None if it says neither."""
+    after = after.strip()
+    if after.isascii() and after.isdecimal():
+        return int(after[:9]) * NS  # thirty years
+    try:
+        return max(round(parsedate_to_datetime(after).timestamp()) * NS - now_ns, 0)
+    except (ValueError, OverflowError):
+        return None

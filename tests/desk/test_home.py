@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hedgekit.desk.home import AccountLock, check_account, home, occupant
-from hedgekit.errors import ConfigError, SessionError
+from hedgekit.errors import ConfigError, JournalError, SessionError
 from hedgekit.journal.lock import holder
 
 HOLD = """
@@ -104,8 +105,21 @@ def test_account_names(name: str) -> None:
     assert check_account("Paper_2-b") == "Paper_2-b"
 
 
-def test_the_process_that_asks_is_not_its_own_holder(tmp_path: Path) -> None:
-    """POSIX: one's own lock is no obstacle. The host never asks about its own locks; a notebook is another process."""
-    lock = AccountLock(tmp_path / "x.lock", "mine")
-    assert lock
-    assert holder(tmp_path / "x.lock") is None
+def test_a_process_that_asks_about_its_own_lock_keeps_it(tmp_path: Path) -> None:
+    """POSIX: closing a file drops one's lock on it, by whichever descriptor. By another name too; another process is still refused."""
+    path, link = tmp_path / "x.lock", tmp_path / "link.lock"
+    AccountLock(path, "mine")
+    link.symlink_to(path)
+    for name in (path, link):
+        assert (holder(name), occupant(name)) == (os.getpid(), "mine")
+        with pytest.raises(SessionError, match=rf"'mine' \(process {os.getpid()}\)"):
+            AccountLock(name, "other")
+    asked = subprocess.run([sys.executable, "-c", HOLD, str(path), "theirs"], capture_output=True, text=True, timeout=60, check=False)
+    assert f"is in use by session 'mine' (process {os.getpid()})" in asked.stderr
+
+
+def test_a_lock_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for look in (holder, lambda path: AccountLock(path, "s")):
+        with pytest.raises(JournalError, match=r"file/x\.lock: cannot be locked \(Not a directory\); it must be in a folder"):
+            look(tmp_path / "file" / "x.lock")

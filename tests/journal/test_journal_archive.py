@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from hedgekit.errors import JournalError
 from hedgekit.journal import Gather, Journal, sessions
-from hedgekit.journal.archive import MANIFEST, ROWS, archive, prunable, prune, read
+from hedgekit.journal.archive import MANIFEST, ROWS, archive, read
+from hedgekit.journal.prune import prunable, prune
 from hedgekit.journal.store import Store
 from hedgekit.replay import replay
 from hedgekit.types import Quote, Record, SessionEnded, SessionStarted
@@ -93,7 +94,9 @@ def test_an_archive_is_the_same_journal(file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [ROWS, MANIFEST]
     assert [path.name for path in folder.parent.iterdir()] == [SESSION]
     same(file, folder)
-    told, rows = read(folder)
+    rows: list[dict[str, Any]] = []
+    told, last = read(folder, rows.extend)
+    assert last == rows[-1]
     assert (told.session, told.head, told.ended, told.rows) == (SESSION, head, True, len(rows))
     assert any(row["packed"] for row in rows), "a batch of quotes is in it"
     assert sessions(folder) == sessions(file)
@@ -195,6 +198,7 @@ def test_rows_that_are_missing_at_the_end_are_found_by_the_manifest(file: Path, 
         (lambda f: (f / ROWS).unlink(), "events.parquet: cannot be read: No such file"),
         (lambda f: _rehashed(f, schema=2), "of schema 2, known here is 1"),
         (lambda f: _rehashed(f, session="other"), "is of session 'made', not 'other'"),
+        (lambda f: (pq.write_table(pq.read_table(f / ROWS).drop_columns("hash"), f / ROWS), _rehashed(f)), "has no column 'hash'"),
         (lambda f: ((f / ROWS).write_text("no parquet"), _rehashed(f)), "cannot be read as Parquet"),
     ],
 )
@@ -288,7 +292,8 @@ def test_a_damaged_archive_removes_nothing(file: Path, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from hedgekit.journal.archive import archive, prune
+from hedgekit.journal.archive import archive
+from hedgekit.journal.prune import prune
 from hedgekit.journal.store import Store
 what, where, folder, point = sys.argv[1:]
 def at(name):

@@ -223,6 +223,8 @@ def test_every_wrong_place_gives_one_line(tmp_path: Path) -> None:
         ("nonsense://host/db", "write", "nonsense: no driver for this database"),
         ("postgresql+psycopg://h/d?user=u&password=hidden-word", "read", "put it in ~/.pgpass or PGPASSWORD"),
         ("://", "write", "the journal's address is not a database URL"),
+        ("postgresql+psycopg://u:hidden-word@h:port/d", "read", "the journal's address is not a database URL; .*, the port a number"),
+        ("postgresql+psycopg://u@h:hidden-word/d", "write", "the journal's address is not a database URL"),
     ]
     for place, mode, says in cases:
         with pytest.raises(JournalError, match=says) as caught:

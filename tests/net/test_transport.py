@@ -314,7 +314,7 @@ async def talk(request: web.Request, heard: list[str]) -> web.WebSocketResponse:
 async def test_a_stream_logs_in_and_hands_over_every_frame_and_its_end() -> None:
     heard: list[str] = []
     frames: list[bytes | str] = []
-    ended: asyncio.Future[SessionError] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return await talk(request, heard)
@@ -328,6 +328,24 @@ async def test_a_stream_logs_in_and_hands_over_every_frame_and_its_end() -> None
     assert frames == [b"one", "two"]
     assert "the trades stream was closed by the venue" in str(error)
     assert len(heard) == 2
+
+
+async def test_whatever_ends_the_reader_is_told() -> None:
+    ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+    def choke(frame: bytes | str) -> None:
+        raise ValueError(frame)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await talk(request, [])
+
+    async with serving(handler) as address:
+        stream = await Stream.open(f"ws://{address}/stream", login(), name="trades")
+        stream.pump(choke, ended.set_result)
+        error = await asyncio.wait_for(ended, 10.0)
+        await stream.close()
+    assert isinstance(error, ValueError)
+    assert error.args == (b"one",)
 
 
 async def test_a_refused_login_says_what_the_venue_said() -> None:

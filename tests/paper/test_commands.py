@@ -54,6 +54,26 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         Spool(tmp_path / "file" / "commands", KNOWN).send("stop")
 
 
+def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "commands").touch()
+    with pytest.raises(ConfigError, match=r"commands='.*/commands' cannot be read \(Not a directory\): name a folder"):
+        Spool(tmp_path / "commands", KNOWN).waiting()
+
+
+FULL = """
+import resource, sys
+from hedgekit.paper.commands import Spool
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+Spool(sys.argv[1], ("set",)).send("set", "{}")
+"""
+
+
+def test_a_disk_without_room_is_said_and_no_half_command_stays(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert "SessionError: the command set cannot be left in" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_strange_files_are_no_commands(tmp_path: Path) -> None:
     """Drafts of a sender that was stopped, an editor's leftovers, a name that nobody knows."""
     spool = Spool(tmp_path, KNOWN)

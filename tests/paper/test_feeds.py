@@ -13,11 +13,12 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from hedgekit.errors import VenueError
+from hedgekit.errors import SessionError, VenueError
+from hedgekit.net.transport import Stream
 from hedgekit.paper import Session, SessionConfig, account
 from hedgekit.paper.config import Access
 from hedgekit.paper.feeds import HEARTBEAT_S, Feeds
-from hedgekit.paper.pacer import Inbox
+from hedgekit.paper.pacer import Inbox, LivePacer, TapePacer
 from hedgekit.replay import replay
 from hedgekit.types import NS, Gap, Instrument, MarketEvent, Quote, SessionEnded
 from hedgekit.venues.alpaca import Alpaca
@@ -125,6 +126,41 @@ async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(30.0):
         while not true():  # noqa: ASYNC110 - a plain deque says nothing when it grows
             await asyncio.sleep(0.01)
+
+
+NESTED = "[" * 100_000
+"""A frame that cannot be counted: its reader fails."""
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+async def test_a_frame_that_ends_its_reader_ends_the_session(*, stepped: bool) -> None:
+    """A session would go on deaf otherwise. On a tape it waits for the frame that it was told of."""
+
+    async def nest(socket: web.WebSocketResponse) -> None:
+        await socket.send_str(NESTED)
+        await hush(socket)
+
+    async def hush(socket: web.WebSocketResponse) -> None:
+        async for _ in socket:
+            pass
+
+    async def control(socket: web.WebSocketResponse) -> None:
+        await socket.receive()
+        await socket.send_str('{"op":"instant","n":1,"now":1,"venues":{"ALPACA":{"md":1}}}')
+        await socket.receive()
+
+    inbox = Inbox(["ALPACA"])
+    async with serving(hush) as stream, serving(nest) as data, serving(control) as port:
+        line = await Stream.open(port, name="control")
+        pacer = TapePacer(line, inbox) if stepped else LivePacer(inbox)
+        feeds = Feeds(Wordy(("key", "secret"), ()), Access("", stream, data), inbox.boxes["ALPACA"], live=not stepped)
+        try:
+            await feeds.open(NS)
+            with pytest.raises(SessionError, match="a frame of the 'md' socket could not be read: RecursionError: maximum"):
+                await asyncio.wait_for(pacer.next(requests=0, timer_ns=None, deaf={}), 10.0)
+        finally:
+            await feeds.close()
+            await line.close()
 
 
 async def test_a_venue_that_does_not_let_go_of_a_socket_holds_nobody_up() -> None:

@@ -73,6 +73,19 @@ def test_a_restart_of_the_session_is_no_word_of_the_venue() -> None:
     assert uneven(records, INSTRUMENTS, PARAMS)[0].unheard_s == 6.0
 
 
+def test_a_venue_is_not_heard_until_it_speaks_itself() -> None:
+    """The other venue, heard at second 3, is no word of the one that is silent until second 8."""
+    other = msgspec.structs.replace(made.link(3, "up", 2), venue="KALSHI")
+    records = [*by_hand()[:4], made.link(2, "down", 0), other, made.link(8, "up", 0), *by_hand()[6:]]
+    assert uneven(records, INSTRUMENTS, PARAMS)[0].unheard_s == 6.0
+
+
+def test_time_in_which_both_venues_are_silent_counts_once() -> None:
+    other = [msgspec.structs.replace(made.link(at, state, 2), venue="KALSHI") for at, state in ((3, "down"), (6, "up"))]
+    records = [*by_hand()[:4], made.link(2, "down", 0), other[0], made.link(5, "up", 0), other[1], *by_hand()[6:]]
+    assert uneven(records, INSTRUMENTS, PARAMS)[0].unheard_s == 4.0
+
+
 def test_legs_that_fill_together_are_not_uneven_and_one_after_the_other_is_a_cause() -> None:
     first, second = made.fill(1, "o-1", "10", "100"), made.fill(1, "p-1", "-20", "50", 1)
     even = [*by_hand()[:3], first, second, decided(2, 0.0)]

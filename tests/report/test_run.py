@@ -200,3 +200,10 @@ def test_a_password_never_reaches_a_notebook(tmp_path: Path, where: str) -> None
     with pytest.raises(ConfigError, match="PGPASSWORD") as told:
         run_report(f"postgresql+psycopg://{where}", "made", tmp_path, progress=False)
     assert "hunter2" not in str(told.value)
+
+
+def test_an_address_that_is_none_is_said_without_its_password(tmp_path: Path) -> None:
+    """What stands after an @ in a password is read as host and port."""
+    with pytest.raises(JournalError, match="the journal's address is not a database URL") as told:
+        run_report("postgresql+psycopg://me:x@y:hunter2@127.0.0.1/x", "made", tmp_path, progress=False)
+    assert "hunter2" not in str(told.value)

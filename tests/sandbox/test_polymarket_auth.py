@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from hedgekit.sandbox.calls import Call
 from hedgekit.sandbox.skins.polymarket_auth import Doorman
 from hedgekit.sandbox.skins.polymarket_wire import OrderFields
-from hedgekit.types import NS, Priority, Request
-from hedgekit.venues.polymarket import requests
+from hedgekit.types import NS, Priority, Reply, Request
+from hedgekit.venues.polymarket import Polymarket, replies, requests
 from hedgekit.venues.polymarket.signing import Wallet, request_signature, secret_of
 from tests.sandbox.polymarket_desk import ALICE, NOW, WALLET, YES, ZERO, Venue, error
 from tests.venues.polymarket_made import KEYS, TOKEN
@@ -178,10 +179,15 @@ def test_a_request_is_signed_about_now(off_s: int, status: int) -> None:
     assert answer.status == status
 
 
-def test_a_second_api_key_is_refused_as_the_venue_does() -> None:
-    venue = Venue()
-    answer = venue.skin.answer(Call("POST", requests.make_key().path, {}, b"", WALLET.login(NOW)))
-    assert error(answer) == (400, "Could not create api key")
+def test_a_second_api_key_is_refused_as_the_venue_does_and_the_first_is_told() -> None:
+    """What the client's error advises, by a client that has the wallet alone."""
+    venue, client = Venue(), Polymarket((KEYS[0], "", "", ""), ())
+    made, told = (
+        venue.skin.answer(Call(asked.method, asked.path, {}, b"", client.signed(asked, NOW)))
+        for asked in (requests.make_key(), requests.tell_key())
+    )
+    assert error(made) == (400, "Could not create api key")
+    assert replies.key_of(Reply(told.status, msgspec.json.encode(told.body))) == KEYS[1:]
 
 
 def test_secrets_are_in_no_repr() -> None:

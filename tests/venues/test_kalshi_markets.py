@@ -1,4 +1,4 @@
-"""What Kalshi lists: markets, ladders, fees, settlements, limits, scopes of keys; and no bytes that raise anything but VenueError."""
+"""What Kalshi lists: markets, ladders, settlements, limits, scopes of keys; and no bytes that raise anything but VenueError."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgekit.errors import VenueError
-from hedgekit.exchange.contract import Contract, Terms
-from hedgekit.exchange.fees import Kalshi as Formula
-from hedgekit.exchange.fees import Trade
-from hedgekit.types import NS, Instrument, Kind, Order, Priority, Reply, Settled
+from hedgekit.types import NS, Fees, Instrument, Kind, Order, Priority, Reply, Settled
 from hedgekit.venues.kalshi import markets, replies, requests, streams
 from hedgekit.venues.kalshi.ladder import Band, coarsest
 from hedgekit.venues.kalshi.wire import fixed
@@ -28,7 +25,7 @@ SUBMIT = requests.submit(ORDER, Instrument("KALSHI", FED))
 AT_NS = 1_715_793_600 * NS
 
 
-FEES = markets.fee_rule("quadratic", Decimal(1)).most
+FEES = Fees(per_unit=Decimal("0.0175"), quantum=Decimal("0.0001"))
 
 
 def valid(price: Decimal, ladder: Sequence[Band]) -> bool:
@@ -42,10 +39,9 @@ def listed(reply: Reply) -> tuple[list[markets.Listing], str]:
 
 
 def test_questions_of_discovery() -> None:
-    asked = [requests.markets([FED, "A&B"], "c"), requests.series("A/B"), requests.settlements(AT_NS, "")]
+    asked = [requests.markets([FED, "A&B"], "c"), requests.settlements(AT_NS, "")]
     assert [request.path.removeprefix("/trade-api/v2") for request in [*asked, requests.keys(), requests.latest()]] == [
         "/markets?tickers=FED-23DEC-T3.00%2CA%26B&limit=1000&cursor=c",
-        "/series/A%2FB",
         "/portfolio/settlements?min_ts=1715793599&limit=1000",
         "/api_keys",
         "/exchange/status",
@@ -94,27 +90,6 @@ def test_a_ladder_without_a_common_step_is_refused() -> None:
         coarsest(bands)
 
 
-def test_fees_by_hand() -> None:
-    """0.07 x 100 x 0.5 x 0.5 = 1.75; 0.07 x 3 x 0.56 x 0.44 = 0.0517..., up to 0.0518; makers a quarter, where they pay."""
-    rule = markets.fee_rule("quadratic", Decimal(1))
-    assert rule.of(Decimal(-100), Decimal("0.5")) == Decimal("1.75")
-    assert rule.of(Decimal(3), Decimal("0.56")) == Decimal("0.0518")
-    assert rule.of(Decimal(3), Decimal("0.56"), maker=True) == 0
-    assert markets.series_of(Reply(200, payload("series"))) == (Decimal("0.035"), Decimal("0.00875"))
-
-
-@given(price=st.integers(1, 99), hundredths=st.integers(1, 10**7), maker=st.booleans())
-def test_the_fee_is_the_simulated_exchanges(price: int, hundredths: int, maker: bool) -> None:  # noqa: FBT001 - drawn
-    """Two formulas written apart; the exchange's rounding of the balance is at ten places here, so that it adds nothing."""
-    contract = Contract(Instrument("KALSHI", FED, Kind.BINARY, lot=Decimal("0.01")), Terms(), "USD")
-    formula = Formula(maker=Decimal("0.0175"), precision=Decimal("1E-10"))
-    qty, at = Decimal(hundredths) / 100, Decimal(price) / 100
-    rule = markets.fee_rule("quadratic_with_maker_fees", Decimal(1))
-    fee = rule.of(qty, at, maker=maker)
-    assert fee == formula.of(Trade(contract, qty, at, maker)).fee
-    assert fee <= rule.most.of(qty, at, Decimal(1)) + markets.CENTICENT
-
-
 def test_settlements() -> None:
     no, scalar = markets.settlements_of(Reply(200, payload("settlements")), 9)[0]
     assert no == Settled(9, f"KALSHI:{FED}", AT_NS, Decimal(0), final=True)
@@ -140,9 +115,6 @@ def test_scopes() -> None:
         (listed, payload("markets").replace(b"finalized", b"mystified"), "status 'mystified'"),
         (listed, payload("markets").replace(b'"notional_value_dollars": "1.0000"', b'"notional_value_dollars": "2"'), "pays 2"),
         (listed, payload("markets").replace(b'"0.3500"', b'"35"'), "price 35"),
-        (markets.series_of, payload("series").replace(b"quadratic_with_maker_fees", b"flat"), "fee type 'flat'"),
-        (markets.series_of, payload("series").replace(b"0.5", b"-0.5"), "multiplier -0.5"),
-        (markets.series_of, b"[]", "series cannot be read"),
         (lambda r: markets.settlements_of(r, 1), payload("settlements").replace(b'"value": 35', b'"value": 101'), "settled at 101 cents"),
     ],
 )
@@ -194,7 +166,6 @@ PARSERS: list[Any] = [
     lambda data: replies.held_of([Reply(200, data), Reply(200, payload("balance"))]),
     lambda data: replies.held_of([Reply(200, payload("positions")), Reply(200, data)]),
     lambda data: listed(Reply(200, data)),
-    lambda data: markets.series_of(Reply(200, data)),
     lambda data: markets.settlements_of(Reply(200, data), 1),
     lambda data: markets.may_trade(Reply(200, data), "reader"),
 ]

@@ -21,7 +21,6 @@ PARSERS: list[Any] = [
     lambda data: CLIENT.state_of(LOOKUP, Reply(200, data)),
     lambda data: CLIENT.fills_of(Reply(200, data)),
     lambda data: CLIENT.held_of([Reply(200, data)] * 3),
-    lambda data: CLIENT.locked_of([Reply(200, data)] * 3),
     lambda data: CLIENT.latest_of(Reply(200, data)),
     lambda data: market_of(Reply(200, data)),
     lambda data: replies.key_of(Reply(200, data)),

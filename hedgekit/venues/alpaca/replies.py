@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, Reply, Request, State, Word
+from hedgekit.types import Execution, Reply, Request, State, Word
 from hedgekit.venues.alpaca.wire import DUPLICATE, NAME, OVER, decode, finite, parse_time
-from hedgekit.venues.reading import Name
+from hedgekit.venues.reading import Name, wait_of
 
 _PAGE = 100
 _DONE = range(200, 300)
@@ -92,15 +90,10 @@ def latest_of(reply: Reply) -> dict[str, int]:
 
 
 def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:
-    """Return what an answer says of the rate limit: ns to wait (Retry-After, seconds or a date), and requests left by budget."""
-    after, left = reply.headers.get("retry-after", "").strip(), reply.headers.get("x-ratelimit-remaining", "").strip()
-    wait_ns = None
-    if after.isdecimal():
-        wait_ns = int(after) * NS
-    elif after:
-        with contextlib.suppress(ValueError):  # neither: the limiter's own backoff applies
-            wait_ns = round(parsedate_to_datetime(after).timestamp()) * NS - now_ns
-    return wait_ns, {"requests": int(left)} if left.isdecimal() else {}
+    """Return what an answer says of the rate limit: ns to wait (Retry-After), and requests left by budget."""
+    left = reply.headers.get("x-ratelimit-remaining", "").strip()
+    known = left.isascii() and left.isdecimal()
+    return wait_of(reply.headers.get("retry-after", ""), now_ns), {"requests": int(left[:9])} if known else {}
 
 
 def error_of(reply: Reply) -> tuple[str, str]:

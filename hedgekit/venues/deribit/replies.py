@@ -13,7 +13,7 @@ from hedgekit.types import NS, Booked, Execution, Payment, Reply, Request, State
 from hedgekit.venues.deribit.requests import OLD, read_number
 from hedgekit.venues.deribit.units import Units, coin, currency
 from hedgekit.venues.deribit.wire import MS, NAME, Error, decode, finite, short
-from hedgekit.venues.reading import Name
+from hedgekit.venues.reading import Name, wait_of
 
 _DONE = range(200, 300)
 _TOO_MANY, _SERVER = 429, 500
@@ -203,14 +203,13 @@ def error_of(reply: Reply) -> tuple[str, str]:
     return str(error.code), error.text()
 
 
-def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:  # noqa: ARG001 - Deribit says how long, not when
-    """Return ns to wait, where a refusal says it (``wait``, or Retry-After, in seconds); Deribit does not say what is left."""
+def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:
+    """Return ns to wait, where a refusal says it (``wait`` in seconds, or Retry-After); Deribit does not say what is left."""
     error = _error(reply)
     wait = error.data.get("wait") if error is not None and isinstance(error.data, dict) else None
     if isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait <= _LONGEST_S:
         return round(wait * NS), {}
-    after = reply.headers.get("retry-after", "").strip()
-    return (int(after) * NS if after.isascii() and after.isdecimal() else None), {}
+    return wait_of(reply.headers.get("retry-after", ""), now_ns), {}
 
 
 def state_of(units: Units, request: Request, reply: Reply) -> State:

@@ -1,4 +1,4 @@
-"""What can be traded, in which steps and for which fee, as the venue's answers say it: read by discovery, not by a session.
+"""What can be traded, in which steps, as the venue's answers say it: read by discovery, not by a session.
 
 A price is valid if it is a whole number of steps above the start of its band. ``Instrument.tick`` is one number, so it is the
 coarsest step (:func:`~hedgekit.venues.kalshi.ladder.coarsest`), whose multiples are valid in every band of the venue's structures
@@ -7,7 +7,7 @@ as far as they are documented.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -19,12 +19,8 @@ from hedgekit.venues.kalshi.messages import Range, bands
 from hedgekit.venues.kalshi.wire import NAME, Count, Dollars, Moment, decode, key_of, ns_of, yes_price
 from hedgekit.venues.reading import Name
 
-CENTICENT = Decimal("0.0001")
 LOT = Decimal("0.01")
 """The least that can be ordered; whether a market takes less than one contract was not verified."""
-
-TAKER, MAKER = Decimal("0.07"), Decimal("0.0175")
-"""Rates on contracts x p x (1 - p); the makers' is a third party's report."""
 
 _STATUSES: dict[str, Literal["open", "closed", "paused"]] = {
     "active": "open",
@@ -95,7 +91,7 @@ def markets_of(reply: Reply, fees: Fees, lot: Decimal = Decimal(1)) -> tuple[lis
     reply : Reply
         The answer to :func:`hedgekit.venues.kalshi.requests.markets`.
     fees : Fees
-        What their series charges: :attr:`FeeRule.most`.
+        What is charged for them; not said here.
     lot : Decimal
         The instruments' lot: whole contracts, unless :data:`LOT` is known to be taken.
 
@@ -116,51 +112,6 @@ def _listing(market: _Market, fees: Fees, lot: Decimal) -> Listing:
     instrument = Instrument(NAME, market.ticker, Kind.BINARY, tick=coarsest(ladder), lot=lot, fees=fees)
     payout = None if market.settlement_value_dollars is None else yes_price(market.settlement_value_dollars, "a market")
     return Listing(instrument, market.event_ticker, market.market_type == "scalar", _STATUSES[market.status], ladder, payout)
-
-
-# ------------------------------------------------------------------------- fees
-
-
-class _Series(msgspec.Struct):
-    ticker: Name
-    fee_type: str
-    fee_multiplier: float
-
-
-class _OneSeries(msgspec.Struct):
-    series: _Series
-
-
-class FeeRule(NamedTuple):
-    """What a series charges: rate x contracts x p x (1 - p), rounded up to a hundredth of a cent for each fill."""
-
-    taker: Decimal
-    maker: Decimal
-
-    def of(self, qty: Decimal, price: Decimal, *, maker: bool = False) -> Decimal:
-        """Return the trade fee of one fill in dollars; the rounding of the balance, and what it gives back later, is not in it."""
-        rate = self.maker if maker else self.taker
-        return (rate * abs(qty) * price * (1 - price)).quantize(CENTICENT, ROUND_CEILING)
-
-    @property
-    def most(self) -> Fees:
-        """The most that a taker pays, at p = 1/2: what can be said in :class:`~hedgekit.types.Fees`, which know no p (1 - p)."""
-        return Fees(per_unit=self.taker / 4, quantum=CENTICENT)
-
-
-def series_of(reply: Reply) -> FeeRule:
-    """Return what a series charges; VenueError for the fee types whose formula is not known here."""
-    found: _Series = decode(reply.body, _OneSeries, "series").series
-    return fee_rule(found.fee_type, Decimal(repr(found.fee_multiplier)))
-
-
-def fee_rule(fee_type: str, multiplier: Decimal) -> FeeRule:
-    """Return the rule of a fee type and multiplier, of a series or of an event that has its own."""
-    makers = {"quadratic": Decimal(0), "quadratic_with_maker_fees": MAKER}
-    if fee_type not in makers or multiplier < 0:
-        msg = f"kalshi: the formula of fee type {fee_type!r} with multiplier {multiplier} is not known; known: {', '.join(makers)}"
-        raise VenueError(msg)
-    return FeeRule(TAKER * multiplier, makers[fee_type] * multiplier)
 
 
 # ------------------------------------------------------- settlements and account

@@ -24,7 +24,7 @@ from hedgekit.venues.kalshi.wire import (
     signed_count,
     yes_price,
 )
-from hedgekit.venues.reading import Name
+from hedgekit.venues.reading import Name, wait_of
 
 _DONE = range(200, 300)
 _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER = 404, 409, 429, 500
@@ -162,10 +162,9 @@ def error_of(reply: Reply) -> tuple[str, str]:
     return error.code, f"{error.message}: {error.details}" if error.details else error.message
 
 
-def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:  # noqa: ARG001 - no dates here
+def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:
     """Return ns to wait, if the answer says so; Kalshi is reported to say nothing of its limits, so the limiter backs off by itself."""
-    after = reply.headers.get("retry-after", "").strip()
-    return (int(after) * NS if after.isascii() and after.isdecimal() else None), {}
+    return wait_of(reply.headers.get("retry-after", ""), now_ns), {}
 
 
 def fills_of(reply: Reply) -> tuple[list[Execution], str]:

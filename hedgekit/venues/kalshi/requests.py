@@ -119,11 +119,6 @@ def statuses(tickers: Iterable[str]) -> Request:
     return _question(f"/markets?{urlencode({'tickers': ','.join(tickers), 'limit': str(_PAGE)})}", "status")
 
 
-def series(ticker: str) -> Request:
-    """Encode the question for a series: what it charges."""
-    return _question(f"/series/{quote(ticker, safe='')}", "series")
-
-
 def keys() -> Request:
     """Encode the question what the account's keys may do."""
     return _question("/api_keys", "keys")

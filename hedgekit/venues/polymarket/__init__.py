@@ -13,7 +13,7 @@ what it executed is told by the account's trades, under the id that we computed.
 **Two tokens.** An instrument is one outcome's token, quoted in its own price p. There is no short selling: an order that only
 brings a position towards zero sells the token that is held, any other buys, the opposite token at 1 - p where the core sells.
 A position is what is held of the token less what is held of its opposite. Both held at once are complete sets, each worth 1 when
-merged, and their money is locked until then: :meth:`~hedgekit.venues.polymarket.client.Polymarket.locked_of`.
+merged, and their money is locked until then.
 
 **The dead man's switch (L6)**: a beat is posted every 5 s; once one was taken, 10 s without another cancel all orders of the API key, on
 the venue's part as well as it can. It cannot be disarmed. :class:`hedgekit.paper.heart.Heart` holds it; what the venue does with orders

@@ -71,7 +71,8 @@ class Polymarket(Venue):
         if request.purpose == "auth":
             return _JSON | self._wallet.login(now_ns)
         if not all(self._key):
-            how = "sign requests.make_key() of hedgekit.venues.polymarket with this client, send it, and read it with replies.key_of"
+            how = "sign requests.make_key() of hedgekit.venues.polymarket with this client (requests.tell_key(), if the wallet has one), "
+            how += "send it, and read the answer with replies.key_of"
             msg = f"{' and '.join(KEY_ENV[1:])} are needed to trade; {how}"
             raise ConfigError(msg)
         at_s = now_ns // NS
@@ -155,10 +156,6 @@ class Polymarket(Venue):
     def held_of(self, replies_: Sequence[Reply]) -> tuple[dict[str, Decimal], Decimal]:
         """Return signed quantity by instrument key, and cash: :func:`~hedgekit.venues.polymarket.replies.held_of`."""
         return replies.held_of(self._listing.all, replies_)
-
-    def locked_of(self, replies_: Sequence[Reply]) -> dict[str, Decimal]:
-        """Return complete sets by instrument key, from the same answers."""
-        return replies.locked_of(self._listing.all, replies_)
 
     def booked_of(self, request: Request, reply: Reply, ts_ns: int) -> tuple[list[Booked], str]:
         """Return which trades have failed, or how a condition has ended: :func:`~hedgekit.venues.polymarket.replies.outcome_of`."""

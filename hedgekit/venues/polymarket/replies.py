@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import msgspec
 
 from hedgekit.errors import VenueError
-from hedgekit.types import NS, Execution, MarketStatus, Reply, Request, Settled, State, TakenBack, Word
+from hedgekit.types import Execution, MarketStatus, Reply, Request, Settled, State, TakenBack, Word
 from hedgekit.venues.polymarket.account import Account, TradeMessage, ends
 from hedgekit.venues.polymarket.requests import AT_ONCE, LAST
 from hedgekit.venues.polymarket.tokens import Listed, Listing, Side
 from hedgekit.venues.polymarket.wire import UNIT, amount, decode, parse_time, unread
-from hedgekit.venues.reading import UNREADABLE, Name
+from hedgekit.venues.reading import UNREADABLE, Name, wait_of
 
 DUPLICATE = "Duplicated"
 SHUT = ("Trading is currently disabled", "cancel-only", "post-only mode", "post_only_mode")
@@ -149,18 +147,11 @@ def _cancelled(reply: Reply) -> Word:
 
 
 def limits_of(reply: Reply, now_ns: int) -> tuple[int | None, dict[str, int]]:
-    """Return ns to wait (Retry-After, seconds or a date), and nothing of what is left.
+    """Return ns to wait (Retry-After), and nothing of what is left.
 
     Poly-RateLimit-Remaining does not say which of the signer's buckets it counts, and the answer alone does not say what was asked.
     """
-    after = reply.headers.get("retry-after", "").strip()
-    wait_ns = None
-    if after.isascii() and after.isdecimal():
-        wait_ns = int(after[:9]) * NS
-    elif after:
-        with contextlib.suppress(ValueError):  # neither: the limiter's own backoff applies
-            wait_ns = round(parsedate_to_datetime(after).timestamp()) * NS - now_ns
-    return wait_ns, {}
+    return wait_of(reply.headers.get("retry-after", ""), now_ns), {}
 
 
 def state_of(request: Request, reply: Reply, names: Mapping[str, str]) -> State:
@@ -232,12 +223,6 @@ def held_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> tuple[dic
     pairs, collateral = _balances(all_listed, replies)
     held = {one.key: own - opposite for one, (own, opposite) in zip(all_listed, pairs, strict=True) if own != opposite}
     return held, collateral + sum((opposite for _, opposite in pairs), Decimal(0))
-
-
-def locked_of(all_listed: Sequence[Listed], replies: Sequence[Reply]) -> dict[str, Decimal]:
-    """Return complete sets by instrument key: so much of both tokens is held, and as much collateral locked until they are merged."""
-    pairs, _ = _balances(all_listed, replies)
-    return {one.key: min(pair) for one, pair in zip(all_listed, pairs, strict=True) if min(pair)}
 
 
 class _Outcome(msgspec.Struct):
