@@ -46,6 +46,7 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
+	@$(BIN)/python -m tests.warm
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 docs: $(VENV)/.test

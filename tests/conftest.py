@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.browser import OfflineBrowser, OfflinePage
 
@@ -19,6 +21,22 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hedgekit"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background; Ctrl-C is tested all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+IN_A_LAB = ("tests/widgets/", "tests/test_lab.py", "tests/perf/test_bench_browser.py")
+"""Tests that drive JupyterLab in Chromium: two at a time would take the processors of two from each other, and wait in vain."""
+
+
+class OneLab(LoadFileScheduling):
+    """Gives each file to one process, and to the same one all files that drive JupyterLab."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "in a lab" if nodeid.startswith(IN_A_LAB) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneLab:
+    """Return how tests are shared out among processes."""
+    return OneLab(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,12 @@ def test_threads_and_order_change_nothing(done: Sweep) -> None:
         pd.testing.assert_frame_equal(done.table, sweep(TAPE, GRID, BASE, progress=False).table)
 
 
+def test_numbers_of_bars_may_vary_where_the_bars_are_the_same() -> None:
+    swept = sweep(TAPE, {"max_quote_age_s": [3_600.0, 7_200.0], "entry": [1.5]}, BASE, progress=False)
+    assert swept.pnl.shape == (500, 2)
+    assert np.array_equal(*swept.pnl.T)
+
+
 def test_draws_are_combinations_of_the_grid_and_a_seed_is_a_choice(done: Sweep) -> None:
     some = sweep(TAPE, GRID, BASE, draws=3, seed=1, progress=False)
     assert len(some.table) == 3
@@ -141,6 +147,7 @@ def test_the_guard_takes_all_trials_of_the_study(tmp_path: Path) -> None:
         ({"entri": [2.0]}, {}, "did you mean 'entry'"),
         ({"entry": [2.0, 9.0], "stop": [3.5]}, {}, "target < entry < stop"),
         ({"entry": [2.0]}, {"draws": 2}, "draws=2: must be 1 to 1"),
+        ({"entry": [2.0], "bar_s": [86_400.0, 172_800.0]}, {}, "bar_s=86400.0 and 172800.0 close different bars .500 and "),
     ],
 )
 def test_a_wrong_grid_says_the_fix_before_anything_runs(grid: dict[str, Any], options: dict[str, Any], text: str) -> None:

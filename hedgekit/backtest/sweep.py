@@ -8,7 +8,7 @@ the interpreter), or whatever backend the caller configured, a Dask cluster amon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 WAIT_S = 2.0
 PART = 8
 """Combinations in one task."""
-SHARED = ("bar_s", "bar_ticks", "bar_offset_s", "fit_bars", "refit_bars", "plan_valid_days", "significance", "max_quote_age_s")
+GEOMETRY = ("bar_s", "bar_ticks", "bar_offset_s", "max_quote_age_s")
+"""Numbers on which bars rest."""
+SHARED = (*GEOMETRY, "fit_bars", "refit_bars", "plan_valid_days", "significance")
 """Numbers on which plans rest: combinations alike in these are run together, so that each plan is estimated once."""
 
 
@@ -139,8 +141,8 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
     Raises
     ------
     ConfigError
-        If a name or value is wrong in any combination, or the plugin does not fit the signal: nothing is left out silently, and nothing is
-        run before all are checked.
+        If a name or value is wrong in any combination, or the plugin does not fit the signal, or two combinations close different bars:
+        nothing is left out silently, and nothing is run before all are checked.
     DataError
         If the plugin fails or looks ahead.
     JournalError
@@ -155,12 +157,13 @@ def sweep(  # noqa: PLR0913 - what, on what, and how
         for one in numbers:
             check_signal(plugin.name, one.signal, scores=plugin.scores is not None)
         trials = [replace(trial, code=f"{trial.code}, plugin {plugin.sha256}") for trial in trials]
-    found = _found(_Asked(tape, numbers, trials, filling, plugin), None if keep is None else Kept(keep), jobs=jobs, progress=progress)
-    told = [found[i].figures for i in range(len(chosen))]
+    asked = _Asked(tape, numbers, trials, filling, plugin)
+    told, pnl = [dict[str, float]()] * len(chosen), np.empty((len(chosen), _bars(asked)))
+    for i, outcome in _found(asked, pnl.shape[1], None if keep is None else Kept(keep), jobs=jobs, progress=progress):
+        told[i], pnl[i] = outcome
     rows = [{**values, **figures} for values, figures in zip(chosen, told, strict=True)]
-    pnl = np.array([found[i].pnl for i in range(len(chosen))]).T
     record(name, [replace(trial, figures=figures) for trial, figures in zip(trials, told, strict=True)], where=ledger)
-    return Sweep(pd.DataFrame(rows), pnl, count(name, where=ledger), name)
+    return Sweep(pd.DataFrame(rows), pnl.T, count(name, where=ledger), name)
 
 
 class _Asked(NamedTuple):
@@ -171,30 +174,43 @@ class _Asked(NamedTuple):
     plugin: Plugin | None
 
 
-def _found(asked: _Asked, kept: Kept | None, *, jobs: int | None, progress: bool) -> dict[int, Outcome]:
-    """Return the outcome of every combination: those that are kept, and the others run."""
+def _bars(asked: _Asked) -> int:
+    """Return how many bars the tape has, the same ones for every combination; ConfigError if they are not."""
+    one, *others = {grid_key(params, asked.model.ws_ns): params for params in asked.numbers}.values()
+    first = _closes(asked, one)
+    for other in others:
+        closes = _closes(asked, other)
+        if not np.array_equal(first, closes):
+            names = [name for name in GEOMETRY if getattr(one, name) != getattr(other, name)]
+            values = ", ".join(f"{name}={getattr(one, name)!r} and {getattr(other, name)!r}" for name in names)
+            msg = (
+                f"grid: {values} close different bars ({len(first):,} and {len(closes):,}), "
+                "and a sweep compares combinations bar by bar; sweep each of them by itself, under one study"
+            )
+            raise ConfigError(msg)
+    return len(first)
+
+
+def _closes(asked: _Asked, params: Params) -> np.ndarray:
+    return grid_of(asked.tape, pack_params(params, asked.tape.instruments), asked.model.ws_ns).close_ns
+
+
+def _found(asked: _Asked, bars: int, kept: Kept | None, *, jobs: int | None, progress: bool) -> Iterator[tuple[int, Outcome]]:
+    """Give the outcome of every combination: those that are kept, then the others, run."""
     tape, numbers, trials, model, plugin = asked
-    found: dict[int, Outcome] = {}
-    if kept is not None:
-        bars: dict[tuple[object, ...], int] = {}
-        for i, (one, trial) in enumerate(zip(numbers, trials, strict=True)):
-            key = grid_key(one, model.ws_ns)
-            if key not in bars:
-                bars[key] = len(grid_of(tape, pack_params(one, tape.instruments), model.ws_ns).close_ns)
-            outcome = kept.get(trial.hash, bars[key])
-            found |= {} if outcome is None else {i: outcome}
-    left = sorted(set(range(len(numbers))) - set(found), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
+    ready = {} if kept is None else {i: outcome for i, trial in enumerate(trials) if (outcome := kept.get(trial.hash, bars)) is not None}
+    left = sorted(set(range(len(numbers))) - set(ready), key=lambda i: [getattr(numbers[i], name) for name in SHARED])
     parts = [left[i : i + PART] for i in range(0, len(left), PART)]
     shared: Plans = {}
     calls = (joblib.delayed(_part)(tape, [numbers[i] for i in part], model, shared, plugin) for part in parts)
-    with tqdm(total=len(numbers), initial=len(found), desc="combinations", delay=WAIT_S, disable=not progress) as bar:
+    yield from ready.items()
+    with tqdm(total=len(numbers), initial=len(ready), desc="combinations", delay=WAIT_S, disable=not progress) as bar:
         for part, results in zip(parts, joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls), strict=True):
             for i, outcome in zip(part, results, strict=True):
-                found[i] = outcome
                 if kept is not None:
                     kept.put(trials[i].hash, outcome)
+                yield i, outcome
             bar.update(len(part))
-    return found
 
 
 def combinations(grid: Mapping[str, Sequence[Any]], draws: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
