@@ -41,6 +41,11 @@ class Parsers:
     def once(self, chance: Random) -> bytes:
         """Feed one input to all of them; return it."""
         data = spoilt(chance.choice(self.corpus), chance)
+        self.feed(data)
+        return data
+
+    def feed(self, data: bytes) -> None:
+        """Feed these bytes to all of them."""
         for number, parse in enumerate(self.parsers):
             try:
                 parse(data)
@@ -49,7 +54,6 @@ class Parsers:
                     raise Fault(f"{self.name} parser {number}: an error of {len(str(error))} characters: {data!r}") from error
             except Exception as error:
                 raise Fault(f"{self.name} parser {number}: {type(error).__name__}: {data[:2_000]!r}") from error
-        return data
 
 
 class Skins:
@@ -60,10 +64,24 @@ class Skins:
 
     def once(self, chance: Random) -> bytes:
         """Ask one spoilt question; return its body."""
+        request = self._spoilt(chance.choice(self._asked), chance)
+        self._say(request)
+        return request.body or b""
+
+    @property
+    def corpus(self) -> list[bytes]:
+        """Bodies, each after a byte that says which question it is of."""
+        return [bytes([number]) + (request.body or b"") for number, request in enumerate(self._asked)]
+
+    def feed(self, data: bytes) -> None:
+        """Ask a question with this body, by the first byte."""
+        if data:
+            self._say(msgspec.structs.replace(self._asked[data[0] % len(self._asked)], body=data[1:] or None))
+
+    def _say(self, request: Request) -> None:
         if not self._left:
             self._ask, self._left = self._opened(), ENOUGH
         self._left -= 1
-        request = self._spoilt(chance.choice(self._asked), chance)
         try:
             answer = self._ask(request)
             written = answer.body if isinstance(answer.body, msgspec.Raw) else msgspec.json.encode(answer.body)
@@ -72,7 +90,6 @@ class Skins:
         if answer.status not in REFUSALS:
             said = f"{answer.status} {bytes(written)[:200]!r}"
             raise Fault(f"{self.name} skin answers {said}: {request.method} {request.path} {request.body!r}")
-        return request.body or b""
 
     @staticmethod
     def _spoilt(request: Request, chance: Random) -> Request:
