@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_a_journal_that_is_being_made_is_no_error(tmp_path: Path) -> None:
     assert demo._reached(path) is None
     path.touch()
     assert demo._reached(path) is None
-    with sqlite3.connect(path) as made:
+    with closing(sqlite3.connect(path)) as made, made:
         made.execute("PRAGMA journal_mode=WAL")
         made.execute("CREATE TABLE other (x)")
     made.close()

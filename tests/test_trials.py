@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -27,10 +28,8 @@ def tried(entry: float = 2.0, code: str = "1", **figures: float) -> tr.Trial:
 
 
 def raw(path: Path, statement: str) -> None:
-    conn = sqlite3.connect(path)
-    with conn:
+    with closing(sqlite3.connect(path)) as conn, conn:
         conn.execute(statement)
-    conn.close()
 
 
 def test_the_same_trial_counts_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_a_stopped_kernel_holds_nothing_up(home: Path) -> None:
     assert session.status().state is State.RUNNING
     session.stop()
     asyncio.run(session.until(State.ENDED))
-    with sqlite3.connect(f"file:{session.folder.journal}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{session.folder.journal}?mode=ro", uri=True)) as db, db:
         written = [row[0] for row in db.execute("SELECT recorded_ns FROM events ORDER BY id")]
     assert max(late - early for early, late in pairwise(written)) < LONGEST_S * 1e9
     with session.journal() as journal:

@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -79,7 +80,7 @@ def test_a_follower_does_not_repair_what_a_killed_writer_left(file: Path) -> Non
 )
 def test_damage_is_told_each_time(file: Path, damage: str, says: str) -> None:
     write(file, session())
-    with sqlite3.connect(file) as conn:
+    with closing(sqlite3.connect(file)) as conn, conn:
         conn.execute(damage)
     conn.close()
     with Follower(file, SESSION) as follower:
@@ -92,7 +93,7 @@ def test_a_journal_that_was_cut_off_is_an_error(file: Path) -> None:
     write(file, session())
     with Follower(file, SESSION) as follower:
         follower.poll()
-        with sqlite3.connect(file) as conn:
+        with closing(sqlite3.connect(file)) as conn, conn:
             conn.execute("DELETE FROM events WHERE id > 5")
         conn.close()
         with pytest.raises(JournalError, match=r"has 5 records, but .* were read before"):

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_there_must_be_something_to_migrate(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"none\.db: no such journal"):
         migrate(tmp_path / "none.db")
     assert not list(tmp_path.iterdir())
-    with sqlite3.connect(tmp_path / "other.db") as conn:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as conn, conn:
         conn.execute("CREATE TABLE prices (x)")
     conn.close()
     with pytest.raises(JournalError, match="a database without a journal; check the path"):

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,7 @@ def test_a_damaged_batch_is_told_to_every_reader(file: Path) -> None:
 
 def test_a_lost_record_inside_a_batch_is_told_to_a_follower(one_batch: tuple[sqlite3.Connection, Journal], tmp_path: Path) -> None:
     hand, _ = one_batch
-    with sqlite3.connect(tmp_path / "copy.db") as copy:
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy, copy:
         hand.backup(copy)
         repack(copy, _drop)
     copy.close()

@@ -11,6 +11,7 @@ in every figure: what matters is the distance to the targets and the growth from
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -57,7 +58,7 @@ def collect(page: LabPage) -> None:
 
 def recorded(of: PaperSession) -> dict[int, float]:
     """Return when each bar's decision was written, real time in ms, by the session's time in ms."""
-    with sqlite3.connect(f"file:{of.folder.journal}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{of.folder.journal}?mode=ro", uri=True)) as db, db:
         rows = db.execute("select ts_ns, min(recorded_ns) from events where type = 'decision' group by ts_ns")
         return {ts_ns // 10**6: recorded_ns / 1e6 for ts_ns, recorded_ns in rows}
 

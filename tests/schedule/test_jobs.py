@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_the_store_is_data_and_its_users_own(tmp_path: Path) -> None:
     assert b'"zone":"Europe/Berlin"' in body
     again = Store(store.path).job("job").job
     assert again == store.jobs()[0].job
-    with sqlite3.connect(store.path) as conn:
+    with closing(sqlite3.connect(store.path)) as conn, conn:
         conn.execute('UPDATE jobs SET body = replace(body, \'"name":"job"\', \'"name":"../x"\')')
     with pytest.raises(ConfigError, match=r"job 'job' .* cannot be read: .*can be no job's name"):
         store.jobs()
@@ -95,7 +96,7 @@ def test_the_store_is_data_and_its_users_own(tmp_path: Path) -> None:
 
 
 def test_what_is_no_schedule_is_not_touched(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "other.db") as conn:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as conn, conn:
         conn.execute("CREATE TABLE mine (x)")
     (tmp_path / "other.db").chmod(0o600)
     with pytest.raises(ConfigError, match="not a schedule"):
@@ -110,7 +111,7 @@ def test_the_log_is_append_only(tmp_path: Path) -> None:
     store = kept(tmp_path, job(tmp_path, GOOD))
     store.note(Entry("job", "run", 1, "started", 5))
     for change in ("UPDATE log SET event = 'completed'", "DELETE FROM log"):
-        with sqlite3.connect(store.path) as conn, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        with closing(sqlite3.connect(store.path)) as conn, conn, pytest.raises(sqlite3.IntegrityError, match="append-only"):
             conn.execute(change)
     assert [entry.event for entry in store.log()] == ["started"]
 

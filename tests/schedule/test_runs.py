@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,7 @@ def test_from_a_terminal(tmp_path: Path) -> None:
 
 async def test_a_job_that_cannot_be_read_and_a_store_that_fails_for_a_moment_end_nothing(tmp_path: Path) -> None:
     store = kept(tmp_path, job(tmp_path, GOOD, name="a-bad"), job(tmp_path, GOOD, name="good", cron=OFTEN))
-    with sqlite3.connect(store.path) as conn:
+    with closing(sqlite3.connect(store.path)) as conn, conn:
         conn.execute("UPDATE jobs SET body = '{' WHERE name = 'a-bad'")
     said: list[str] = []
     running = asyncio.create_task(Runner(store, say=said.append).run())
@@ -266,10 +267,10 @@ async def test_a_job_that_cannot_be_read_and_a_store_that_fails_for_a_moment_end
     try:
         await came(lambda: done() > 0)
         assert sum("job 'a-bad'" in text and "cannot be read" in text for text in said) == 1  # told, and once
-        with sqlite3.connect(store.path) as conn:
+        with closing(sqlite3.connect(store.path)) as conn, conn:
             conn.execute("ALTER TABLE jobs RENAME TO away")
         await came(lambda: any("no such table: jobs" in text for text in said))
-        with sqlite3.connect(store.path) as conn:
+        with closing(sqlite3.connect(store.path)) as conn, conn:
             conn.execute("ALTER TABLE away RENAME TO jobs")
         before = done()
         await came(lambda: done() > before)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import nbformat
@@ -58,7 +59,7 @@ async def test_planted_secrets_are_in_no_artefact(tmp_path: Path, ring: dict[str
         page.extract_text().replace("\n", "") for page in PdfReader(tmp_path / "out" / ended[0].run / "report.pdf").pages
     )  # a line may end anywhere
     assert "HEDGEKIT_REPORT" in printed  # and what is printed can be read
-    with sqlite3.connect(store.path) as conn:
+    with closing(sqlite3.connect(store.path)) as conn, conn:
         dumped = "\n".join(conn.iterdump())
     files = [path for path in tmp_path.rglob("*") if path.is_file()]  # noqa: ASYNC240 - nothing else runs now
     assert {"report.html", "report.ipynb", "report.failed.ipynb", "metrics.json", "run.json", "index.html"} <= {path.name for path in files}

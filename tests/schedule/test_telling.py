@@ -7,6 +7,7 @@ import json
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,7 @@ async def test_a_failure_whose_folder_cannot_be_written_is_told(tmp_path: Path) 
 def test_a_failure_and_what_follows_are_written_together(tmp_path: Path) -> None:
     """The second line cannot be written: neither is the first, nor that anybody is to be told."""
     store = kept(tmp_path, job(tmp_path, GOOD))
-    with sqlite3.connect(store.path) as conn:
+    with closing(sqlite3.connect(store.path)) as conn, conn:
         conn.execute("CREATE TRIGGER full BEFORE INSERT ON log WHEN new.event = 'waits' BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     with pytest.raises(Exception, match="disk full"):
         store.note(failed(), failed()._replace(event="waits"), owed=["command"])
@@ -153,7 +154,7 @@ def test_a_failure_and_what_follows_are_written_together(tmp_path: Path) -> None
 
 def test_a_schedule_of_an_earlier_version_learns_to_owe(tmp_path: Path) -> None:
     store = kept(tmp_path, job(tmp_path, GOOD))
-    with sqlite3.connect(store.path) as conn:
+    with closing(sqlite3.connect(store.path)) as conn, conn:
         conn.execute("DROP TABLE owed")
     again = Store(store.path)
     again.note(failed(), owed=["command"])
