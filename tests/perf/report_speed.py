@@ -40,7 +40,7 @@ def measure(size: Size) -> list[Row]:
         rows = [
             Row(part, "one session report of 262 trades, as a command", "s", alone, target=10.0),
             Row(part, "its page", "MB", page, target=2.5),
-            *(Row(part, name, "s", took, note=f"{took / alone:.0%} of it") for name, took in shares(out / "one", alone)),
+            *(Row(part, name, "s", took, note=f"{took / alone:.0%} of it") for name, took in shares(out / "one")),
         ]
         if size is not Size.SMOKE:
             sets = [{"journal": str(journal), "session": "perf"}] * reports
@@ -63,8 +63,8 @@ def measure(size: Size) -> list[Row]:
     ]
 
 
-def shares(folder: Path, whole: float) -> list[tuple[str, float]]:
-    """Return what a report's time went to: what the kernel's process imports, its cells, the page, and all else."""
+def shares(folder: Path) -> list[tuple[str, float]]:
+    """Return what most of a report's time went to: what the kernel's process imports, its cells, the page."""
     kernel = "import importlib; from hedgekit.report.warm import ROOMS; [importlib.import_module(name) for name in ROOMS]"
     imports = seconds(lambda: subprocess.run([sys.executable, "-c", kernel], check=True))
     node = nbformat.read(folder / "report.ipynb", as_version=4)
@@ -73,8 +73,7 @@ def shares(folder: Path, whole: float) -> list[tuple[str, float]]:
     drawn = seconds(lambda: html.page(node, title="one"))
     work = sum(took for took, _ in cells)
     most = [(f"of its cells: {source[:60]}", took) for took, source in sorted(cells, reverse=True)[:3]]
-    named = [("its kernel's imports (others go on beside them)", imports), ("its cells", work), *most, ("drawing its page", drawn)]
-    return [*named, ("all else of it: the start of kernel and command, files, the end", whole - imports - work - drawn)]
+    return [("its kernel's imports (others go on beside them)", imports), ("its cells", work), *most, ("drawing its page", drawn)]
 
 
 def matrix(sets: list[dict[str, str]], out: Path, workers: int) -> float:
