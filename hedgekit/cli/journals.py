@@ -122,7 +122,7 @@ def journal_archive(
         try:
             to = archive(store, book.session, out)
         finally:
-            store.engine.dispose()
+            store.close()
         told, _ = read(to)
         end = "" if told.ended else "; it has not ended, so it cannot be pruned yet"
         typer.echo(f"{told.session}: {told.records} records, head {told.head}, in {to}{end}")
@@ -154,7 +154,7 @@ def journal_prune(
         if removed and not shrink(store) and store.file:
             typer.echo("the file is in use and keeps its size; what was removed is room for new records")
     finally:
-        store.engine.dispose()
+        store.close()
     if not yes and len(archives) > refused:
         typer.echo("nothing was removed: say --yes")
     if refused:

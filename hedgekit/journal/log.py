@@ -79,7 +79,7 @@ class Journal:
                 return cls(store, session, Writer(store, check_name(session), gather, at))
             store.info(session)
         except BaseException:
-            store.engine.dispose()
+            store.close()
             raise
         return cls(store, session, None)
 
@@ -89,7 +89,7 @@ class Journal:
             if self._writer:
                 self._writer.close()
         finally:
-            self._store.engine.dispose()
+            self._store.close()
 
     def __enter__(self) -> Self:
         """Return the journal itself."""
@@ -317,7 +317,7 @@ def sessions(url_or_path: str | os.PathLike[str]) -> list[SessionInfo]:
     try:
         return [store.info(name) for name in store.names()]
     finally:
-        store.engine.dispose()
+        store.close()
 
 
 def migrate(url_or_path: str | os.PathLike[str]) -> None:
@@ -328,4 +328,4 @@ def migrate(url_or_path: str | os.PathLike[str]) -> None:
     JournalError
         If there is no journal there, or it is of a newer version.
     """
-    Store(url_or_path, write=True, make=False).engine.dispose()
+    Store(url_or_path, write=True, make=False).close()

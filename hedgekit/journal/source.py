@@ -8,6 +8,8 @@ keeps the locks that it has then. So a follower only ever takes shared locks:
 - The shared memory beside the file is opened read-only (``readonly_shm``). An
   ordinary reader that finds it stale, after ``kill -9`` of the writer, repairs
   it under the writer's own lock; this one reads the log into its own memory.
+- While a session or reader of the same process has the file open, it is opened
+  like those do (``sharing``): what stops the follower stops them too.
 - Where no log lies beside the file nobody has it open: it is read without any
   lock, and what was read counts only if the file is still as it was before.
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hedgekit.errors import JournalError
-from hedgekit.journal import stretch
+from hedgekit.journal import sharing, stretch
 from hedgekit.journal.store import Store, check_name, locate
 from hedgekit.journal.stretch import Stretch
 
@@ -41,6 +43,7 @@ class _Look(NamedTuple):
 
 _OPTIONS = {
     "shared": {"uri": "true", "mode": "ro", "readonly_shm": "1"},
+    "joined": {"uri": "true", "mode": "ro"},
     "alone": {"uri": "true", "mode": "ro", "immutable": "1"},
     "copied": {"uri": "true", "mode": "ro"},
     "server": {},
@@ -56,7 +59,7 @@ def _look(file: Path) -> _Look:
     if not here.st_size or Path(f"{file}-journal").exists():
         return _Look("", here.st_ino)  # being made
     try:
-        return _Look("shared", here.st_ino, (Path(f"{file}-shm").stat().st_ino,))
+        return _Look("joined" if sharing.shared(file) else "shared", here.st_ino, (Path(f"{file}-shm").stat().st_ino,))
     except FileNotFoundError:
         pass
     try:
@@ -94,7 +97,7 @@ class Source:
         """Let go of the database."""
         store, self._store = self._store, None
         if store is not None:
-            store.engine.dispose()
+            store.close()
 
     def read(self, after: int, limit: int, bodies: int) -> Stretch:
         """Return at most ``limit`` records with ``id > after``, of which at most ``bodies`` are no quotes.
@@ -104,6 +107,10 @@ class Source:
         JournalError
             If the database cannot be read, its schema is of another version, records are missing, or the file is another than before.
         """
+        with sharing.lock:
+            return self._stretch(after, limit, bodies)
+
+    def _stretch(self, after: int, limit: int, bodies: int) -> Stretch:
         look = self._now()
         if not look.way:
             return Stretch(after)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from hedgekit import keys
 from hedgekit.errors import JournalError
-from hedgekit.journal import archive, batch, schema
+from hedgekit.journal import archive, batch, schema, sharing
 from hedgekit.journal.codec import decode
 from hedgekit.journal.lock import this_process
 from hedgekit.journal.schema import EVENTS, IDLE
@@ -159,14 +159,25 @@ class Store:
         self._follow = follow
         if self.file and (self._archive is None or write):
             self._check_file(self.file)
+        if self.file and self._archive is None:
+            sharing.enter(self, follower=follow is not None)
         self.engine = self._engine()
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         try:
             with self.told():
                 self._prepare()
-        except JournalError:
-            self.engine.dispose()
+        except BaseException:
+            self.close()
             raise
+
+    def let_go(self) -> None:
+        """Close the connections that nobody uses at this moment; a later use opens new ones."""
+        self.engine.dispose()
+
+    def close(self) -> None:
+        """Let go of the database for good."""
+        self.let_go()
+        sharing.leave(self)
 
     def _check_file(self, file: Path) -> None:
         try:

@@ -56,7 +56,7 @@ def kept(where: str | Path, out: Path, name: str = SESSION) -> Path:
     try:
         return archive(store, name, out)
     finally:
-        store.engine.dispose()
+        store.close()
 
 
 def removed(where: str | Path, folder: Path) -> str:
@@ -64,7 +64,7 @@ def removed(where: str | Path, folder: Path) -> str:
     try:
         return prune(store, folder).session
     finally:
-        store.engine.dispose()
+        store.close()
 
 
 def same(one: str | Path, two: str | Path, name: str = SESSION) -> None:
@@ -269,7 +269,7 @@ def test_another_sessions_last_instant_counts_too(file: Path, tmp_path: Path) ->
 
     with store.engine.begin() as conn:
         conn.execute(IDLE.insert().values(session=SESSION, instant=999))
-    store.engine.dispose()
+    store.close()
     _refused(file, folder, "does not hold all")
 
 

@@ -38,7 +38,7 @@ def test_a_longer_journal_wants_no_more_memory(way: str, tmp_path: Path) -> None
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-            store.engine.dispose()
+            store.close()
     assert peaks[1] < 1.5 * peaks[0]
 
 

@@ -18,6 +18,7 @@ from hedgekit.journal import Follower, Journal
 from hedgekit.types import Timer
 from tests.journal.made import SESSION, START, session, write
 from tests.journal.processes import child, finish, line_of
+from tests.lab import wait_for
 
 
 def test_a_journal_that_is_not_there_yet_is_no_error(tmp_path: Path) -> None:
@@ -54,18 +55,53 @@ def test_it_goes_on_when_the_writer_comes_back(file: Path) -> None:
             assert not follower.poll()
 
 
-def test_a_follower_does_not_repair_what_a_killed_writer_left(file: Path) -> None:
-    """It would do so under the writer's lock; stopped there, it would keep the restarted writer out."""
+def killed(file: Path, had: int = 0) -> bytes:
+    """Let a writer of session "s" write and kill it; return the shared memory that it leaves."""
     writer = child(WRITER, file, "s", 60.0)
     assert line_of(writer) == "ready"
     with Follower(file, "s") as follower:
-        while follower.poll().standing.records < 100:
-            time.sleep(0.01)
+        wait_for(lambda: follower.poll(100_000).standing.records >= had + 100)
     finish(writer)
-    left = Path(f"{file}-shm").read_bytes()
+    return Path(f"{file}-shm").read_bytes()
+
+
+def test_a_follower_does_not_repair_what_a_killed_writer_left(file: Path) -> None:
+    """It would do so under the writer's lock; stopped there, it would keep the restarted writer out."""
+    left = killed(file)
     with Follower(file, "s") as follower:
         assert follower.poll().standing.records >= 100
     assert Path(f"{file}-shm").read_bytes() == left
+
+
+def test_a_session_writes_into_a_file_that_the_same_process_follows(file: Path) -> None:
+    """SQLite opens a file's shared memory once for a process; a follower's read-only view of it was in the session's way."""
+    writer = child(WRITER, file, "s", 60.0)
+    assert line_of(writer) == "ready"
+    with Follower(file, "s") as follower, Follower(file, "mine") as mine:
+        wait_for(lambda: follower.poll().standing.records > 0)
+        assert not mine.poll().records
+        for more in range(2):  # the second time the followers had it open together with the first
+            with Journal.open(file, "mine") as journal:
+                journal.append(msgspec.structs.replace(START, session="mine") if not more else Timer(ts_ns=100))
+                journal.commit(100 * (1 + more))
+                assert mine.poll().standing.records == 1 + more
+                assert follower.poll().standing.started
+            assert not mine.poll().records
+    finish(writer)
+
+
+def test_a_reader_mends_what_a_killed_writer_left_beside_a_follower(file: Path) -> None:
+    left = killed(file)
+    with Follower(file, "s") as follower:
+        assert follower.poll().standing.records >= 100
+        assert Path(f"{file}-shm").read_bytes() == left
+        with Journal.open(file, "s", mode="read") as journal:
+            journal.verify()
+            assert follower.poll().standing.records >= 100
+        assert Path(f"{file}-shm").read_bytes() != left
+        left = killed(file, follower.poll(100_000).standing.records)
+        assert follower.poll().records  # and the follower by itself mends nothing, as before
+        assert Path(f"{file}-shm").read_bytes() == left
 
 
 @pytest.mark.parametrize(
