@@ -40,6 +40,11 @@ class _Look(NamedTuple):
     file: int | None = None
     beside: tuple[int, ...] = ()
 
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What must stay the same while it is read; who else of this process has it open may change."""
+        return self.way.replace("joined", "shared"), self.file, self.beside
+
 
 _OPTIONS = {
     "shared": {"uri": "true", "mode": "ro", "readonly_shm": "1"},
@@ -120,11 +125,11 @@ class Source:
             found = self._read(look, after, limit, bodies)
         except JournalError as error:
             self.close()
-            if self._now() == look and not self._passes(error):
+            if self._now().state == look.state and not self._passes(error):
                 raise
             return Stretch(after)
         self._busy_since = None
-        if self._now() != look:  # read while it changed
+        if self._now().state != look.state:  # read while it changed
             self.close()
             return Stretch(after)
         self._inode = look.file
