@@ -47,7 +47,7 @@ ratio by OLS on 250 returns, every 42 bars. Everything else is :class:`~hedgekit
 
 _POLL_S = 0.2
 _COLD_S = 5.0
-"""A session that has written nothing for so long compiles the decision core, which it does once, and the bar says so."""
+"""A session that has not moved for so long compiles the decision core, which it does once, and the bar says so."""
 
 _PATIENCE_S = 900.0
 """Then it does not: a slow machine compiles for minutes."""
@@ -145,7 +145,7 @@ def _follow(session: Child, journal: Path, tape: Tape, log: Path) -> None:
             if now is None and waited > _PATIENCE_S:
                 msg = f"the paper session wrote nothing for {_PATIENCE_S:.0f} s; see {log}"
                 raise SessionError(msg)
-            bar.set_description("compiling, once" if now is None and waited > _COLD_S else "paper session")
+            bar.set_description("compiling, once" if not bar.n and waited > _COLD_S else "paper session")
             if now is not None:
                 share = (min(max(now, first), last) - first) / max(last - first, 1)
                 bar.update(int(share * len(tape)) - bar.n)

@@ -130,8 +130,9 @@ def note(text: object) -> Html:
 
 
 def mark(word: str) -> str:
-    """Return the CSS class of a verdict's or a revalidation's word."""
-    return {"PASS": "pass", "KEEP": "pass", "FAIL": "fail", "RETIRE": "fail"}.get(word, "tell")
+    """Return the CSS class of a verdict's or a revalidation's word, or of how a run ended."""
+    good, bad = ("PASS", "KEEP"), ("FAIL", "RETIRE", "FAILED", "KILLED", "TIMED OUT")
+    return "pass" if word in good else "fail" if word in bad else "tell"
 
 
 def chip(word: str) -> Html:

@@ -65,7 +65,7 @@ def test_looking_at_a_lock_does_not_take_it(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", LOOK, str(path)], stdout=subprocess.PIPE) as looking:
         assert looking.stdout is not None
         looking.stdout.readline()
-        for _ in range(20):
+        for _ in range(6):
             with held(path, "s") as process:
                 process.kill()
                 process.wait()

@@ -83,6 +83,8 @@ def test_the_index_shows_every_run_and_filters(out: Path, offline_page: OfflineP
     assert rows.count() == 7
     text = page.inner_text("table.runs tbody")
     assert all(word in text for word in ("KILLED", "TIMED OUT", "RUNNING", "PASS", "cannot be read"))
+    red = page.locator("table.runs .hk-chip.fail").all_inner_texts()
+    assert {"KILLED", "TIMED OUT", "FAILED"} <= set(red) <= {"KILLED", "TIMED OUT", "FAILED", "FAIL"}
     assert page.locator("svg.hk-spark path.h").count() == 2
     assert page.locator("svg.hk-trend").count() == 7
     assert page.locator(".hk-trends figure:last-child g path").count() == 2  # the ratio's intervals

@@ -50,6 +50,16 @@ def says(page: LabPage, words: str, *, cell: int = 0) -> None:
     page.until(f"document.querySelectorAll('.jp-Notebook .jp-Cell')[{cell}].innerText.includes({words!r})")
 
 
+def watch(page: LabPage) -> None:
+    """Keep everything that stands in the first cell's output from now on."""
+    page.js("window.hkSeen = new Set(); setInterval(() => hkSeen.add(document.querySelector('.jp-OutputArea').innerText), 50); 0")
+
+
+def said(page: LabPage, words: str) -> None:
+    """Wait until these words have stood there since :func:`watch`, if only for a moment."""
+    page.until(f"[...hkSeen].some(text => text.includes({words!r}))")
+
+
 def matches(page: LabPage, pattern: str) -> None:
     """Wait until a pattern stands on the panel."""
     page.until(f"/{pattern}/.test(document.querySelector('.jp-OutputArea').innerText)")
