@@ -41,6 +41,7 @@ lab: $(VENV)/.run
 test: $(VENV)/.test
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.postgres
+	@$(BIN)/python -m tests.tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
