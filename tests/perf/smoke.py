@@ -18,7 +18,7 @@ def ran(name: str, folder: Path) -> None:
     """Run it; what it finds must be finite, have its unit and fit the page. Results that differ make it fail by themselves."""
     file = folder / "found.json"
     command = [sys.executable, "-m", f"tests.perf.{name}", "--size", "smoke", "--json", str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
     found = msgspec.json.decode(file.read_bytes(), type=Found)
     assert found.rows or found.curves
