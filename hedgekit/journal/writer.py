@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,14 @@ class Writer:
         statements = (insert(EVENTS), delete(IDLE).where(IDLE.c.session == bindparam("session")), insert(IDLE))
         self._insert, self._forget, self._note = (_Statement(statement, store.engine.dialect) for statement in statements)
         self._full = True  # as the store opens an SQLite file
-        with store.told():
+        with store.told(), ExitStack() as undo:
             self._conn = store.engine.connect()
-            try:
-                self._lock = self._take_lock()
-                self._read_tail()
-            except BaseException:
-                self._conn.close()
-                raise
+            undo.callback(self._conn.close)
+            self._lock = self._take_lock()
+            if self._lock is not None:
+                undo.callback(self._lock.release)
+            self._read_tail()
+            undo.pop_all()
 
     def _take_lock(self) -> FileLock | AdvisoryLock | None:
         if self._store.file:
@@ -110,9 +110,14 @@ class Writer:
 
     def _read_tail(self) -> None:
         row = self._store.tail(self._session, self._conn)
-        self.count = self._last = row.id if row else 0
-        self.tip = self._next_tip = bytes.fromhex(row.hash) if row else first_link(self._session)
-        self.instant = self._reached = max(row.instant if row else 0, self._store.idle(self._session, self._conn))
+        try:
+            self.count = self._last = row.id if row else 0
+            self.tip = self._next_tip = bytes.fromhex(row.hash) if row else first_link(self._session)
+            self.instant = self._reached = max(row.instant if row else 0, self._store.idle(self._session, self._conn))
+        except (TypeError, ValueError):
+            msg = f"{self._store.name}: the last record of session {self._session!r} was changed: its hash or instant is none; "
+            msg += "restore the file from a copy"
+            raise JournalError(msg) from None
         self._ended = row is not None and row.type == tag(SessionEnded)
         self._weak = row is not None  # of what another process wrote we know no better
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -285,8 +286,8 @@ def test_a_damaged_archive_removes_nothing(file: Path, tmp_path: Path) -> None:
     folder = kept(file, tmp_path)
     (folder / ROWS).write_bytes((folder / ROWS).read_bytes()[:-1])
     _refused(file, folder, "is damaged")
-    with pytest.raises(JournalError, match="is damaged"):
-        prunable(Store(file, write=False), folder)
+    with closing(Store(file, write=False)) as store, pytest.raises(JournalError, match="is damaged"):
+        prunable(store, folder)
 
 
 KILLED = """

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hedgekit import demo
 from hedgekit.errors import JournalError
 from hedgekit.journal import Follower, Journal, News
 from hedgekit.journal.follow import BODIES
@@ -29,7 +30,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 def followed(rig: Rig, limits: list[int]) -> list[News]:
     """Poll with each limit in turn, the last one until the end."""
-    follower = Follower(rig.folder / "journal.db", rig.journal().session)
+    follower = Follower(rig.folder / "journal.db", demo.SESSION)
     news = [follower.poll(limit) for limit in limits]
     while news[-1].standing.behind:
         news.append(follower.poll(limits[-1]))
@@ -100,7 +101,7 @@ def test_a_damaged_or_replaced_journal_is_an_error(rig: Rig, tmp_path: Path) -> 
         Follower(bad, "s").poll()
     copy = tmp_path / "copy.db"
     copy.write_bytes((rig.folder / "journal.db").read_bytes())
-    follower = Follower(copy, rig.journal().session)
+    follower = Follower(copy, demo.SESSION)
     assert follower.poll().records
     copy.unlink()
     with pytest.raises(JournalError, match="removed or replaced"):

@@ -7,14 +7,16 @@ import random
 import signal
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from hedgekit.errors import JournalError
-from hedgekit.journal import Follower, Journal
+from hedgekit.journal import Follower, Journal, stretch
+from hedgekit.journal.stretch import Stretch
 from hedgekit.types import Timer
 from tests.journal.made import SESSION, START, session, write
 from tests.journal.processes import child, finish, line_of
@@ -102,6 +104,21 @@ def test_a_reader_mends_what_a_killed_writer_left_beside_a_follower(file: Path) 
         left = killed(file, follower.poll(100_000).standing.records)
         assert follower.poll().records  # and the follower by itself mends nothing, as before
         assert Path(f"{file}-shm").read_bytes() == left
+
+
+def test_a_reader_of_the_same_process_that_goes_meanwhile_takes_nothing_away(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dropped journal is collected at any moment, also while a follower reads."""
+    write(file, [[START]])
+    with ExitStack() as reading, Follower(file, SESSION) as follower:
+        reading.enter_context(Journal.open(file, SESSION, mode="read"))
+        read = stretch.read
+
+        def goes(*args: Any) -> Stretch:
+            reading.close()
+            return read(*args)
+
+        monkeypatch.setattr(stretch, "read", goes)
+        assert follower.poll().records == 1
 
 
 @pytest.mark.parametrize(

@@ -249,3 +249,24 @@ def test_a_row_must_hold_as_many_records_as_it_says(file: Path) -> None:
         hand.execute(change, [packed, sha256(packed).hexdigest(), link.hex()])
         with pytest.raises(JournalError, match=r"one of the records 2 to 21, a batch, .* this is not what was packed"):
             journal.verify()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET hash = 'x' WHERE id = 2",
+        "UPDATE events SET instant = 'x' WHERE id = 2",
+        "INSERT INTO idle_instants VALUES ('made', 'x')",
+    ],
+)
+def test_a_changed_end_is_one_clear_error_and_the_session_is_not_held(file: Path, change: str) -> None:
+    """Once the file is restored the same process opens it."""
+    write(file, [[START], [feed(0, 1)[0]]])
+    kept = file.read_bytes()  # nobody has it open: no log lies beside it
+    with by_hand(file) as hand:
+        hand.execute(change)
+    with pytest.raises(JournalError, match="the last record of session 'made' was changed: its hash or instant is none; restore the file"):
+        Journal.open(file, SESSION)
+    file.write_bytes(kept)
+    with Journal.open(file, SESSION) as journal:
+        assert journal.count == 2
