@@ -34,6 +34,7 @@ class Trader:
     def __init__(self, ready: Json, http: aiohttp.ClientSession) -> None:
         self.ready, self.http = ready["accounts"]["DERIBIT"], http
         self.control_url = ready["control"]
+        self._lines: list[Line] = []
 
     async def post(self, method: str, **params: Json) -> tuple[int, Json]:
         """Call a method over HTTP; return status and body, (0, None) if the connection was closed instead."""
@@ -50,7 +51,8 @@ class Trader:
 
     async def open(self, *, login: bool = True) -> Line:
         """Open a socket, logged in unless told otherwise."""
-        line = Line(await self.http.ws_connect(self.ready["stream"]))
+        line = Line(await self.http.ws_connect(self.ready["stream"], timeout=aiohttp.ClientWSTimeout(ws_close=1.0)))
+        self._lines.append(line)
         if login:
             await line.call("public/auth", grant_type="client_credentials", client_id="did", client_secret="dsecret")  # noqa: S106 - made up
         return line
@@ -60,6 +62,10 @@ class Trader:
         """Open the control port."""
         async with self.http.ws_connect(self.control_url, headers={"Authorization": "Bearer tok"}) as control:
             yield control
+
+    async def close(self) -> None:
+        """Close the sockets: Python 3.13 says so of any that is not."""
+        await asyncio.gather(*(line.socket.close() for line in self._lines))
 
     async def fault(self, kind: str, **more: Json) -> None:
         """Let something go wrong."""
@@ -126,7 +132,11 @@ async def trader(**options: Any) -> AsyncIterator[Trader]:
         await task
     try:
         async with aiohttp.ClientSession() as http:
-            yield Trader(await ready, http)
+            client = Trader(await ready, http)
+            try:
+                yield client
+            finally:
+                await client.close()
     finally:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
