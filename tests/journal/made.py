@@ -8,6 +8,7 @@ open at the end. ``cents=True`` quotes everything in cents, with multiplier 0.01
 
 from __future__ import annotations
 
+import dataclasses
 import types
 import typing
 from collections.abc import Iterable
@@ -241,3 +242,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 
 RECORDS: st.SearchStrategy[Any] = st.one_of([values(kind) for kind in typing.get_args(Record)])
+
+
+def differing(one: Any, other: Any) -> list[str]:
+    """Return the fields in which two are not alike; NaN is like NaN."""
+    names = [field.name for field in dataclasses.fields(one) if field.compare]
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
+    return [name for name, (mine, theirs) in pairs.items() if mine != theirs and repr(mine) != repr(theirs)]
