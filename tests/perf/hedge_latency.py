@@ -73,7 +73,7 @@ async def trade(path: str, hedges: int, out: str) -> None:
     made: list[Stamped] = []
     pairs: list[tuple[int, list[int]]] = []
     marks: list[int] = []
-    before = 0
+    before, warm = 0, min(20, hedges)
 
     def inbox(venues: Iterable[str]) -> Stamped:
         made.append(Stamped(venues))
@@ -91,7 +91,7 @@ async def trade(path: str, hedges: int, out: str) -> None:
             first = session._numbers.given
             if marks[0] and first - before == 2:
                 pairs.append((first - 1, [*marks, now]))
-        if len(pairs) >= hedges + 20:
+        if len(pairs) >= hedges + warm:
             raise asyncio.CancelledError
 
     loop.Inbox = inbox  # type: ignore[misc, assignment] # the measurement's own
@@ -101,7 +101,7 @@ async def trade(path: str, hedges: int, out: str) -> None:
     except asyncio.CancelledError:
         answers = made[0].answers
         rows = [[*times, max(answers[n], answers[n + 1])] for n, times in pairs if n in answers and n + 1 in answers]
-        Path(out).write_bytes(msgspec.json.encode(rows[20:][:hedges]))  # noqa: ASYNC240 - it is over
+        Path(out).write_bytes(msgspec.json.encode(rows[warm:][:hedges]))  # noqa: ASYNC240 - it is over
 
 
 async def post(rest: str, count: int, out: str) -> None:
