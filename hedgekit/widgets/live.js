@@ -1,9 +1,10 @@
 // The browser's end of LivePlot (live.py): builds a bokeh document and applies batches to it.
 //
-// to the kernel:  bokehjs | doc {view, dark} | ack {view, seq, cost} | beat {view} | bye {view}
-// from it:        bokehjs + code | doc {to, seq, doc} | again {to} | pong {to} | rows {seq, sources, set} + columns
+// to the kernel:  bokehjs | doc {view, dark} | ack {view, seq, cost} | beat {view, asks} | bye {view}
+// from it:        bokehjs + code | doc {to, seq, doc} | again {to} | pong {to, seq, asks} | rows {seq, sources, set} + columns
 //
-// A batch that does not follow the last one makes this view ask for the whole document again.
+// A batch that does not follow the last one makes this view ask for the whole document again; so does the answer to a beat, if by then
+// something that was sent has not come: its words come in the order in which they were sent.
 // Nothing here waits for a frame to be painted: a hidden page paints none.
 
 const BEAT_MS = 4000;
@@ -179,7 +180,10 @@ async function render({ model, el }) {
     }
   };
   const work = meter();
-  let Bokeh, doc, views, dark, seq = -1, sources = {}, gone = false, built = Promise.resolve();
+  let Bokeh, doc, views, dark, sources = {}, gone = false, built = Promise.resolve();
+  let seq = -1; // of the newest that has come: a document, or a batch that follows
+  let asks = 0; // for a document
+  let next; // the document that is to be built after this one, and the batches that follow it
 
   const tell = (message) => {
     // A kernel that is dead or restarting takes no word; the next document request starts anew.
@@ -197,6 +201,7 @@ async function render({ model, el }) {
 
   const ask = () => {
     seq = -1;
+    asks += 1;
     dark = isDark();
     tell({ type: "doc", dark });
   };
@@ -213,30 +218,35 @@ async function render({ model, el }) {
     host.replaceChildren();
   };
 
-  const build = async (message) => {
-    if (gone) return;
+  const build = async () => {
+    if (gone || !next) return; // or a newer one took its place, and is built
+    const { message, batches } = next;
+    next = undefined;
     drop();
     doc = Bokeh.require("document").Document.from_json(JSON.parse(message.doc));
     (Bokeh.hedgekitPlain ??= plain(Bokeh)).add(doc);
     sources = {};
     for (const found of doc._all_models.values()) if (found.type === "ColumnDataSource" && found.name) sources[found.name] = found;
-    seq = message.seq;
+    for (const batch of batches) apply(...batch);
     views = await Bokeh.require("embed/standalone").add_document_standalone(doc, host);
     if (gone) return drop();
     named(el);
     tell({ type: "ack", seq, cost: 0 });
   };
 
+  const apply = (message, buffers) => {
+    for (const [name, change] of Object.entries(message.sources)) {
+      if (sources[name] && Object.keys(change.columns).length) sources[name].data = applied(sources[name], change, buffers);
+    }
+    for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
+  };
+
   const take = (message, buffers) => {
     if (seq < 0 || message.seq <= seq) return;
     if (message.seq !== seq + 1) return ask();
     seq = message.seq;
-    work.weigh(() => {
-      for (const [name, change] of Object.entries(message.sources)) {
-        if (sources[name] && Object.keys(change.columns).length) sources[name].data = applied(sources[name], change, buffers);
-      }
-      for (const [id, attributes] of Object.entries(message.set)) doc.get_model_by_id(id)?.setv(attributes);
-    });
+    if (next) return next.batches.push([message, buffers]);
+    work.weigh(() => apply(message, buffers));
     globalThis.hedgekitSeen?.(message, doc); // a benchmark may look here
     // JupyterLab shows the kernel busy and idle again for each word that it gets, so it gets few.
     if (seq % model.get("every") === 0) tell({ type: "ack", seq, cost: work.cost() });
@@ -247,8 +257,11 @@ async function render({ model, el }) {
     try {
       if (message.type === "rows") take(message, buffers);
       else if (message.to !== view) return;
-      else if (message.type === "doc") built = built.then(() => build(message)).catch(say);
-      else if (message.type === "again") ask();
+      else if (message.type === "doc") {
+        seq = message.seq;
+        next = { message, batches: [] };
+        built = built.then(build).catch(say);
+      } else if (message.type === "again" || (message.type === "pong" && message.asks === asks && message.seq !== seq)) ask();
     } catch (error) {
       say(error);
     }
@@ -263,7 +276,7 @@ async function render({ model, el }) {
   model.on("msg:custom", onMessage);
   ask(); // always: right after a page reload the kernel has everything
   const beat = setInterval(() => {
-    tell({ type: "beat", seq });
+    tell({ type: "beat", asks });
     listen();
     named(el); // of controls that came later than the plots
   }, BEAT_MS);

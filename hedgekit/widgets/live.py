@@ -187,10 +187,12 @@ class LivePlot(anywidget.AnyWidget):
 
     def _change(self, name: str, columns: dict[str, Column], rollover: int | None) -> None:
         """Keep the rows until the next batch."""
-        waiting = self._pending.setdefault(name, {"replace": False, "columns": {key: [] for key in columns}})
+        waiting = self._pending.setdefault(name, {"replace": False, "columns": {key: [] for key in columns}, "rollover": None})
         for key, column in columns.items():
             waiting["columns"][key].append(column)
-        waiting["rollover"] = rollover
+        before = waiting["rollover"]
+        kept = [] if before is None else [before + len(column)]  # of all that is there with these rows
+        waiting["rollover"] = min([*kept, rollover] if rollover else kept, default=None)
         self._plan()
 
     def _anew(self, name: str, columns: dict[str, Column]) -> None:
@@ -234,11 +236,12 @@ class LivePlot(anywidget.AnyWidget):
         self._flushed_s = time.monotonic()
         if not (self._pending or self._set):
             return
-        buffers: list[bytes] = []
-        sources = {name: self._apply(name, change, buffers) for name, change in self._pending.items()}
-        message = {"type": "rows", "seq": self._seq + 1, "sources": sources, "set": self._set}
-        self._seq += 1
+        self._seq += 1  # first of all: if this fails, a view misses a number and asks for everything
+        pending, changes = self._pending, self._set
         self._pending, self._set = {}, {}
+        buffers: list[bytes] = []
+        sources = {name: self._apply(name, change, buffers) for name, change in pending.items()}
+        message = {"type": "rows", "seq": self._seq, "sources": sources, "set": changes}
         if self._views:
             self.send(message, buffers)
 
@@ -290,7 +293,7 @@ class LivePlot(anywidget.AnyWidget):
         elif kind == "ack":
             view.seq, view.cost_s = max(view.seq, int(message["seq"])), float(message["cost"]) / 1e3
         else:
-            self.send({"type": "pong", "to": name})
+            self.send({"type": "pong", "to": name, "seq": self._seq, "asks": message["asks"]})
         self._tell(before=before)
         if self._pending or self._set:
             self._plan()
@@ -343,7 +346,7 @@ def _same(one: Column, other: Column) -> bool:
     """Return whether two columns hold the same; NaN is NaN."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return np.array_equal(one, other, equal_nan=True)
-    return isinstance(one, list) and one == other
+    return isinstance(one, list) and isinstance(other, list) and one == other
 
 
 def _joined(parts: Sequence[Column]) -> Column:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedgekit.errors import ConfigError
 from hedgekit.widgets import LivePlot
@@ -117,6 +120,46 @@ def test_replace_set_and_a_lost_batch(notebook: Callable[..., LabPage]) -> None:
     page.until(f"{COUNT} === 3")
 
 
+LOST = """
+kept, plot.send = plot.send, lambda m, *a: None if m["type"] in ("rows", "doc") else kept(m, *a)
+def back():
+    plot.send = kept
+plot.append('ticks', {'t': [1], 'y': [1], 'what': ['a']})
+"""
+
+
+def test_what_was_lost_is_asked_for_though_nothing_follows_it(notebook: Callable[..., LabPage]) -> None:
+    page = notebook([SETUP, "plot"])
+    page.run_all()
+    page.until(f"{COUNT} === 0 && window.Bokeh?.documents?.length === 1")
+    page.execute(LOST)
+    wait_for(lambda: page.execute("print(plot._seq)") == "1", 20, what="a batch has gone out")
+    page.execute("plot._loop.call_later(6, back)")  # its next beat finds the batch missing, the one after it the document
+    page.until(f"{COUNT} === 1")
+
+
+SLOW = """
+(() => { const embed = Bokeh.require('embed/standalone'), add = embed.add_document_standalone; window.hkBuilt = 0;
+embed.add_document_standalone = async (...all) => { await new Promise(done => setTimeout(done, 1500)); hkBuilt++; return add(...all) } })()
+"""
+
+
+def test_a_page_that_builds_slowly_does_not_build_for_ever(notebook: Callable[..., LabPage]) -> None:
+    """Batches that come while it builds belong to what is built next."""
+    page = notebook([SETUP, START])
+    page.run_all()
+    page.until(f"{COUNT} > 10")
+    page.js(SLOW)
+    for _ in range(3):
+        page.execute("for name in plot._views: plot.send({'type': 'again', 'to': name})")
+    page.until("hkBuilt >= 2")
+    page.page.wait_for_timeout(4_000)
+    assert 2 <= page.js("hkBuilt") <= 3
+    before = count(page)
+    page.until(f"{COUNT} > {before + 10}")
+    assert page.js(f"[...{TICKS}.data.t].every((t, n) => t === n)"), "no row is missing, and none is there twice"
+
+
 def test_a_persons_zoom_survives_the_stream(notebook: Callable[..., LabPage]) -> None:
     page = notebook([SETUP, START])
     page.run_all()
@@ -209,6 +252,46 @@ def test_a_plain_script_keeps_the_data() -> None:
     assert repr(plot) == "LivePlot(1 figures, 2 points)"
     assert plot.label == "a title"
     assert not plot.live
+
+
+ROWS = st.lists(st.tuples(st.floats(width=32), st.text(st.characters(codec="ascii"), max_size=3)), max_size=4)
+CHANGES = st.lists(st.tuples(st.sampled_from(("append", "replace", "flush")), ROWS, st.none() | st.integers(1, 5)), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def batched() -> Iterator[tuple[LivePlot, ColumnDataSource]]:
+    """Return a plot whose batches go out when the test says so: its loop stands still."""
+    source = ColumnDataSource({"y": [], "what": []}, name="rows")
+    shown = figure()
+    shown.scatter("y", "y", source=source)
+
+    async def plot() -> LivePlot:
+        return LivePlot(shown)
+
+    loop = asyncio.new_event_loop()
+    yield loop.run_until_complete(plot()), source
+    loop.close()
+
+
+@given(CHANGES)
+def test_a_batch_is_what_its_changes_give_one_after_another(
+    batched: tuple[LivePlot, ColumnDataSource], changes: list[tuple[str, list[tuple[float, str]], int | None]]
+) -> None:
+    """Text or numbers, empty or not, with room for so many or for all."""
+    plot, source = batched
+    expected: list[tuple[float, str]] = []
+    for kind, rows, rollover in [("replace", [], None), *changes, ("flush", [], None)]:
+        given_rows = {"y": [number for number, _ in rows], "what": [word for _, word in rows]}
+        if kind == "append":
+            plot.append("rows", given_rows, rollover=rollover)
+            expected = [*expected, *rows][-(rollover or 100) :]
+        elif kind == "replace":
+            plot.replace("rows", given_rows)
+            expected = rows
+        else:
+            plot._flush()
+    np.testing.assert_array_equal(source.data["y"], [number for number, _ in expected])
+    assert list(source.data["what"]) == [word for _, word in expected]
 
 
 def test_wrong_rows_are_named() -> None:
