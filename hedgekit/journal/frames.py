@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hedgekit.journal.story import Filled, Intent, Story, exactly, trade_of
+from hedgekit.journal.story import Filled, Intent, Story, exactly, role, trade_of
 from hedgekit.types import Action, Decision, Fill, Order, Phase, PlanRevised, Reason
 
 _NAT = np.iinfo(np.int64).min
@@ -118,16 +118,6 @@ def column(values: Iterable[Any], kind: str) -> pd.Series[Any]:
 def frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Return rows as a frame with exactly these columns and kinds."""
     return pd.DataFrame({name: column([row[name] for row in rows], kind) for name, kind in columns.items()})
-
-
-def role(leg: int) -> str:
-    """Return what a leg is for."""
-    return "primary" if leg == 0 else "hedge"
-
-
-def leg_of(values: Sequence[float | None], leg: int) -> float | None:
-    """Return a decision's figure for a leg, None if it has none."""
-    return values[leg] if leg < len(values) else None
 
 
 # ---------------------------------------------------------------------- orders

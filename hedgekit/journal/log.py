@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
-import pandas as pd
 
 from hedgekit.errors import JournalError
-from hedgekit.journal import batch, chain, frames, performance
+from hedgekit.journal import batch, chain
 from hedgekit.journal.codec import Entry, decode, first_link, tag
 from hedgekit.journal.schema import EVENTS
 from hedgekit.journal.store import SessionInfo, Store, check_name
 from hedgekit.journal.story import Ledger, Story, economic_digest, ledger
 from hedgekit.journal.writer import Gather, Writer, nowhere
 from hedgekit.types import Event, Record, SessionStarted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STORED = tuple(EVENTS.c[name] for name in ("id", "instant", "body", "packed"))
 _SEALED = tuple(EVENTS.c[name] for name in chain.Row._fields)
@@ -278,27 +280,39 @@ class Journal:
 
     def orders(self) -> pd.DataFrame:
         """One row per decided order: :func:`hedgekit.journal.frames.orders`."""
-        return frames.orders(self._story())
+        from hedgekit.journal.frames import orders
+
+        return orders(self._story())
 
     def fills(self) -> pd.DataFrame:
         """One row per fill: :func:`hedgekit.journal.frames.fills`."""
-        return frames.fills(self._story())
+        from hedgekit.journal.frames import fills
+
+        return fills(self._story())
 
     def decisions(self) -> pd.DataFrame:
         """One row per journalled decision: :func:`hedgekit.journal.frames.decisions`."""
-        return frames.decisions(self._story())
+        from hedgekit.journal.frames import decisions
+
+        return decisions(self._story())
 
     def plans(self) -> pd.DataFrame:
         """One row per hedge plan: :func:`hedgekit.journal.frames.plans`."""
-        return frames.plans(self._story())
+        from hedgekit.journal.frames import plans
+
+        return plans(self._story())
 
     def equity(self) -> pd.DataFrame:
         """One row per bar: :func:`hedgekit.journal.performance.equity`."""
-        return performance.equity(self._story())
+        from hedgekit.journal.performance import equity
+
+        return equity(self._story())
 
     def trades(self) -> pd.DataFrame:
         """One row per trade: :func:`hedgekit.journal.performance.trades`."""
-        return performance.trades(self._story())
+        from hedgekit.journal.performance import trades
+
+        return trades(self._story())
 
 
 def _line(piece: batch.Piece | chain.Sealed, **more: str) -> bytes:

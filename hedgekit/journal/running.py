@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from hedgekit.journal.frames import leg_of, role
+from hedgekit.journal.moments import BarRule, is_entry, is_exit
 from hedgekit.journal.news import BAR_COLUMNS, NS_IN_MS, FillRow, Floats, Mark, WorkingOrder, ms
-from hedgekit.journal.performance import BarRule, is_entry, is_exit
-from hedgekit.journal.story import NO_TRADE, Decided, exactly, find
+from hedgekit.journal.story import NO_TRADE, Decided, exactly, find, leg_of, role
 from hedgekit.types import Decision, Fill, Instrument, Order, Payment, SessionStarted
 
 DELAYS = 200

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
@@ -285,6 +285,16 @@ def trade_of(story: Story, item: Filled) -> int:
         return item.trade
     intent = story.intents.get(item.fill.order_id)
     return intent.order.trade if intent else NO_TRADE
+
+
+def role(leg: int) -> str:
+    """Return what a leg is for."""
+    return "primary" if leg == 0 else "hedge"
+
+
+def leg_of(values: Sequence[float | None], leg: int) -> float | None:
+    """Return a decision's figure for a leg, None if it has none."""
+    return values[leg] if leg < len(values) else None
 
 
 def plain(number: Decimal) -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from hedgekit.errors import ConfigError, meant
-from hedgekit.types import MarketStatus
+from hedgekit.types import NS, MarketStatus
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Status = Literal["open", "closed", "halted", "paused"]
 _Edges = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -66,7 +69,7 @@ class Hours:
         return int(edges[place]) if place < len(edges) else None
 
     def _edges(self, at_ns: int) -> _Edges:
-        return _edges(self.calendar, pd.Timestamp(at_ns, unit="ns", tz="UTC").year)
+        return _edges(self.calendar, datetime.fromtimestamp(at_ns // NS, UTC).year)
 
 
 class Tradable:
@@ -157,7 +160,7 @@ def _edges(calendar: str, year: int) -> _Edges:
         except ValueError as caught:
             error = caught
         else:
-            return _in_turn(frame, pd.Timestamp(year=last + 1, month=1, day=1, tz="UTC").value)
+            return _in_turn(frame, int(datetime(last + 1, 1, 1, tzinfo=UTC).timestamp()) * NS)
     msg = f"calendar={calendar!r} does not reach {year}: {error}; leave the calendar out, or choose another"
     raise ConfigError(msg)
 

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hedgekit.errors import ConfigError
-from hedgekit.journal.frames import role
-from hedgekit.journal.story import NO_TRADE
+from hedgekit.journal.story import NO_TRADE, role
 from hedgekit.tca import words
 from hedgekit.tca.read import NAT, ns
 from hedgekit.tca.sides import LOOKS, Side, check_alike, settings, side_of

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hedgekit.journal.frames import column, leg_of, times
+from hedgekit.journal.frames import column, times
+from hedgekit.journal.story import leg_of
 from hedgekit.types import Cancelled, Decision, Quote, Reject
 
 if TYPE_CHECKING:

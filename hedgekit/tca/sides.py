@@ -12,8 +12,7 @@ import pandas as pd
 from hedgekit.backtest import Backtest
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.journal import Journal
-from hedgekit.journal.frames import leg_of
-from hedgekit.journal.story import NO_TRADE
+from hedgekit.journal.story import NO_TRADE, leg_of
 from hedgekit.tca.read import NAT, ns, quotes_of
 from hedgekit.tca.split import ZERO, Deal, exact, reference
 from hedgekit.types import NS, Decision, Instrument, Kind, Reason
