@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --pro
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test docs notebooks shots sdk-test wheel-test chaos bench clean
+.PHONY: help demo lab test types warm docs notebooks shots sdk-test wheel-test chaos bench clean
 
 help:
 	@echo "make demo    install what is needed into $(VENV), run the sandbox exchange and a paper session, write the report"
@@ -44,11 +44,16 @@ test: $(VENV)/.test
 	@$(BIN)/python -m tests.tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
-	@$(BIN)/python -m tests.warm
+	@$(MAKE) -j2 types warm
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+types:
+	$(BIN)/mypy
+
+warm:
+	@$(BIN)/python -m tests.warm
 
 docs: $(VENV)/.test
 	@$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build

@@ -29,7 +29,7 @@ import numpy as np
 from hedgekit import demo
 from hedgekit.cli.running import run_until_stopped
 from hedgekit.data import SyntheticMarket
-from hedgekit.launch import Child
+from hedgekit.launch import Child, die_with_parent
 from hedgekit.paper import Session, SessionConfig
 from hedgekit.paper import session as loop
 from hedgekit.paper.config import CONTROL_TOKEN_ENV
@@ -154,7 +154,9 @@ def measure(size: Size) -> list[Row]:
             def child_of(kind: str, what: str, count: int, name: str) -> Any:
                 out = folder / f"{name}.json"
                 command = [sys.executable, "-m", "tests.perf.hedge_latency", "--child", kind, what, str(count), str(out)]
-                subprocess.run(command, env={**os.environ, **keys}, check=True, timeout=1_800)
+                with subprocess.Popen(command, env={**os.environ, **keys}, stdin=subprocess.PIPE) as process:  # it ends with this one
+                    if code := process.wait(1_800):
+                        refuse(f"the process that measures {name} ended with {code}")
                 return np.array(msgspec.json.decode(out.read_bytes()))
 
             rest = ready["accounts"]["ALPACA"]["rest"]
@@ -181,6 +183,7 @@ def told(bare: np.ndarray, ours: np.ndarray, size: Size) -> list[Row]:
 def main() -> None:
     """Measure, or be one of the measured processes."""
     if sys.argv[1:2] == ["--child"]:
+        die_with_parent()
         kind, what, count, out = sys.argv[2:]
         run_until_stopped(trade(what, int(count), out) if kind == "trade" else post(what, int(count), out), stopped=0)
         return
