@@ -135,13 +135,16 @@ class LivePlot(anywidget.AnyWidget):
         rows : mapping of str to sequence
             Every column of the source, equally long; numbers (NaN is no point) or text.
         rollover : int, optional
-            Keep only so many newest rows.
+            Keep only so many newest rows, at least one.
 
         Raises
         ------
         ConfigError
-            If the source or a column is not there, a column is missing, or lengths differ.
+            If the source or a column is not there, a column is missing, lengths differ, or ``rollover`` is less than one.
         """
+        if rollover is not None and rollover < 1:
+            msg = f"rollover={rollover}: keep at least one row; replace() with no rows empties a source"
+            raise ConfigError(msg)
         self._call(self._change, source, self._checked(source, rows), rollover)
 
     def replace(self, source: str, columns: Mapping[str, Column]) -> None:

@@ -333,6 +333,8 @@ async def test_a_view_that_fell_silent_holds_nobody_up_and_comes_back_whole(monk
     assert len(rows(plot)) == 3, "after a while it is not waited for, nor is its pace"
     plot._answer({"type": "bye", "view": "v"})
     assert heard == [True, False]
-    plot._answer({"type": "beat", "view": "v"})
-    assert {"type": "again", "to": "v"} in plot.__dict__["told"], "it is told to ask for the whole document"
+    plot._answer({"type": "beat", "view": "v", "asks": 1})
+    again, pong = plot.__dict__["told"][-2:]
+    assert again == {"type": "again", "to": "v"}, "it is told to ask for the whole document"
+    assert pong == {"type": "pong", "to": "v", "seq": len(rows(plot)), "asks": 1}, "the answer says what should have come by now"
     assert heard == [True, False, True]

@@ -302,6 +302,8 @@ def test_wrong_rows_are_named() -> None:
         plot.append("ticks", {"t": [1], "z": [1]})
     with pytest.raises(ConfigError, match="differ in length: t 2, y 1"):
         plot.append("ticks", {"t": [1, 2], "y": [1]})
+    with pytest.raises(ConfigError, match="rollover=0: keep at least one row"):
+        plot.append("ticks", {"t": [1], "y": [1]}, rollover=0)
     with pytest.raises(ConfigError, match="not in this plot"):
         plot.set(figure(), title="x")
     with pytest.raises(ConfigError, match="give each source that streams a name"):
