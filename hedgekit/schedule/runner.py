@@ -226,8 +226,13 @@ class Runner:
     def _begin(self, planned: Planned, start: Entry, lock: int) -> asyncio.Task[Entry]:
         task = asyncio.create_task(self._serve(planned.job, start, lock), name=start.run)
         self._at_work[planned.job.name] = task
-        task.add_done_callback(lambda done: self._over(self._at_work, planned.job.name, done))
+        task.add_done_callback(lambda done: self._ended(planned.job.name, lock, done))
         return task
+
+    def _ended(self, name: str, lock: int, task: asyncio.Task[Entry]) -> None:
+        """Give the lock back, also of a run that was cancelled before it began."""
+        os.close(lock)
+        self._over(self._at_work, name, task)
 
     def _over(self, tasks: dict[str, asyncio.Task[_T]], name: str, task: asyncio.Task[_T]) -> None:
         tasks.pop(name, None)
@@ -238,27 +243,24 @@ class Runner:
 
     async def _serve(self, job: Job, start: Entry, lock: int) -> Entry:
         """Run it, and again if it fails, as often as the job says."""
-        try:
-            while True:
-                try:
-                    ended = await attempt(job, start, lock)
-                except asyncio.CancelledError:
-                    stopped = start._replace(event=INTERRUPTED, text="the scheduler was stopped")
-                    self._note(stopped)
-                    self._leave(job, stopped)
-                    raise
-                wait_s = self._outcome(job, ended)
-                await self._index(job)
-                if ended.event == COMPLETED:
-                    return ended
-                if wait_s is None:
-                    await self._tell(job)
-                    return ended
-                await asyncio.sleep(wait_s)
-                start = ended._replace(attempt=ended.attempt + 1, event=STARTED, exit_code=None, text="a retry")
-                self._note(start)
-        finally:
-            os.close(lock)
+        while True:
+            try:
+                ended = await attempt(job, start, lock)
+            except asyncio.CancelledError:
+                stopped = start._replace(event=INTERRUPTED, text="the scheduler was stopped")
+                self._note(stopped)
+                self._leave(job, stopped)
+                raise
+            wait_s = self._outcome(job, ended)
+            await self._index(job)
+            if ended.event == COMPLETED:
+                return ended
+            if wait_s is None:
+                await self._tell(job)
+                return ended
+            await asyncio.sleep(wait_s)
+            start = ended._replace(attempt=ended.attempt + 1, event=STARTED, exit_code=None, text="a retry")
+            self._note(start)
 
     def _outcome(self, job: Job, ended: Entry) -> float | None:
         """Note how an attempt ended and what follows, at once; return the seconds before the next attempt, None if there is none."""

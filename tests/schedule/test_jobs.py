@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import pickle
 import sqlite3
 import time
@@ -135,10 +137,21 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
     assert first is not None
     assert store.lock("job") is None
     assert store.lock("other") is not None
-    import os  # noqa: PLC0415 - for this alone
-
     os.close(first)
     assert store.lock("job") is not None
+
+
+async def test_a_run_that_is_cancelled_before_it_begins_gives_its_lock_back(tmp_path: Path) -> None:
+    store = kept(tmp_path, job(tmp_path, GOOD))
+    running = asyncio.create_task(Runner(store).now("job"))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [entry.event for entry in store.log()] == ["started"]
+    lock = store.lock("job")
+    assert lock is not None, "the next one who looks finds the run unfinished, and begins it again"
+    os.close(lock)
 
 
 def test_patience_doubles_and_ends(tmp_path: Path) -> None:
