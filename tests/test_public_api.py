@@ -51,10 +51,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         ("hedgekit", {"pandas", "numpy", "numba", "bokeh", "statsmodels", "aiohttp"}),
         ("hedgekit.desk.host", {"pandas", "numba", "bokeh", "statsmodels", "aiohttp"}),
         ("hedgekit.paper.session", {"pandas", "bokeh", "statsmodels"}),
+        (
+            "hedgekit.sandbox.server, hedgekit.data; hedgekit.data.SyntheticMarket(rows=100).tape()",
+            {"pandas", "numba", "bokeh", "statsmodels"},
+        ),
     ],
 )
 def test_a_process_loads_nothing_heavy_that_it_does_not_need(room: str, heavy: set[str]) -> None:
     """What is typed at a prompt answers at once, and a session starts half a second earlier."""
-    program = f"import sys, {room}; print(*sorted({heavy} & set(sys.modules)))"
+    program = f"import sys, hedgekit, {room}; print(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from hedgekit import FillModel, Market, Params, SyntheticMarket, run_backtest
 from hedgekit.data import SyntheticBinary, recipe_of
+from hedgekit.data.ranges import start_ns
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Fill, PlanRevised
 
@@ -128,6 +130,24 @@ def test_a_number_out_of_range_is_named(changes: dict[str, Any]) -> None:
     make: Callable[[], object] = SyntheticMarket(**changes).tape
     with pytest.raises(ConfigError, match=str(next(iter(changes.values()))) if "hedge" not in changes else "SYNA"):
         make()
+
+
+YEARS = st.datetimes(datetime.fromisoformat("1700-01-01"), datetime.fromisoformat("2200-01-01"))
+
+
+@given(YEARS, st.integers(0, 999), st.integers(-839, 839))
+def test_a_start_is_read_to_the_nanosecond_in_any_zone(when: datetime, ns: int, minutes: int) -> None:
+    sign, off = "-" if minutes < 0 else "+", abs(minutes)
+    text = f"{when.isoformat(timespec='microseconds')}{ns:03}{sign}{off // 60:02}:{off % 60:02}"
+    assert start_ns(text) == pd.Timestamp(text).value
+
+
+@pytest.mark.parametrize(
+    "text", ["1600-01-01T00:00Z", "2300-01-01T00:00Z", "9999-12-31T23:30-01:00", "2026-01-05T14:30:00.0000000001Z", "2026-01-05", ""]
+)
+def test_a_start_that_nanoseconds_cannot_say_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"start={text!r} is not a time with its zone")):
+        start_ns(text)
 
 
 # ---------------------------------------------------------- what can be planted

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import dataclasses
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import pandas as pd
 import scipy  # scipy.special loads at its first use: who plays no binary need not wait for it
 
 from hedgekit.data.books import Books
@@ -44,6 +44,10 @@ from hedgekit.data.ranges import (
 from hedgekit.data.tape import Array, Tape, quotes_around
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Fees, Instrument, Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _RANGES = {
     **dict.fromkeys(("p_primary", "p_hedge"), INSIDE_ONE),
@@ -187,6 +191,8 @@ class SyntheticBinary(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         ConfigError
             As :meth:`tape`.
         """
+        import pandas as pd
+
         self._check()
         scores = self._scores()
         fair, d = self._fair(scores), self._standard(scores)[: self.rows]

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from hedgekit.data.closes import _did_you_mean
 from hedgekit.data.tape import Array, Stamps, Tape
@@ -29,6 +28,8 @@ from hedgekit.types import Fees, Instrument, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -135,6 +136,8 @@ class Books:
     @property
     def index(self) -> pd.DatetimeIndex:
         """The rows' times, tz-aware UTC."""
+        import pandas as pd
+
         return pd.DatetimeIndex(self.ts_ns, tz="UTC", name="ts")
 
     @property
@@ -220,6 +223,8 @@ def load_books(name: str = "pm_poly_btc15m", *, fees: Fees | None = None, lot: D
     DataError
         If there is no such sample.
     """
+    import pandas as pd
+
     if name not in SAMPLE_BOOKS:
         msg = f"no recorded books {name!r}{_did_you_mean(name, list(SAMPLE_BOOKS))}"
         raise DataError(msg)
@@ -229,6 +234,8 @@ def load_books(name: str = "pm_poly_btc15m", *, fees: Fees | None = None, lot: D
 
 
 def _sample(rows: pd.DataFrame, market: object, fees: Fees, lot: Decimal) -> Books:
+    import pandas as pd
+
     slug, up, end = (getattr(market, name) for name in ("slug", "payout_up", "end"))
     names = [(side, f"{slug}-{side}") for side in ("UP", "DOWN")]
     instruments = {side: Instrument("POLYMARKET", symbol, Kind.BINARY, Decimal("0.001"), lot, fees=fees) for side, symbol in names}
@@ -269,6 +276,8 @@ def books_of(  # noqa: PLR0913 - what a table of levels does not say, each with 
     DataError
         If a column is missing, a side is unknown, a time and side is there twice, or :class:`Books` finds a fault.
     """
+    import pandas as pd
+
     _check_table(rows, instruments, complementary=complementary)
     depth = sum(str(name).startswith("bid_px") for name in rows.columns)
     stamps = pd.DatetimeIndex(pd.to_datetime(rows["ts"], utc=True)).as_unit("ns")

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from hedgekit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hedgekit.data.tape import Array, Stamps
 
 
@@ -67,6 +68,8 @@ class Carry:
         DataError
             If the index has no times with a zone; and as the class.
         """
+        import pandas as pd
+
         if funding is None:
             return cls(borrow)
         if not isinstance(funding.index, pd.DatetimeIndex) or funding.index.tz is None:

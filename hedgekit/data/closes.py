@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from hedgekit.errors import DataError, meant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 SAMPLES = {"eq_daily": "eq_daily_adjclose_8stocks_1990_2016.csv.gz"}
 """Sample name to file; ``samples/README.md`` has origin, licence and defects."""
@@ -56,6 +57,8 @@ def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date:
     DataError
         If the file or a column is missing, or :func:`check_closes` finds a fault.
     """
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         msg = f"no file {path}; check the path, or use a sample: {', '.join(SAMPLES)}"
@@ -76,6 +79,8 @@ def load_closes(path: str | Path, *, columns: Sequence[str] | None = None, date:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
     kind = "Parquet" if path.suffix == ".parquet" else "CSV"
     try:
         if kind == "CSV":
@@ -99,6 +104,8 @@ def check_closes(closes: pd.DataFrame, name: str = "closes") -> pd.DataFrame:
         At the first missing, duplicate or unsorted date, or the first price that is
         not a number or not above zero; the message has the column and the date.
     """
+    import pandas as pd
+
     index = pd.DatetimeIndex(closes.index)
     if not len(index):
         msg = f"{name}: no rows; give at least one date with a price"
@@ -118,6 +125,8 @@ def check_closes(closes: pd.DataFrame, name: str = "closes") -> pd.DataFrame:
 
 
 def _check_prices(prices: pd.Series, index: pd.DatetimeIndex, where: str) -> None:
+    import pandas as pd
+
     if not pd.api.types.is_numeric_dtype(prices):
         row = int(np.flatnonzero(pd.to_numeric(prices, errors="coerce").isna())[0])
         msg = f"{where} on {index[row]:%Y-%m-%d} is {prices.iloc[row]!r}, not a number; correct the value"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pandas as pd
 
 from hedgekit.data.closes import load_sample
 from hedgekit.data.ranges import ABOVE_ZERO, FROM_ZERO, check_decimal
 from hedgekit.data.tape import Tape, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.types import Fees, Instrument
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def described(recipe: msgspec.Struct, story: str, tape: Tape) -> dict[str, str]:
@@ -161,6 +163,8 @@ class Market(msgspec.Struct, frozen=True, tag_field="kind", tag="recorded"):
 
 
 def _date(name: str, text: str) -> pd.Timestamp:
+    import pandas as pd
+
     try:
         return pd.Timestamp(text, tz="UTC")
     except ValueError:

@@ -6,19 +6,21 @@ looked at before anything is drawn, and the error names field, value and range.
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any, NoReturn
 
-import pandas as pd
-
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS
 
 ROWS_MAX = 1_000_000
 """Most rows of a made tape."""
+
+_FRACTION = re.compile(r"[.,](\d+)")
 
 Range = tuple[str, Callable[[float], bool]]
 """A range in words, and whether a number is in it."""
@@ -84,11 +86,15 @@ def check_tape(recipe: Any) -> None:  # noqa: ANN401 - any recipe that has these
 def start_ns(text: str) -> int:
     """Return a time with its zone as nanoseconds UTC, or refuse it."""
     try:
-        zoned = datetime.fromisoformat(text).tzinfo is not None
-        when = pd.Timestamp(text)
-        if zoned:
-            return int(when.tz_convert("UTC").as_unit("ns").value)
-    except (TypeError, ValueError):  # the second also for a year that nanoseconds do not reach
+        when = datetime.fromisoformat(text)
+        digits = "".join(_FRACTION.findall(text)[:1])
+        part = int(digits.ljust(9, "0"))
+        ns = calendar.timegm(when.utctimetuple()) * NS + part
+        zone = when.utcoffset()
+        exact = len(digits) <= 9 and part // 1_000 == when.microsecond and abs(ns) < 2**63  # noqa: PLR2004 - as many as a nanosecond has
+        if zone is not None and not zone.microseconds and exact:
+            return ns
+    except (TypeError, ValueError, OverflowError):  # the last for a year that its zone moves out of the calendar
         pass
     msg = f"start={text!r} is not a time with its zone; write for example 2026-01-05T14:30:00Z"
     raise ConfigError(msg)

@@ -21,11 +21,10 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from hedgekit.data.books import Books, books_of
 from hedgekit.data.closes import _did_you_mean
@@ -35,6 +34,10 @@ from hedgekit.data.table import LEVEL, TOP, Table
 from hedgekit.data.tape import CLOSE_S, Tape, tape_from_closes
 from hedgekit.errors import ConfigError, DataError
 from hedgekit.types import NS, Instrument
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _QUOTES = {"half_spread_bps": FROM_ZERO, "min_half_spread": FROM_ZERO, "size_notional": ABOVE_ZERO, "size_sigma": FROM_ZERO}
 _BARS = ("open", "high", "low", "close", "volume")
@@ -192,6 +195,8 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def _made(self, table: Table, instruments: tuple[Instrument, Instrument], sha256: str) -> tuple[Books, Tape]:
         """Return quotes around closes."""
+        import pandas as pd
+
         rows = table.numbers(["close"]).rows
         closes = rows.pivot_table(index="ts", columns="side", values="close", dropna=False)[[self.primary, self.hedge]]
         whole_days = not (pd.DatetimeIndex(closes.index).asi8 % _DAY_NS).any()
@@ -221,6 +226,8 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def _cut(self, table: Table) -> Table:
         """Return the rows from first to last, both inclusive."""
+        import pandas as pd
+
         ts = table.rows["ts"]
         kept = pd.Series(data=True, index=ts.index)
         if self.first is not None:
@@ -250,6 +257,8 @@ def _uses(form: str, column: str) -> bool:
 
 
 def _edge(name: str, text: str) -> pd.Timestamp:
+    import pandas as pd
+
     when = pd.to_datetime(text, utc=True, errors="coerce")
     if not isinstance(when, pd.Timestamp):
         msg = f"{name}={text!r} is not a time; write for example 2026-01-05 or 2026-01-05T14:30:00Z"

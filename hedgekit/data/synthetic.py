@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from hedgekit.data.carry import Carry
 from hedgekit.data.market import described, listed_pair
@@ -48,6 +47,10 @@ from hedgekit.data.ranges import (
 from hedgekit.data.tape import Array, Stamps, Tape, quotes_around
 from hedgekit.errors import ConfigError
 from hedgekit.types import NS, Fees, Instrument
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _ABOVE = ("ratio", "half_life", "spread_sd", "hedge_vol", "primary_price", "hedge_price", "size_notional")
 _FROM = ("half_spread_bps", "min_half_spread", "size_sigma", "ratio_vol", "hedge_jump_sd", "spread_jump_sd")
@@ -257,6 +260,8 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag_field="kind", tag="synthe
         ConfigError
             As :meth:`tape`.
         """
+        import pandas as pd
+
         self._check()
         path = play(self)
         fair, age_s = self._prices(path.moves), path.age * self.row_s

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from hedgekit.data.closes import _did_you_mean
 from hedgekit.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 LEVEL = re.compile(r"(?:bid|ask)_(?:px|sz)[0-9]+")
 """Names of the columns of order books."""
@@ -138,6 +139,8 @@ class Table:
         DataError
             At the first cell that is neither empty nor a finite number.
         """
+        import pandas as pd
+
         found = {}
         for column in columns:
             given = self.rows[column]
@@ -164,6 +167,8 @@ class Table:
 
 def _timed(table: Table) -> Table:
     """Return the table with its times read; they must not go back."""
+    import pandas as pd
+
     given = table.rows["ts"]
     options: dict[str, Any] = {}
     if not pd.api.types.is_datetime64_any_dtype(given):
@@ -181,6 +186,8 @@ def _timed(table: Table) -> Table:
 
 def _check_side(table: Table, side: str, depth: int, tick: float) -> None:
     """Refuse the first level of a side that cannot be."""
+    import pandas as pd
+
     px, sz = (table.rows[[f"{side}_{what}{level}" for level in range(1, depth + 1)]].to_numpy(np.float64) for what in ("px", "sz"))
     there, steps, first = ~np.isnan(px), px / tick, np.zeros((len(px), 1), dtype=bool)
     worse = np.diff(px, axis=1) * (1 if side == "ask" else -1)
@@ -200,6 +207,8 @@ def _check_side(table: Table, side: str, depth: int, tick: float) -> None:
 
 
 def _parsed(content: bytes, name: str) -> pd.DataFrame:
+    import pandas as pd
+
     kind = "Parquet" if name.endswith(".parquet") else "CSV"
     words: dict[str, Any] = dict.fromkeys(("ts", "symbol", "side"), str)
     try:

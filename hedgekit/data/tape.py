@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from hedgekit.data.carry import Carry
 from hedgekit.data.closes import check_closes
@@ -19,6 +18,8 @@ from hedgekit.types import NS, Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Stamps = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -98,6 +99,8 @@ class Tape:
     @property
     def index(self) -> pd.DatetimeIndex:
         """The rows' times, tz-aware UTC."""
+        import pandas as pd
+
         return pd.DatetimeIndex(self.ts_ns, tz="UTC", name="ts")
 
     @cached_property
@@ -182,6 +185,8 @@ def tape_from_closes(  # noqa: PLR0913 - the assumptions of a made quote, each w
     DataError
         If the closes fail :func:`check_closes` or do not match the instruments.
     """
+    import pandas as pd
+
     check_closes(closes)
     if closes.shape[1] != len(instruments):
         msg = f"closes have {closes.shape[1]} columns for {len(instruments)} instruments; give one column for each"
@@ -255,4 +260,6 @@ def _requoted(instrument: Instrument, factor: Decimal) -> Instrument:
 
 
 def _when(ts_ns: np.int64) -> str:
+    import pandas as pd
+
     return str(pd.Timestamp(int(ts_ns), unit="ns", tz="UTC"))
