@@ -9,17 +9,20 @@ take; and an order that the account cannot bear (``account.py``).
 
 from __future__ import annotations
 
+from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
 from hedgekit.exchange.model import EXACT, LIQUIDATION, NewOrder, Refusal, Refused
 from hedgekit.types import Kind
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from hedgekit.exchange.account import Account
     from hedgekit.exchange.contract import Contract
     from hedgekit.exchange.orders import Orders
+
+
+MOST = Decimal("1e18")
+"""Largest price and quantity: beyond it a sum of money could not be exact."""
 
 
 class Checks:
@@ -45,7 +48,9 @@ class Checks:
 
     def refuse_sets(self, keys: tuple[str, str], qty: Decimal, *, merge: bool) -> Refused | None:
         """Return why ``qty`` complete sets of two contracts cannot be made of cash, or turned back into it."""
-        if not qty.is_finite() or qty <= 0 or any(EXACT.remainder(qty, self._contracts[key].instrument.lot) for key in keys):
+        if qty.is_finite() and qty > MOST:
+            return Refusal.QUANTITY, f"quantity {qty}: must be at most {MOST}"
+        if not qty.is_finite() or qty <= 0 or any(_between(qty, self._contracts[key].instrument.lot) for key in keys):
             return Refusal.QUANTITY, f"quantity {qty}: must be above 0 and a multiple of the lot of both contracts"
         cash = self._account.ledger.balances[self._contracts[keys[0]].currency]
         if not merge and qty > cash:
@@ -74,7 +79,9 @@ class Checks:
     def _form(self, new: NewOrder) -> Refused | None:
         if not new.qty.is_finite() or not new.qty:
             return Refusal.QUANTITY, f"quantity {new.qty}: must be a number other than 0"
-        if EXACT.remainder(new.qty, (lot := self._contracts[new.instrument].instrument.lot)):
+        if new.qty.copy_abs() > MOST:
+            return Refusal.QUANTITY, f"quantity {new.qty.copy_abs()}: must be at most {MOST}"
+        if _between(new.qty, (lot := self._contracts[new.instrument].instrument.lot)):
             return Refusal.LOT, f"quantity {abs(new.qty)}: must be a multiple of {lot}"
         if (new.limit is None) != (new.kind == "market"):
             return Refusal.PRICE, f"a {new.kind} order {'needs a' if new.limit is None else 'has no'} limit price"
@@ -85,10 +92,12 @@ class Checks:
             return None
         if not new.limit.is_finite() or new.limit <= 0:
             return Refusal.PRICE, f"limit price {new.limit}: must be above 0"
+        if new.limit > MOST:
+            return Refusal.PRICE, f"limit price {new.limit}: must be at most {MOST}"
         if new.instrument in self._markets.of and not self._markets.possible(new.instrument, new.limit):
             most = self._markets.par(new.instrument)
             return Refusal.PRICE, f"limit price {new.limit}: must be below {most:f}, what the contract pays at most"
-        if EXACT.remainder(new.limit, (tick := self._contracts[new.instrument].instrument.tick)):
+        if _between(new.limit, (tick := self._contracts[new.instrument].instrument.tick)):
             return Refusal.TICK, f"limit price {new.limit}: must be a multiple of {tick}"
         return None
 
@@ -124,6 +133,14 @@ class Checks:
             return None
         side = "ask" if new.qty > 0 else "bid"
         return Refusal.POST_ONLY, f"post-only at {new.limit} would take: {level.size} are left of the {side} at {level.price}"
+
+
+def _between(number: Decimal, step: Decimal) -> bool:
+    """Return whether a number lies between two multiples of a step."""
+    try:
+        return bool(EXACT.remainder(number, step))
+    except Inexact:  # it has more digits than a multiple can have
+        return True
 
 
 def _fractional(new: NewOrder, contract: Contract) -> Refused | None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hedgekit.errors import ConfigError
 from hedgekit.exchange import Accepted, Cancelled, Exchange, Executed, FillModel, Level, NewOrder, Refusal, Rejected, Reports, Status
@@ -184,3 +186,18 @@ def test_what_was_taken_stays_taken_over_a_crossed_or_empty_record() -> None:
 def test_an_age_below_zero_is_refused() -> None:
     with pytest.raises(ConfigError, match="max_age_ns=-1: give the age in nanoseconds beyond which a book is stale, or 0"):
         FillModel(max_age_ns=-1)
+
+
+ODD = st.decimals(allow_nan=True, allow_infinity=True) | st.sampled_from(
+    [D("1e400"), D("1e-400"), D("1e18"), D("0." + "1" * 99), D(10**30 + 1)]
+)
+
+
+@given(ODD, ODD | st.none())
+@example(D(1), D("0.1e400"))
+@example(D("-1e400"), None)
+def test_any_number_is_accepted_or_refused_in_words(qty: Decimal, limit: Decimal | None) -> None:
+    """Found by the fuzzer: a price too large for exact sums was an error instead of a refusal."""
+    made = market()
+    (first, *_) = made.submit(NewOrder("a", KEY, qty, "market" if limit is None else "limit", limit), NS)
+    assert isinstance(first, Accepted) or (isinstance(first, Rejected) and not made.orders())
