@@ -17,7 +17,7 @@ import typer
 from hedgekit.cli.alerting import alerts
 from hedgekit.cli.journals import journal_app
 from hedgekit.cli.keeping import app as keys_app
-from hedgekit.cli.reports import Out, WithParent, report_app, watch
+from hedgekit.cli.reports import Out, WithParent, lean, report_app, watch
 from hedgekit.cli.running import run_until_stopped
 from hedgekit.cli.schedules import schedule_app
 from hedgekit.cli.setting import paper_plan, paper_set
@@ -54,6 +54,7 @@ def demo(
     last: Annotated[str | None, typer.Option(help="Last day of the tape, as 2016-12-30.")] = None,
 ) -> None:
     """Run the main job: sandbox exchange, paper session on KO and PEP, report (about a minute)."""
+    lean()
     import msgspec
 
     from hedgekit import demo as job
