@@ -15,6 +15,7 @@ from hedgekit import desk
 from hedgekit.lab import STORY, source
 from hedgekit.report.kernel import ipc_kernel
 from tests.desk.made import ended
+from tests.notebooks.running import check_said
 from tests.story import check_story
 
 
@@ -52,6 +53,7 @@ def test_it_runs_under_papermill(home: Path, tmp_path: Path) -> None:
     assert set(found["state"]) == {"ended"}
     assert sorted(found["restarts"]) == [0, 1]
     done = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    check_said(done)
     text = "".join(str(output) for cell in done.cells for output in cell.get("outputs", []))
     assert "Replay(decisions=" in text
     assert "PaperDesk on account 't'" in text, "where widgets do not live, words stand"
