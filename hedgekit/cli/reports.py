@@ -146,6 +146,7 @@ def _tell(done: list[Outcome]) -> None:
 @report_app.command("index")
 def report_index(folder: Annotated[Path, typer.Argument(help="Folder with the runs' folders.")] = Path("reports")) -> None:
     """Write index.html over all runs of a folder: newest first, filters, curves, trends; failed runs too. Opens from disk."""
+    lean()
     from hedgekit.report import write_index
 
     typer.echo(f"index: {write_index(folder)}")

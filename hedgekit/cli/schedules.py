@@ -123,6 +123,7 @@ def schedule_run(
     if now and len(names or ()) != 1:
         msg = "--now runs one job: name it, see hedgekit schedule list"
         raise ConfigError(msg)
+    lean()
     runner = Runner(Store(store), only=names or (), webhook=webhook, say=typer.echo)
     if now:
         _exit([run_until_stopped(runner.now((names or [""])[0]))])

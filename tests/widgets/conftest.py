@@ -38,5 +38,7 @@ def notebook(lab: Lab, browser: OfflineBrowser, request: pytest.FixtureRequest) 
     yield open_page
     for page in opened:
         page.close()
+    lab.shut(name)
+    for page in opened:
         assert page.errors() == []
         assert page.strangers() == []
