@@ -38,6 +38,9 @@ NOISE = (
 """What JupyterLab itself writes to the console; everything else is ours."""
 
 
+POLL_MS = 50
+"""How often a page is asked for what is waited for. Many look at the text, for which Chromium lays the page out: not at every frame."""
+
 SHOWN = """
 const rows = d => [...d._all_models.values()].filter(m => m.get_length).map(m => `${m.name}: ${m.get_length()} rows`);
 [...(window.Bokeh?.documents ?? []).flatMap(rows), document.querySelector('.jp-Notebook')?.innerText].join('\\n');
@@ -149,7 +152,7 @@ class LabPage:
     def until(self, expression: str, *, timeout_ms: int = WAIT_MS) -> None:
         """Wait until JavaScript says true; if it never does, say what the page showed instead."""
         try:
-            self.page.wait_for_function(expression, timeout=timeout_ms)
+            self.page.wait_for_function(expression, timeout=timeout_ms, polling=POLL_MS)
         except Late as late:
             raise AssertionError(f"not within {timeout_ms / 1000:g} s: {expression}\n{self.js(SHOWN)}\n{self._errors}") from late
 

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -359,4 +360,4 @@ def _joined(parts: Sequence[Column]) -> Column:
         return parts[0]
     if all(isinstance(part, np.ndarray) for part in full):
         return np.concatenate(full)
-    return [item for part in full for item in part]
+    return list(chain.from_iterable(full))
