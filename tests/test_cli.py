@@ -26,6 +26,15 @@ def hedgekit(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
+def test_the_index_is_made_without_the_grammar_that_jsonschema_builds(tmp_path: Path) -> None:
+    """A second of every call; nbformat loads jsonschema, which asks for the grammar and does without."""
+    done = hedgekit("report", "index", str(tmp_path), PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "jsonschema" in loaded
+    assert "lark" not in loaded
+
+
 @pytest.mark.parametrize(
     "command", ["", "demo", "sandbox", "paper", "paper run", "paper start", "paper kill", "report", "report run", "journal"]
 )

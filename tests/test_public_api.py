@@ -55,6 +55,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
             "hedgekit.sandbox.server, hedgekit.data; hedgekit.data.SyntheticMarket(rows=100).tape()",
             {"pandas", "numba", "bokeh", "statsmodels"},
         ),
+        (
+            "hedgekit.data; hedgekit.run_backtest(hedgekit.data.SyntheticMarket(rows=600).tape(), hedgekit.Params.make(bar_s=1.0)).curves",
+            {"pandas", "bokeh", "statsmodels", "aiohttp"},
+        ),
     ],
 )
 def test_a_process_loads_nothing_heavy_that_it_does_not_need(room: str, heavy: set[str]) -> None:

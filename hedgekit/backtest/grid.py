@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hedgekit.compiled import making
+from hedgekit.errors import DataError
 from hedgekit.rules import signal
 from hedgekit.rules.state import LOG_SPREAD, USER
 from hedgekit.step.legs import bar_end
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 # ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
 
 _NEVER = np.iinfo(np.int64).max
+_MOST_ROWS = np.iinfo(np.int32).max
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Rows = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,16 +37,16 @@ class Grid:
 
     Attributes
     ----------
-    row : int64 array, shape (timers,)
+    row : int32 array, shape (timers,)
         Rows heard when each bar's timer comes.
     ns : int64 array, shape (timers,)
         Its time.
-    fresh : int64 array, shape (timers,)
+    fresh : uint8 array, shape (timers,)
         1 if every leg then has a quote young enough: only those become bars.
-    last : int64 array, shape (timers, legs)
+    last : int32 array, shape (timers, legs)
         Row of each leg's newest quote; -1 for none.
     close_ns, mids : arrays, shape (bars,), (bars, legs)
-        Close and mid prices of each bar.
+        Close and mid prices of each bar; ``close_ns`` is ``ns`` itself if every timer closed a bar.
     logs : float64 array, shape (legs, bars)
         Log prices as the signal sees them.
     sound : bool
@@ -52,10 +55,10 @@ class Grid:
         Scores that were asked for before.
     """
 
-    row: Ints
+    row: Rows
     ns: Ints
-    fresh: Ints
-    last: Ints
+    fresh: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    last: Rows
     close_ns: Ints
     mids: Array
     logs: Array
@@ -82,9 +85,13 @@ class Grid:
 
 
 def grid_of(tape: Tape, p: np.void, ws_ns: int) -> Grid:
-    """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes."""
+    """Return the bars of a tape; ``p`` is the record of PARAMS, ``ws_ns`` the delay of quotes. DataError if rows have no numbers."""
+    if len(tape.ts_ns) > _MOST_ROWS:
+        msg = f"the tape has {len(tape.ts_ns):,} rows, a backtest numbers {_MOST_ROWS:,}; cut it into parts"
+        raise DataError(msg)
     geometry = (int(p["bar_ns"]), int(p["bar_ticks"]), int(p["offset_ns"]), int(p["max_age_ns"]), ws_ns)
     row, ns, fresh, last, close_ns, mids, logs, sound = _bars(tape.ts_ns, tape.bid, tape.ask, p["multiplier"], p["inverse"], *geometry)
+    close_ns = ns if len(close_ns) == len(ns) else close_ns
     return Grid(row, ns, fresh, last, close_ns, mids, np.ascontiguousarray(logs), bool(sound))  # one layout: another is compiled anew
 
 
@@ -96,8 +103,8 @@ def grid_key(params: Params, ws_ns: int) -> tuple[object, ...]:
 @making
 def _bars(ts, bid, ask, multiplier, inverse, bar_ns, bar_ticks, offset_ns, max_age_ns, ws_ns):
     n, legs = bid.shape
-    row, ns, fresh, close_ns = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
-    last, mids, logs = np.empty((n, legs), np.int64), np.empty((n, legs)), np.empty((legs, n))
+    row, ns, fresh, close_ns = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
+    last, mids, logs = np.empty((n, legs), np.int32), np.empty((n, legs)), np.empty((legs, n))
     newest = np.full(legs, -1)
     count, bars, due, ticks, sound = 0, 0, 0, 0, True
     for r in range(n):

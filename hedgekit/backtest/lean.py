@@ -114,6 +114,8 @@ def passed(  # noqa: PLR0913 - what is run, and a user's own part of it
         work.revise(plans[-1])
     if shared is not None:
         known[every] = Series(plans, Known(plans, at, grid, len(tape.instruments), params.significance), reviser.next_fit)
+    else:
+        grid.found.clear()  # nobody asks for these scores again
     return Passed(work, plans)
 
 

@@ -29,14 +29,18 @@ from hedgekit.rules.state import (
     IN_BAND,
     LEGS_MAX,
     NOTED,
+    OBSERVATION,
+    OUT,
+    PARAMS,
     PLAN,
     QUOTE,
     SCORE,
+    STATE,
     STOP_CMD,
     TIMER,
     USER,
 )
-from hedgekit.step import Record, decide, figures, wakeup_ns
+from hedgekit.step import Record, Rows, decide, figures, wakeup_ns
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 # ruff: noqa: ANN001, ANN202, PLR0913 - compiled functions: numba infers every type, and checks it; flat arguments
@@ -347,25 +351,28 @@ def _onward(c, s, p, d, t, g, fit):
 
 
 @compiled
-def go(
-    c: Record, s: Record, p: Record, o: Record, out: Record, log: Record, d: Record, t: Record, g: Record, k: Record, next_fit: int
-) -> int:
+def go(b: Rows, log: Record, t: Record, g: Record, k: Record, next_fit: int) -> int:
     """Go on until the tape is over, a ratio is due, the log is nearly full or a queue is; return which.
 
     The step is called in one place only: compiling it into several would take minutes.
 
     Parameters
     ----------
-    c, s, p, o, out, log, d : records of CURSOR, STATE, PARAMS, OBSERVATION, OUT; arrays of LOG, OUT and TRIP; record of DELAYS
+    b : tuple of arrays
+        The bytes of one record each of CURSOR, STATE, PARAMS, OBSERVATION, OUT and DELAYS: from Python many times as fast as records.
+    log : tuple of arrays
+        Of LOG, OUT and TRIP.
     t : tuple of arrays
         Times (n,), bids, asks, bid sizes and ask sizes (n, legs); a user's own scores and their sd (bars,), empty if there are none.
     g : tuple of arrays
         The bars and their scores on the ratio of their time: see ``glide.py``.
     k : array of KNOWN
-        Plans that are known, in their order; none returns at each that is due.
+        Plans that are known, in their order; at the end of them it returns whenever one is due.
     next_fit : int
         Number of closed bars at which the ratio after the known ones is due.
     """
+    c, s, p = b[0].view(CURSOR)[0], b[1].view(STATE)[0], b[2].view(PARAMS)[0]
+    o, out, d = b[3].view(OBSERVATION)[0], b[4].view(OUT)[0], b[5].view(DELAYS)[0]
     while True:
         if _full(c, s, log):
             return FULL

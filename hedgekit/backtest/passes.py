@@ -11,7 +11,7 @@ import numpy as np
 from hedgekit.backtest import loop
 from hedgekit.backtest.grid import grid_of
 from hedgekit.errors import ConfigError, DataError
-from hedgekit.rules.state import OBSERVATION, OUT, STATE, USER
+from hedgekit.rules.state import OBSERVATION, OUT, PARAMS, STATE, USER
 from hedgekit.step.records import pack_params, pack_plan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hedgekit.types import HedgePlan
 
 _LOG = 2048
+"""Places that a log begins with; a trade has at least four entries, and one trip."""
 _NONE: Array = np.zeros(0)
 _NO_PLANS = np.zeros(0, loop.KNOWN)
 
@@ -98,16 +99,18 @@ class Pass:
             raise ConfigError(msg)
         self.tape, self.significance = tape, params.significance
         self.scores: tuple[Array, Array] = (_NONE, _NONE) if scores is None else scores
-        self.p = pack_params(params, tape.instruments)
-        self.s, self.c = np.zeros(1, STATE)[0], np.zeros(1, loop.CURSOR)[0]
-        self.o, self.out, self.d = np.zeros(1, OBSERVATION)[0], np.zeros(1, OUT)[0], np.zeros(1, loop.DELAYS)[0]
+        rows = [np.zeros(1, kind) for kind in (loop.CURSOR, STATE, PARAMS, OBSERVATION, OUT, loop.DELAYS)]
+        rows[2][0] = pack_params(params, tape.instruments)
+        rows[5][0] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
+        self.c, self.s, self.p = rows[0][0], rows[1][0], rows[2][0]
         self.s["z"] = math.nan
-        self.d["ws_ns"], self.d["up_ns"], self.d["reply_ns"] = model.ws_ns, model.up_ns, model.up_ns + max(model.down_ns, model.ws_ns)
+        self._bytes = tuple(row.view(np.uint8) for row in rows)
         self.grid = grid or grid_of(tape, self.p, model.ws_ns)
         _check_scores(self.scores, len(self.grid.close_ns) if self.p["signal"] == USER else 0)
         self.c["words"] = words or not self.grid.sound or self.p["signal"] == USER
         self.log, self.said = np.zeros(_LOG, loop.LOG), np.zeros(_LOG if self.c["words"] else 1, OUT)
-        self.trips = np.zeros(_LOG, loop.TRIP)
+        self.trips = np.zeros(_LOG // 4, loop.TRIP)
+        self._plan = _NO_PLANS
 
     def go(self, next_fit: int, known: Known | None = None) -> int:
         """Run until something is due that is not known; return what."""
@@ -119,12 +122,12 @@ class Pass:
         sd = z
         if known is not None and not self.c["words"]:
             first, (z, sd) = 0, grid.scores_by(kind, lookback, known.plans, known.digest)
-        elif self.s["has_plan"] and not self.c["words"]:
-            z, sd = grid.scores(kind, lookback, self.s["ratio"], first, max(last, first))
+        elif len(self._plan) and not self.c["words"]:
+            z, sd = grid.scores(kind, lookback, self._plan["ratio"][0], first, max(last, first))
         glides = (grid.row, grid.ns, grid.fresh, grid.last, grid.logs, z, sd, first)
-        plans = _NO_PLANS if known is None else known.plans
+        plans = self._plan if known is None else known.plans
         while True:
-            why = loop.go(self.c, self.s, self.p, self.o, self.out, self._logs, self.d, arrays, glides, plans, next_fit)
+            why = loop.go(self._bytes, self._logs, arrays, glides, plans, next_fit)
             if why == loop.CROWDED:
                 msg = f"about {loop.QUEUE} orders wait on one leg: the displayed sizes are too small for the strategy's notional"
                 raise DataError(msg)
@@ -164,8 +167,6 @@ class Pass:
         return state_bytes + b"".join(np.ascontiguousarray(filled[name]).tobytes() for name in filled.dtype.names or ())
 
     def revise(self, plan: HedgePlan) -> None:
-        """Let the step take a new ratio, at the newest bar."""
-        told = pack_plan(plan, len(self.tape.instruments), self.significance)
-        for name, value in ({"ts_ns": self.close_ns, "leg": 0, "a": 0.0} | told).items():
-            self.o[name] = value
-        loop.observe(self.c, self.s, self.p, self.o, self.out, self._logs, self.d)
+        """Let the step take a new ratio, at the newest bar: what it hears first when the pass goes on."""
+        self._plan = Known([plan], [self.bars], self.grid, len(self.tape.instruments), self.significance).plans
+        self.c["plans"], self.c["due"] = 0, 1

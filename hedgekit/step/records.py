@@ -16,8 +16,8 @@ from hedgekit.structures import delta
 from hedgekit.types import NS, HedgePlan, Instrument, Kind
 
 _AS_THEY_ARE = (
-    *("entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap", "volatility", "correlation"),
-    *("notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
+    *("scale_steps", "lookback", "bar_ticks", "entry", "target", "stop", "time_stop", "scale_gap", "hedge_frac", "loss_cap"),
+    *("volatility", "correlation", "notional", "tolerance", "risk_aversion", "horizon_bars", "retries"),
 )
 
 
@@ -35,6 +35,7 @@ def _layout(record: np.dtype[np.void]) -> tuple[struct.Struct, list[int | slice]
 
 OUT, OUT_FIELDS = _layout(codes.OUT)
 OBSERVED, _ = _layout(codes.OBSERVATION)
+PARAMS, _ = _layout(codes.PARAMS)
 NO_RATIOS = (0.0,) * codes.LEGS_MAX
 
 
@@ -90,33 +91,45 @@ def pack_params(params: Params, instruments: Sequence[Instrument]) -> np.void:
         if other:
             msg = f"{name}={getattr(params, name)!r} needs contracts that pay 0 or 1, and {other[0]} is none"
             raise ConfigError(msg)
-    record: np.void = np.zeros(1, codes.PARAMS)[0]
-    record["structure"] = codes.STRUCTURES[params.structure]
-    record["signal"] = codes.SIGNALS[params.signal]
-    record["to_edge"], record["rearm"] = params.rebalance_to == "edge", params.reentry == "inside entry"
-    record["cooldown"], record["scale_steps"] = params.cooldown_bars, params.scale_steps
-    stands_for = STAND_INS[params.stand_in]
-    record["n_all"], record["n_legs"], record["stands_for"] = len(instruments), structure_legs(params, instruments), stands_for
-    record["lookback"], record["bar_ticks"] = params.lookback, params.bar_ticks
-    for name, seconds in (("bar", params.bar_s), ("offset", params.bar_offset_s), ("interval", params.interval_s)):
-        record[f"{name}_ns"] = round(seconds * NS)
-    record["limits"], record["accept"], record["cap"] = params.order_type == "limit", params.accept_filled, params.slippage_cap
-    record["patience_ns"], record["naked_limit"] = round(params.patience_s * NS), params.naked_limit_s * params.notional
-    record["max_age_ns"] = round(params.max_quote_age_s * NS)
-    record["buffer"] = params.slippage_buffer
-    for name in _AS_THEY_ARE:
-        record[name] = getattr(params, name)
-    record["delta_model"] = delta.MODELS[params.delta_model]
-    for leg, expiry in enumerate((params.expiry, params.hedge_expiry)):
-        record["expiry_ns"][leg] = 0 if expiry is None else instant_ns(expiry)
     venues = venues_of(instruments)
-    for leg, instrument in enumerate(instruments):
-        record["inverse"][leg] = instrument.inverse
-        record["venue"][leg] = venues.index(instrument.venue)
-        record["lot"][leg], record["tick"][leg] = float(instrument.lot), float(instrument.tick)
-        record["multiplier"][leg] = float(instrument.multiplier)
-        record["fee_rate"][leg] = float(instrument.fees.rate)
-        record["fee_unit"][leg] = float(instrument.fees.per_unit)
+
+    def each(values: Sequence[int | float]) -> tuple[int | float, ...]:
+        return (*values, *(0,) * (codes.LEGS_MAX - len(values)))
+
+    values: dict[str, Any] = {name: getattr(params, name) for name in _AS_THEY_ARE} | {
+        "structure": codes.STRUCTURES[params.structure],
+        "signal": codes.SIGNALS[params.signal],
+        "to_edge": params.rebalance_to == "edge",
+        "rearm": params.reentry == "inside entry",
+        "cooldown": params.cooldown_bars,
+        "n_legs": structure_legs(params, instruments),
+        "n_all": len(instruments),
+        "stands_for": STAND_INS[params.stand_in],
+        "bar_ns": round(params.bar_s * NS),
+        "offset_ns": round(params.bar_offset_s * NS),
+        "interval_ns": round(params.interval_s * NS),
+        "max_age_ns": round(params.max_quote_age_s * NS),
+        "delta_model": delta.MODELS[params.delta_model],
+        "expiry_ns": each([0 if expiry is None else instant_ns(expiry) for expiry in (params.expiry, params.hedge_expiry)]),
+        "buffer": params.slippage_buffer,
+        "limits": params.order_type == "limit",
+        "patience_ns": round(params.patience_s * NS),
+        "accept": params.accept_filled,
+        "cap": params.slippage_cap,
+        "naked_limit": params.naked_limit_s * params.notional,
+        "inverse": each([instrument.inverse for instrument in instruments]),
+        "venue": each([venues.index(instrument.venue) for instrument in instruments]),
+        "tick": each([float(instrument.tick) for instrument in instruments]),
+        "lot": each([float(instrument.lot) for instrument in instruments]),
+        "multiplier": each([float(instrument.multiplier) for instrument in instruments]),
+        "fee_rate": each([float(instrument.fees.rate) for instrument in instruments]),
+        "fee_unit": each([float(instrument.fees.per_unit) for instrument in instruments]),
+    }
+    flat: list[int | float] = []
+    for name in codes.PARAMS.names or ():
+        value = values[name]
+        flat.extend(value if isinstance(value, tuple) else (value,))
+    record: np.void = np.frombuffer(bytearray(PARAMS.pack(*flat)), codes.PARAMS)[0]
     return record
 
 

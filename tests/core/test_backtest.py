@@ -291,6 +291,13 @@ def test_another_fill_model_is_refused() -> None:
         run(daily_tape(1, 100), params(**DAILY), FillModel(name="touch"))
 
 
+def test_a_tape_with_more_rows_than_there_are_numbers_for_is_refused() -> None:
+    tape = daily_tape(1, 100)
+    object.__setattr__(tape, "ts_ns", np.broadcast_to(np.int64(0), 2**31))
+    with pytest.raises(DataError, match=r"2,147,483,648 rows.*cut it"):
+        run(tape, params(**DAILY), MODEL)
+
+
 def test_a_market_too_thin_for_the_orders_is_refused_and_not_a_crash() -> None:
     rows = 3000
     hedge = np.cumsum(0.001 * np.random.default_rng(0).standard_normal(rows))

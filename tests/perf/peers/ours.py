@@ -6,17 +6,19 @@ import tempfile
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import hedgekit as hk
 from hedgekit.backtest import Backtest
-from hedgekit.backtest.sweep import Sweep
 from hedgekit.data import Tape
 from hedgekit.types import NS, Fees, Fill, Instrument
 from tests.perf.peers import market as m
 from tests.perf.peers.worker import Work, serve
+
+if TYPE_CHECKING:
+    from hedgekit.backtest.sweep import Sweep  # it loads pandas, which a backtest does without
 
 BAR_S = 60
 T0 = 1_577_836_800 * NS
