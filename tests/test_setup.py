@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -210,3 +211,18 @@ def test_make_says_in_one_line_what_python_it_needs(tmp_path: Path, python: str 
     assert done.returncode != 0
     assert len(lines) == 1
     assert lines[0].startswith(f"hedgekit: {said}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the programs are Linux's own")
+def test_programs_that_tests_need_and_that_cannot_be_installed_are_named(tmp_path: Path) -> None:
+    """Tests do not begin without them: the tests that need them would fail one by one, or look as if they passed."""
+
+    def told(path: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "tests.tools"]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stderr
+
+    assert told(os.environ["PATH"]) == (0, "")
+    code, said = told(str(tmp_path))
+    assert code == 1
+    assert "strace systemd" in said
