@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NEVER = np.iinfo(np.int64).max
 _MOST_ROWS = np.iinfo(np.int32).max
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Rows = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+RowNumbers = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,10 +55,10 @@ class Grid:
         Scores that were asked for before.
     """
 
-    row: Rows
+    row: RowNumbers
     ns: Ints
     fresh: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-    last: Rows
+    last: RowNumbers
     close_ns: Ints
     mids: Array
     logs: Array

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hedgekit.types import HedgePlan
 
 _LOG = 2048
-"""Places that a log begins with; a trade has at least four entries, and one trip."""
+"""Places that a log begins with, trips with a quarter of them: most trades have four fills. Both grow."""
 _NONE: Array = np.zeros(0)
 _NO_PLANS = np.zeros(0, loop.KNOWN)
 

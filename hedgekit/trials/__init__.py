@@ -54,8 +54,7 @@ CREATE TRIGGER IF NOT EXISTS never_delete BEFORE DELETE ON trials BEGIN SELECT R
 PRAGMA application_id = {_MARK};
 """
 
-_PLAIN = frozenset({int, bool, str, type(None)})
-"""Kinds of value that JSON knows as they are: looked up first, since this runs for each number of each trial."""
+_PLAIN = frozenset({int, bool, str, type(None)})  # what JSON knows as it is: looked up first, for each number of each trial
 
 _FIXES = {
     "not a database": "it is not an SQLite file; choose another path",
@@ -363,13 +362,14 @@ def _plain(value: Any, name: str) -> Any:  # noqa: ANN401 - whatever a parameter
     """Return a parameter as JSON knows it, so that the same value always gives the same text; refuse what has no such form."""
     if type(value) in _PLAIN:
         return value
-    if type(value) is float and math.isfinite(value):
-        return int(value) if value.is_integer() else value
     if isinstance(value, np.generic):
         return _plain(value.item(), name)
-    for kind in (int, str, float):
-        if isinstance(value, kind) and type(value) is not kind:
-            return _plain(kind(value), name)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() else value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: item if type(item) in _PLAIN else _plain(item, f"{name}[{key!r}]") for key, item in value.items()}
     if isinstance(value, list | tuple):
