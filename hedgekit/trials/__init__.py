@@ -364,10 +364,8 @@ def _plain(value: Any, name: str) -> Any:  # noqa: ANN401 - whatever a parameter
         return value
     if isinstance(value, np.generic):
         return _plain(value.item(), name)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str):
-        return str(value)
+    if isinstance(value, int | str):
+        return int(value) if isinstance(value, int) else str(value)
     if isinstance(value, float) and math.isfinite(value):
         return int(value) if value.is_integer() else value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
